@@ -1,0 +1,221 @@
+#pragma once
+/// The study file as typed values. docs/study-file.md is the user's page for it.
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "configs/node.hpp"
+#include "configs/read.hpp"
+#include "searchspaces/space.hpp"
+
+namespace betatune {
+
+enum class Goal { minimize, maximize };
+constexpr auto enum_names(Goal) {
+  return std::array{EnumName<Goal>{Goal::minimize, "minimize"},
+                    EnumName<Goal>{Goal::maximize, "maximize"}};
+}
+
+struct StudySection {
+  std::string name;
+  std::optional<std::uint64_t> seed;  ///< drawn, logged and recorded if missing
+  std::map<std::string, std::string> tags;
+  static constexpr auto fields() {
+    return std::tuple{
+        Field{"name", &StudySection::name, "Letters, digits, '.', '_' and '-'; names the folder of the study."},
+        Field{"seed", &StudySection::seed, "Everything random flows from it. Drawn and recorded if missing."},
+        defaulted("tags", &StudySection::tags, "Free words to find the study by.")};
+  }
+};
+
+struct ObjectiveSpec {
+  std::string metric = "loss";
+  Goal goal = Goal::minimize;
+  std::optional<double> target;
+  static constexpr auto fields() {
+    return std::tuple{
+        Field{"metric", &ObjectiveSpec::metric, "Name of the reported metric that is optimized."},
+        defaulted("goal", &ObjectiveSpec::goal, "minimize or maximize."),
+        Field{"target", &ObjectiveSpec::target, "The study ends when a trial reaches this value."}};
+  }
+};
+
+/// The axis along which a trial can be trained less: epochs, steps, samples.
+struct FidelitySpec {
+  std::string name = "epoch";
+  Step min = 1;
+  Step max = 1;
+  bool resumable = true;
+  static constexpr auto fields() {
+    return std::tuple{
+        defaulted("name", &FidelitySpec::name, "What one step is called: epoch, step ..."),
+        defaulted("min", &FidelitySpec::min, "First step at which trials may be compared."),
+        Field{"max", &FidelitySpec::max, "Steps of a full training."},
+        defaulted("resumable", &FidelitySpec::resumable,
+                  "Whether the trainer can go on from a checkpoint.")};
+  }
+};
+
+/// A policy by name; its own options stay a node, read (with marks) by the registry's maker.
+struct PolicySpec {
+  std::string name;
+  ConfigNode options;  ///< the mapping without `name` (and without nested policies); may be null
+};
+
+struct InitialSpec {
+  std::vector<ConfigNode> points;  ///< partial configurations; completed against the space
+  std::string design = "sobol";    ///< sobol or random
+  std::optional<std::int64_t> count;
+};
+
+struct AlgorithmSpec {
+  PolicySpec searcher;   ///< name "auto" if not given
+  PolicySpec scheduler;  ///< name "auto": fifo without a fidelity, asha with one
+  InitialSpec initial;
+};
+
+struct StoppingSpec {
+  std::optional<std::int64_t> trials;
+  std::optional<Duration> wall_time;
+  static constexpr auto fields() {
+    return std::tuple{
+        Field{"trials", &StoppingSpec::trials, "Total number of trials, over all runs of the file."},
+        Field{"wall_time", &StoppingSpec::wall_time, "Total time that the study has been running."}};
+  }
+};
+
+struct RetrySpec {
+  int infra = 3, oom = 0, diverged = 0, timeout = 0, user = 0;
+  static constexpr auto fields() {
+    return std::tuple{
+        defaulted("infra", &RetrySpec::infra, "Retries after a lost trainer or machine."),
+        defaulted("oom", &RetrySpec::oom, "Retries after running out of memory."),
+        defaulted("diverged", &RetrySpec::diverged, "Retries after a loss that is not finite."),
+        defaulted("timeout", &RetrySpec::timeout, "Retries after a time limit."),
+        defaulted("user", &RetrySpec::user, "Retries after an error of the trainer's own.")};
+  }
+};
+struct LimitsSpec {
+  std::optional<Duration> wall_time, silence;
+  static constexpr auto fields() {
+    return std::tuple{
+        Field{"wall_time", &LimitsSpec::wall_time, "Longest time of one attempt of a trial."},
+        Field{"silence", &LimitsSpec::silence, "Longest time between two reports."}};
+  }
+};
+struct TrialsSpec {
+  std::optional<int> parallel;
+  std::optional<std::int64_t> max_failed;
+  RetrySpec retry;
+  LimitsSpec limits;
+  static constexpr auto fields() {
+    return std::tuple{
+        Field{"parallel", &TrialsSpec::parallel, "At most so many trials at once (default: all slots)."},
+        Field{"max_failed", &TrialsSpec::max_failed, "The study gives up after so many failed trials."},
+        defaulted("retry", &TrialsSpec::retry, "How often a trial is tried again, by kind of failure."),
+        defaulted("limits", &TrialsSpec::limits, "Time limits of an attempt.")};
+  }
+};
+
+struct TrainerSpec {
+  std::optional<std::string> plugin;                ///< name, or a path ending in .so
+  std::optional<std::vector<std::string>> command;  ///< argv with {name} placeholders
+  std::optional<bool> external;
+  Json config = Json::object();  ///< handed to the trainer as it is
+  static constexpr auto fields() {
+    return std::tuple{
+        Field{"plugin", &TrainerSpec::plugin, "A trainer plug-in: its name, or the path of its .so."},
+        Field{"command", &TrainerSpec::command, "Any executable, with {parameter} placeholders."},
+        Field{"external", &TrainerSpec::external, "true: trainers connect by themselves."},
+        defaulted("config", &TrainerSpec::config, "Handed to the trainer as it is.")};
+  }
+};
+
+struct ResourcesSpec {
+  int cpus = 1;
+  int gpus = 0;
+  static constexpr auto fields() {
+    return std::tuple{defaulted("cpus", &ResourcesSpec::cpus, "CPU threads of one trial."),
+                      defaulted("gpus", &ResourcesSpec::gpus, "GPUs of one trial.")};
+  }
+};
+
+struct LauncherSpec {
+  std::string name = "local";
+  std::optional<int> trainers;
+  static constexpr auto fields() {
+    return std::tuple{
+        defaulted("name", &LauncherSpec::name, "local: trainer processes on this machine."),
+        Field{"trainers", &LauncherSpec::trainers, "How many; default one per GPU, or per CPU core."}};
+  }
+};
+
+struct ServerSpec {
+  std::string bind = "ipc://auto";
+  Duration lease{30};
+  static constexpr auto fields() {
+    return std::tuple{
+        defaulted("bind", &ServerSpec::bind, "ipc://auto, ipc://PATH or tcp://127.0.0.1:PORT."),
+        defaulted("lease", &ServerSpec::lease, "A silent trainer is given up after this time.")};
+  }
+};
+
+struct CheckpointsSpec {
+  int keep = 2;
+  Duration every{30};
+  static constexpr auto fields() {
+    return std::tuple{
+        defaulted("keep", &CheckpointsSpec::keep, "Checkpoints kept of each unfinished trial; the best trial keeps its last."),
+        defaulted("every", &CheckpointsSpec::every, "Shortest time between two checkpoints of a trial.")};
+  }
+};
+struct StorageSpec {
+  std::string path;  ///< default runs/NAME, relative to the working directory
+  CheckpointsSpec checkpoints;
+  static constexpr auto fields() {
+    return std::tuple{
+        defaulted("path", &StorageSpec::path, "Folder of the study; default runs/NAME."),
+        defaulted("checkpoints", &StorageSpec::checkpoints, "")};
+  }
+};
+
+struct StudySpec {
+  StudySection study;
+  ObjectiveSpec objective;
+  SearchSpace space;
+  std::optional<FidelitySpec> fidelity;
+  AlgorithmSpec algorithm;
+  StoppingSpec stopping;
+  TrialsSpec trials;
+  TrainerSpec trainer;
+  ResourcesSpec resources;
+  LauncherSpec launcher;
+  ServerSpec server;
+  StorageSpec storage;
+
+  /// The whole document as JSON, includes taken in: what the log records, and what a resumed study
+  /// is compared with.
+  Json document;
+
+  /// Steps of a full training: fidelity.max, or 1.
+  Step full_budget() const { return fidelity ? fidelity->max : 1; }
+};
+
+/// Reads and checks a study file; every problem goes to `diagnostics`, and the result is meaningful
+/// only if diagnostics.ok(). Sections that this version does not have are errors that say so.
+/// Relative paths of `include:` are looked up beside the file, then in the working directory, then
+/// in the installed `searchspaces/` folder; relative plug-in paths and command[0] (if it has a
+/// slash) beside the study file.
+StudySpec load_study(const std::filesystem::path& path, Diagnostics& diagnostics);
+/// The same from a tree that is already there (`directory` for relative paths).
+StudySpec read_study(const ConfigNode& document, const std::filesystem::path& directory,
+                     Diagnostics& diagnostics);
+
+/// What changed between two documents, one line per leaf ("parameters.lr.max: 0.1 -> 0.2"); empty
+/// if nothing did. `stopping` is not looked at: budgets are totals and may grow.
+std::vector<std::string> document_changes(const Json& before, const Json& after);
+
+}  // namespace betatune

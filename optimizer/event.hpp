@@ -1,0 +1,209 @@
+#pragma once
+/// Facts: the only thing stored. A study is the list of its events; its state is their fold
+/// (study_state.hpp). A fact is never rewritten, and an unknown type refuses to open.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "searchspaces/outcome.hpp"
+
+namespace betatune {
+
+inline constexpr int kLogSchema = 1;
+
+/// How a trial ended for good.
+enum class Outcome { completed, stopped, failed, cancelled };
+constexpr auto enum_names(Outcome) {
+  using enum Outcome;
+  return std::array{EnumName<Outcome>{completed, "completed"}, EnumName<Outcome>{stopped, "stopped"},
+                    EnumName<Outcome>{failed, "failed"}, EnumName<Outcome>{cancelled, "cancelled"}};
+}
+
+/// Always event 1.
+struct StudyCreated {
+  static constexpr const char* kType = "study_created";
+  int schema = kLogSchema;
+  std::string name;
+  Json document;  ///< StudySpec::document
+  std::uint64_t seed = 0;
+  std::string build;
+  static constexpr auto fields() {
+    return std::tuple{Field{"schema", &StudyCreated::schema, "version of the log"},
+                      Field{"name", &StudyCreated::name, "study"},
+                      Field{"document", &StudyCreated::document, "the study file as JSON"},
+                      Field{"seed", &StudyCreated::seed, "root of all randomness"},
+                      Field{"build", &StudyCreated::build, "version that wrote it"}};
+  }
+};
+
+/// An optimizer took the study over; its epoch fences older ones out.
+struct OptimizerStarted {
+  static constexpr const char* kType = "optimizer_started";
+  std::uint64_t epoch = 0;
+  std::string build;
+  static constexpr auto fields() {
+    return std::tuple{Field{"epoch", &OptimizerStarted::epoch, "1, 2, 3 ..."},
+                      Field{"build", &OptimizerStarted::build, "version"}};
+  }
+};
+
+/// The study file differs from the recorded one (a grown budget, or --accept-changes).
+struct DocumentChanged {
+  static constexpr const char* kType = "document_changed";
+  Json document;
+  static constexpr auto fields() {
+    return std::tuple{Field{"document", &DocumentChanged::document, "the study file as JSON"}};
+  }
+};
+
+struct ConfigurationEnqueued {
+  static constexpr const char* kType = "configuration_enqueued";
+  Configuration configuration;
+  static constexpr auto fields() {
+    return std::tuple{Field{"configuration", &ConfigurationEnqueued::configuration, "complete"}};
+  }
+};
+
+struct TrialCreated {
+  static constexpr const char* kType = "trial_created";
+  TrialId trial;
+  Configuration configuration;
+  std::string origin;             ///< initial, enqueued, sobol, gp, random ...
+  std::optional<std::uint64_t> plan;  ///< number of the plan request that suggested it
+  Json note;                      ///< what the searcher wants remembered ("why"), or null
+  static constexpr auto fields() {
+    return std::tuple{Field{"trial", &TrialCreated::trial, "trial id"},
+                      Field{"configuration", &TrialCreated::configuration, "active parameters"},
+                      Field{"origin", &TrialCreated::origin, "who suggested it"},
+                      Field{"plan", &TrialCreated::plan, "plan request"},
+                      defaulted("note", &TrialCreated::note, "why")};
+  }
+};
+
+struct AttemptStarted {
+  static constexpr const char* kType = "attempt_started";
+  TrialId trial;
+  AttemptId attempt;
+  TrainerId trainer;
+  Step from = 0;
+  Step until = 1;
+  std::optional<ArtifactRef> checkpoint;
+  static constexpr auto fields() {
+    return std::tuple{Field{"trial", &AttemptStarted::trial, "trial id"},
+                      Field{"attempt", &AttemptStarted::attempt, "the fence"},
+                      Field{"trainer", &AttemptStarted::trainer, "where it runs"},
+                      Field{"from", &AttemptStarted::from, "step already trained"},
+                      Field{"until", &AttemptStarted::until, "step to train to"},
+                      Field{"checkpoint", &AttemptStarted::checkpoint, "what it resumes from"}};
+  }
+};
+
+struct Reported {
+  static constexpr const char* kType = "reported";
+  TrialId trial;
+  AttemptId attempt;
+  std::uint64_t seq = 0;
+  Step step = 0;
+  Metrics metrics;             ///< finite ones only
+  std::optional<double> loss;  ///< the objective, to be minimised (negated for `maximize`)
+  bool diverged = false;       ///< the objective was reported but not finite
+  static constexpr auto fields() {
+    return std::tuple{Field{"trial", &Reported::trial, "trial id"},
+                      Field{"attempt", &Reported::attempt, "attempt number"},
+                      Field{"seq", &Reported::seq, "1, 2, 3 ... per attempt"},
+                      Field{"step", &Reported::step, "training step"},
+                      Field{"metrics", &Reported::metrics, "finite metrics"},
+                      Field{"loss", &Reported::loss, "objective, to be minimised"},
+                      defaulted("diverged", &Reported::diverged, "objective not finite")};
+  }
+};
+
+struct CheckpointSaved {
+  static constexpr const char* kType = "checkpoint_saved";
+  TrialId trial;
+  AttemptId attempt;
+  ArtifactRef artifact;
+  static constexpr auto fields() {
+    return std::tuple{Field{"trial", &CheckpointSaved::trial, "trial id"},
+                      Field{"attempt", &CheckpointSaved::attempt, "attempt number"},
+                      Field{"artifact", &CheckpointSaved::artifact, "where it is"}};
+  }
+};
+
+/// A scheduler (or a person) decided to end a running attempt early.
+struct Decided {
+  static constexpr const char* kType = "decided";
+  TrialId trial;
+  AttemptId attempt;
+  Action action = Action::stop;
+  Step step = 0;
+  std::string by, reason;
+  static constexpr auto fields() {
+    return std::tuple{Field{"trial", &Decided::trial, "trial id"},
+                      Field{"attempt", &Decided::attempt, "attempt number"},
+                      Field{"action", &Decided::action, "stop or pause"},
+                      Field{"step", &Decided::step, "at which step"},
+                      Field{"by", &Decided::by, "scheduler or user"},
+                      Field{"reason", &Decided::reason, "why"}};
+  }
+};
+
+struct AttemptEnded {
+  static constexpr const char* kType = "attempt_ended";
+  TrialId trial;
+  AttemptId attempt;
+  AttemptEnd end = AttemptEnd::reached;
+  Step step = 0;
+  std::optional<FailureClass> failure;
+  std::string message;
+  bool charged = true;  ///< counts against trials.retry (an interrupted attempt does not)
+  static constexpr auto fields() {
+    return std::tuple{Field{"trial", &AttemptEnded::trial, "trial id"},
+                      Field{"attempt", &AttemptEnded::attempt, "attempt number"},
+                      Field{"end", &AttemptEnded::end, "how"},
+                      Field{"step", &AttemptEnded::step, "last step trained"},
+                      Field{"failure", &AttemptEnded::failure, "class of failure"},
+                      defaulted("message", &AttemptEnded::message, "for people"),
+                      defaulted("charged", &AttemptEnded::charged, "counts against retries")};
+  }
+};
+
+struct TrialClosed {
+  static constexpr const char* kType = "trial_closed";
+  TrialId trial;
+  Outcome outcome = Outcome::completed;
+  std::optional<double> loss;  ///< what it counts for: objective at the highest step, minimised
+  static constexpr auto fields() {
+    return std::tuple{Field{"trial", &TrialClosed::trial, "trial id"},
+                      Field{"outcome", &TrialClosed::outcome, "how it ended"},
+                      Field{"loss", &TrialClosed::loss, "objective, to be minimised"}};
+  }
+};
+
+/// The budget is used or the target reached. A later OptimizerStarted with a larger budget reopens.
+struct StudyClosed {
+  static constexpr const char* kType = "study_closed";
+  std::string reason;  ///< trials, target, wall_time, exhausted, failures
+  static constexpr auto fields() {
+    return std::tuple{Field{"reason", &StudyClosed::reason, "trials, target, wall_time, exhausted or failures"}};
+  }
+};
+
+using Fact = std::variant<StudyCreated, OptimizerStarted, DocumentChanged, ConfigurationEnqueued,
+                          TrialCreated, AttemptStarted, Reported, CheckpointSaved, Decided,
+                          AttemptEnded, TrialClosed, StudyClosed>;
+
+struct Event {
+  Sequence seq = 0;
+  std::int64_t at_us = 0;  ///< wall clock, microseconds since 1970; for people, never for decisions
+  Fact fact;
+};
+
+std::string_view fact_type(const Fact& fact);
+/// Body without its type. Errors: corrupt, naming type and path.
+Json encode_fact(const Fact& fact);
+Result<Fact> decode_fact(std::string_view type, const Json& body);
+
+}  // namespace betatune

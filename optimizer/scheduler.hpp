@@ -1,0 +1,56 @@
+#pragma once
+/// A scheduler decides how long each trial runs and who goes on: fifo, ASHA, Hyperband. Its memory
+/// (rungs, brackets) is a fold of the log through observe(), so it survives any restart; decisions
+/// are const. One file each in schedulers/.
+
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "optimizer/registry.hpp"
+#include "optimizer/searcher.hpp"
+#include "optimizer/study_state.hpp"
+
+namespace betatune {
+
+/// Begin a new trial and train it to `until`.
+struct StartNew {
+  Step until = 1;
+};
+/// Promote a paused trial: train it on to `until`.
+struct Resume {
+  TrialId trial;
+  Step until = 1;
+};
+using Assignment = std::variant<StartNew, Resume>;
+
+struct Verdict {
+  Action action = Action::go_on;
+  std::string reason;
+};
+
+class Scheduler {
+ public:
+  virtual ~Scheduler() = default;
+
+  /// Called once for every event in the order of the log (live and at replay), after `state` has it.
+  virtual void observe(const StudyState& state, const Event& event) = 0;
+  /// What a free slot should do. `may_start`: whether the budget allows another new trial. Nothing:
+  /// wait for results, or (if nothing runs either) the study is done.
+  virtual std::optional<Assignment> next(const StudyState& state, bool may_start) const = 0;
+  /// Asked after each report of a running trial, before its `until`.
+  virtual Verdict judge(const StudyState& state, const Trial& trial,
+                        const Observation& observation) const = 0;
+  /// An attempt reached its `until`: is the trial complete, or paused to be compared?
+  virtual bool completes(const StudyState& state, const Trial& trial) const = 0;
+  /// For people: where the trial stands ("rung 2 of 4 (step 9)"), may be empty.
+  virtual std::string describe(const StudyState&, const Trial&) const { return {}; }
+};
+
+using SchedulerRegistry = Registry<Scheduler, PolicyContext>;
+
+/// `auto` resolved, then made from the registry; unknown names are diagnostics with a suggestion.
+std::unique_ptr<Scheduler> make_scheduler(const StudySpec& spec, Diagnostics& diagnostics);
+std::unique_ptr<Searcher> make_searcher(const StudySpec& spec, Diagnostics& diagnostics);
+
+}  // namespace betatune

@@ -1,0 +1,140 @@
+#pragma once
+/// The fold of a study's events, and the one transition table: which fact may follow which state.
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "optimizer/event.hpp"
+
+namespace betatune {
+
+/// created: never run, or to be run again (after a loss or a retried failure).
+/// running: its current attempt is alive as far as we know.
+/// paused: reached a step below the full budget; a scheduler may promote it.
+/// closed: ended for good.
+enum class TrialState { created, running, paused, closed };
+constexpr auto enum_names(TrialState) {
+  using enum TrialState;
+  return std::array{EnumName<TrialState>{created, "waiting"}, EnumName<TrialState>{running, "running"},
+                    EnumName<TrialState>{paused, "paused"}, EnumName<TrialState>{closed, "closed"}};
+}
+
+struct Observation {
+  Step step = 0;
+  AttemptId attempt;
+  std::optional<double> loss;  ///< to be minimised
+  bool diverged = false;
+  std::int64_t at_us = 0;
+};
+
+struct Trial {
+  TrialId id;
+  std::shared_ptr<const Configuration> configuration;
+  std::string origin;
+  TrialState state = TrialState::created;
+  std::optional<Outcome> outcome;
+  /// One per step, of the attempt that reported it last; ascending steps.
+  std::vector<Observation> observations;
+  Metrics last_metrics;  ///< of the report with the highest step
+  AttemptId attempt;     ///< current or last attempt, 0 before the first
+  TrainerId trainer;
+  std::uint64_t last_seq = 0;  ///< of the current attempt
+  Step from = 0;               ///< of the current attempt
+  Step until = 0;              ///< of the current attempt
+  Step step = 0;               ///< highest step that the current attempt reached
+  std::optional<Action> decided;  ///< stop or pause, of the current attempt
+  std::optional<AttemptEnd> last_end;
+  std::optional<FailureClass> last_failure;
+  std::string message;                      ///< of the last failure
+  std::map<FailureClass, int> failures;     ///< charged ones
+  std::optional<ArtifactRef> checkpoint;    ///< newest
+  std::optional<double> loss;  ///< objective at the highest step so far, minimised
+  std::int64_t created_at_us = 0, started_at_us = 0, ended_at_us = 0;
+
+  /// Loss reported at `step`, if any and finite.
+  std::optional<double> loss_at(Step step) const;
+};
+
+/// Trials by id (0 .. size-1), in chunks that snapshots share: copying costs one pointer per 64
+/// trials; changing a trial copies its chunk only while a snapshot still holds it.
+class TrialTable {
+ public:
+  std::size_t size() const { return size_; }
+  const Trial& operator[](TrialId id) const;
+  Trial& edit(TrialId id);
+  void add(Trial trial);
+
+  class Iterator;
+  Iterator begin() const;
+  Iterator end() const;
+
+ private:
+  static constexpr std::size_t kChunk = 64;
+  std::vector<std::shared_ptr<std::vector<Trial>>> chunks_;
+  std::size_t size_ = 0;
+};
+
+class TrialTable::Iterator {
+ public:
+  using value_type = Trial;
+  using reference = const Trial&;
+  using difference_type = std::ptrdiff_t;
+  Iterator() = default;
+  Iterator(const TrialTable* table, std::size_t at) : table_(table), at_(at) {}
+  reference operator*() const { return (*table_)[TrialId{at_}]; }
+  const Trial* operator->() const { return &**this; }
+  Iterator& operator++() {
+    ++at_;
+    return *this;
+  }
+  Iterator operator++(int) {
+    Iterator before = *this;
+    ++at_;
+    return before;
+  }
+  bool operator==(const Iterator&) const = default;
+
+ private:
+  const TrialTable* table_ = nullptr;
+  std::size_t at_ = 0;
+};
+inline TrialTable::Iterator TrialTable::begin() const { return {this, 0}; }
+inline TrialTable::Iterator TrialTable::end() const { return {this, size_}; }
+
+struct StudyState {
+  Sequence seq = 0;  ///< of the last event applied
+  std::string name;
+  Json document;
+  std::uint64_t seed = 0;
+  std::uint64_t epoch = 0;
+  TrialTable trials;
+  std::deque<Configuration> enqueued;  ///< not yet made trials
+  std::set<TrialId> waiting;           ///< state created, in order of id
+  std::set<TrialId> running;
+  std::set<TrialId> paused;
+  std::uint64_t next_plan = 0;  ///< plan numbers below it have given trials
+  std::map<Outcome, std::int64_t> closed;  ///< counts
+  std::optional<TrialId> best;             ///< closed or paused trial of the lowest loss at its
+                                           ///< highest step, preferring higher steps (docs)
+  std::optional<std::string> closed_reason;
+  std::int64_t first_at_us = 0, last_at_us = 0;
+  std::int64_t active_us = 0;  ///< time that optimizers have spent on it, gaps between runs left out
+
+  std::int64_t closed_count() const;
+  std::int64_t failed_count() const;
+};
+
+/// Errors: corrupt if the fact cannot follow this state (`state` is then unchanged in meaning but
+/// must not be used further). Sequence numbers must be dense.
+Status apply(StudyState& state, const Event& event);
+
+/// Hash over everything that decisions depend on; equal for a live state and its replay (I5).
+std::uint64_t state_hash(const StudyState& state);
+
+}  // namespace betatune

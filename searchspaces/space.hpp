@@ -1,0 +1,124 @@
+#pragma once
+/// A search space: named parameters, the conditions under which each exists, and the constraints
+/// between them; with the map to and from the unit cube in which searchers work.
+///
+/// Encoding: one column per *searched* parameter (float, int, ordinal, categorical), in declaration
+/// order. A column of an inactive parameter is NaN (`is_inactive`). Numbers go through their scale
+/// to [0,1]; of n grid points or choices the k-th is at (k + 0.5) / n, so that a uniform draw hits
+/// each with equal probability. Constants and derived parameters have no column.
+
+#include <Eigen/Core>
+#include <cmath>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "searchspaces/expression.hpp"
+#include "searchspaces/random.hpp"
+#include "searchspaces/result.hpp"
+#include "searchspaces/value.hpp"
+
+namespace betatune {
+
+enum class Scale { linear, log, logit };
+
+struct Real {
+  double min = 0;
+  double max = 1;
+  Scale scale = Scale::linear;
+  std::optional<double> step;  ///< grid min, min + step, ...; linear scale only
+};
+struct Integer {
+  std::int64_t min = 0;
+  std::int64_t max = 1;
+  Scale scale = Scale::linear;  ///< linear or log
+  std::int64_t step = 1;
+};
+/// Values in a meaningful order (32 < 64 < 128): numbers or words.
+struct Ordinal {
+  std::vector<Value> values;
+};
+struct Categorical {
+  std::vector<Value> values;
+};
+struct Constant {
+  Value value;
+};
+struct Derived {
+  Expression expression;
+};
+
+using Domain = std::variant<Real, Integer, Ordinal, Categorical, Constant, Derived>;
+
+struct Parameter {
+  std::string name;
+  Domain domain;
+  std::optional<Value> default_value;
+  std::optional<Expression> when;  ///< exists only where this holds
+};
+
+/// What a searcher needs to know of one column of the unit cube.
+struct Column {
+  enum class Kind { continuous, grid, ordinal, categorical };
+  Kind kind = Kind::continuous;
+  std::size_t parameter = 0;  ///< index into parameters()
+  std::size_t levels = 0;     ///< number of distinct values; 0 for continuous
+  bool conditional = false;   ///< may be inactive
+};
+
+inline bool is_inactive(double encoded) { return std::isnan(encoded); }
+
+class SearchSpace {
+ public:
+  SearchSpace() = default;
+
+  /// Checks everything that can be checked without a file: names, bounds, choices, defaults,
+  /// conditions (unknown parameter, cycle), constraints (unknown parameter, not satisfiable by
+  /// any of many draws). The error message begins with the parameter's name in backquotes.
+  static Result<SearchSpace> make(std::vector<Parameter> parameters,
+                                  std::vector<Expression> constraints = {});
+
+  std::span<const Parameter> parameters() const { return parameters_; }
+  std::span<const Expression> constraints() const { return constraints_; }
+  std::span<const Column> columns() const { return columns_; }
+  const Parameter* find(std::string_view name) const;
+  /// Number of columns of the unit cube.
+  int dims() const { return static_cast<int>(columns_.size()); }
+  /// Number of distinct configurations if finite and below 2^53 (conditions counted as if always
+  /// active, so an upper bound), else nothing.
+  std::optional<double> size() const;
+
+  /// Completes a configuration that a person wrote: fills defaults for active searched parameters
+  /// that are missing (error if one has no default), converts numbers to the declared type, snaps
+  /// nothing, adds constants and derived ones. Errors: unknown, inactive or out-of-domain values,
+  /// broken constraints; all problems in one message, one per line.
+  Result<Configuration> complete(const Configuration& partial) const;
+  /// OK if `configuration` has exactly the active parameters, each in its domain, constraints met.
+  Status check(const Configuration& configuration) const;
+  /// Only the constraints between parameters (`check` includes them).
+  bool satisfies_constraints(const Configuration& configuration) const;
+
+  /// A draw from the prior (uniform on each scale) that meets the constraints, by rejection.
+  /// Precondition: make() succeeded, so that draws exist.
+  Configuration sample(Key key) const;
+  /// dims() numbers in [0,1], NaN where inactive. Precondition: check(configuration).
+  Eigen::VectorXd encode(const Configuration& configuration) const;
+  /// The configuration at a point: values clamped to [0,1] and put on their grid, conditions
+  /// resolved from parents to children, derived ones computed. A NaN column that turns out active
+  /// takes the parameter's default, or 0.5. Constraints are not looked at.
+  Configuration decode(const Eigen::Ref<const Eigen::VectorXd>& point) const;
+  /// The nearest point of `column` that a value of its parameter has; `u` itself if continuous.
+  double snap(std::size_t column, double u) const;
+
+ private:
+  std::vector<Parameter> parameters_;
+  std::vector<Expression> constraints_;
+  std::vector<Column> columns_;
+  std::vector<std::size_t> order_;  ///< parameters, parents before children
+  std::set<std::string> names_;
+};
+
+}  // namespace betatune
