@@ -56,3 +56,12 @@ function(betatune_tests kind layer)
     BETATUNE_SOURCE_DIR="${PROJECT_SOURCE_DIR}" BETATUNE_BINARY_DIR="${PROJECT_BINARY_DIR}")
   gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES LABELS ${kind} TIMEOUT 300)
 endfunction()
+
+# betatune_bench(NAME SOURCE DEPENDS target...): a benchmark program build/bin/NAME, built on request
+# (`ninja NAME`, or `./dev bench`), never by `all`.
+function(betatune_bench name source)
+  cmake_parse_arguments(arg "" "" "DEPENDS" ${ARGN})
+  add_executable(${name} EXCLUDE_FROM_ALL ${source})
+  target_link_libraries(${name} PRIVATE ${arg_DEPENDS})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+endfunction()

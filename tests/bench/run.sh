@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Prints the benchmark tables; called by `./dev bench`, which has built everything and installed the
+# packages. Peers live in an environment of their own, build/bench-venv, made at the first use.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+readonly all=(cli store service worker gp torch)
+readonly bin=build/bin
+
+say() { printf '\n== %s\n' "$*"; }
+
+target() { ninja -C build "$1" >/dev/null; }
+
+# The peers, pinned: a ratio is only worth something with the version beside it.
+peers() {
+  local venv=build/bench-venv
+  if [[ ! -x $venv/bin/python3 || ! -f $venv/.complete ]]; then
+    printf 'installing the peers into %s (torch is large)\n' "$venv" >&2
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install -q optuna==5.0.0 scipy torch
+    touch "$venv/.complete"
+  fi
+  echo "$venv/bin/python3"
+}
+
+bench_cli() {
+  say "command line: start-up and reading commands"
+  tests/bench/cli.sh "$bin/betatune"
+}
+bench_store() {
+  say "store: appends, resume and status of a large study"
+  target bench_store && "$bin/bench_store"
+}
+bench_service() {
+  say "service: durable trials per second, ZeroMQ + SQLite, 64 slots"
+  target bench_service_throughput && "$bin/bench_service_throughput"
+}
+bench_worker() {
+  say "trainer: one worker process per trial"
+  target bench_worker_spawn && "$bin/bench_worker_spawn"
+}
+bench_gp() {
+  say "GP ask at d = 10, one thread, beside Optuna's GPSampler"
+  target bench_gp_ask && "$(peers)" tests/bench/gp_vs_optuna.py "$bin/bench_gp_ask"
+}
+bench_torch() {
+  say "classifier: training step, C++ beside Python on the same libtorch"
+  target bench_torch_step && /usr/bin/python3 tests/bench/torch_step.py "$bin/bench_torch_step"
+}
+
+chosen=("$@")
+((${#chosen[@]})) || chosen=("${all[@]}")
+for name in "${chosen[@]}"; do
+  if ! declare -F "bench_$name" >/dev/null; then
+    echo "unknown benchmark '$name'; there are: ${all[*]}" >&2
+    exit 2
+  fi
+  "bench_$name"
+done
