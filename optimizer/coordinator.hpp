@@ -1,16 +1,20 @@
 #pragma once
-/// The coordinator decides. It is pure: inputs and a monotonic time in; facts to append, messages to
-/// send and plans to compute out. It owns no socket, file, clock or thread, so production, replay,
-/// simulation and unit tests run the same code.
+/// The coordinator decides. It is pure: inputs and a monotonic time in; facts to append, messages
+/// to send and plans to compute out. It owns no socket, file, clock or thread, so production,
+/// replay, simulation and unit tests run the same code.
 ///
 /// Contract with the shell: append `append` durably *before* sending any of `send`.
 
 #include <chrono>
 #include <cstdint>
+#include <deque>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
+#include <unordered_set>
 #include <variant>
 #include <vector>
 
@@ -67,6 +71,9 @@ struct PlanRequest {
 
 struct Effects {
   std::vector<Fact> append;
+  /// Wall clock of this step, by CoordinatorOptions::wall_offset_us: stamp the events with it, so
+  /// that the live state and its replay have the same times.
+  std::int64_t at_us = 0;
   std::vector<Outgoing> send;
   std::optional<PlanRequest> plan;
   /// Set once: the study is done (reason of StudyClosed), or drained ("drained", "cancelled").
@@ -81,10 +88,16 @@ struct Policies {
 struct CoordinatorOptions {
   std::uint64_t epoch = 1;
   std::string build;
-  std::string study_dir;   ///< absolute; handed to trainers
-  std::string directory;   ///< of the study file
-  std::string token;       ///< trainers must show it; empty: none asked
+  std::string study_dir;  ///< absolute; handed to trainers
+  std::string directory;  ///< of the study file
+  std::string token;      ///< trainers must show it; empty: none asked
   Monotonic beat = std::chrono::seconds(5);
+  /// Wall clock minus monotonic clock at the start, in microseconds; only for the times in events.
+  std::int64_t wall_offset_us = 0;
+  /// Root of the randomness of a *new* study whose file gives no seed; drawn by the shell.
+  std::uint64_t fresh_seed = 0;
+  /// At most so many suggestions wait in the queue, where the searcher may be asked ahead.
+  int ahead = 512;
 };
 
 class Coordinator {
@@ -107,13 +120,123 @@ class Coordinator {
   bool draining() const { return draining_; }
 
  private:
-  // The implementer's own members follow; the interface above is fixed.
+  /// What only memory knows of a running attempt.
+  struct Live {
+    Monotonic assigned{0};
+    bool this_run = false;   ///< started by this process, not by one before it
+    bool confirmed = false;  ///< its trainer has named it as held, or reported
+    int absent = 0;          ///< beats in a row that did not name it
+    std::vector<std::uint64_t>
+        reports;  ///< hash of each durable report, to tell repeats from conflicts
+  };
+  struct Queued {
+    Suggestion suggestion;
+    std::uint64_t plan = 0;
+  };
+  struct Work {
+    TrialId trial;
+    Step until = 1;
+  };
+
+  // coordinator.cpp
+  Status take(const Event& event, bool live);
+  void track(const Event& event, bool live);
+  void emit(Fact fact);
+  void send(const PeerId& to, Message message);
+  void send_to(const TrainerId& trainer, Message message);
+  void refuse(const PeerId& to, std::string code, std::string message, bool fatal = false);
+  void refuse_work(const PeerId& to, std::string code, std::string message, TrialId trial,
+                   AttemptId attempt);
+  Effects finish_step();
+  void handle(const Received& received);
+  void handle(const Planned& planned);
+  void handle(const Tick& tick);
+  void handle(const EnqueueRequest& request);
+  void handle(const StopTrialRequest& request);
+  void handle(const DrainRequest& request);
+  void handle(const CancelRequest& request);
+
+  // coordinator_messages.cpp: what trainers say
+  void on(const PeerId& from, const Hello& hello);
+  void on(TrainerEntry& trainer, const Ready& ready);
+  void on(TrainerEntry& trainer, const Report& report);
+  void on(TrainerEntry& trainer, const Done& done);
+  void on(TrainerEntry& trainer, const Beat& beat);
+  void on(TrainerEntry& trainer, const Bye& bye);
+  bool hello_is_welcome(const PeerId& from, const Hello& hello);
+  void record(const Report& report);
+  void judge(TrialId id, Step step);
+  AttemptEnded ending_of(const Done& done) const;
+  const Trial* current_trial(const TrainerId& trainer, TrialId id, AttemptId attempt) const;
+  void missed_in_beat(TrainerEntry& trainer, TrialId id);
+
+  // coordinator_dispatch.cpp: what runs next, and where
+  void dispatch();
+  std::optional<Work> next_work();
+  std::optional<TrialId> create_trial();
+  void begin_attempt(const Work& work, TrainerEntry& trainer);
+  Assign assignment_of(const Trial& trial) const;
+  void request_plan();
+  void repeat_last_plan();
+  int free_slots(const TrainerEntry& trainer) const;
+  void refresh_free(const TrainerId& trainer);
+  int startable() const;
+  bool budget_left() const;
+  bool suggestion_in_hand();
+  std::vector<Configuration> spoken_for() const;
+
+  // coordinator_ends.cpp: how attempts, trials and the study end
+  void settle(TrialId id);
+  void end_lost(TrialId id, bool charged, const std::string& message);
+  bool work_is_whole(const Trial& trial) const;
+  void decide(TrialId id, Action action, const std::string& by, const std::string& reason);
+  void send_decision(const Trial& trial, const std::string& reason);
+  void expire_leases();
+  void conclude();
+  std::optional<std::string> limit_reached() const;
+  bool target_reached() const;
+  std::optional<std::string> natural_end() const;
+  bool stays_closed() const;
+  void close_study(const std::string& reason);
+  void say_bye(const std::string& reason, bool drain);
+  Monotonic lease() const;
+  bool resumable() const;
+
   std::shared_ptr<const StudySpec> spec_;
   Policies policies_;
   CoordinatorOptions options_;
   StudyState state_;
   Roster roster_;
   bool draining_ = false;
+
+  Effects effects_;  ///< of the step in progress
+  Monotonic now_{0};
+  Monotonic started_{0};
+  std::int64_t active_before_us_ = 0;  ///< active time of earlier runs
+  std::optional<std::string> ending_;  ///< a limit is reached: nothing starts, running trials stop
+  std::optional<std::string> finished_;
+
+  std::map<TrialId, Live> live_;                    ///< one per running trial
+  std::map<TrainerId, std::set<TrialId>> held_by_;  ///< running trials by trainer, as the log says
+  std::set<TrainerId> free_;                        ///< trainers that can take an assignment
+
+  std::deque<Configuration> initial_;  ///< points of the study file not yet tried
+  std::deque<Queued> queue_;           ///< suggestions not yet tried, in the order of their plans
+  std::unordered_set<std::uint64_t> seen_;  ///< hashes of all trials' and enqueued configurations
+  std::uint64_t next_plan_ = 0;
+  struct LastPlan {
+    std::uint64_t plan = 0;
+    std::size_t trials_before = 0;  ///< when its first suggestion became a trial
+  };
+  std::optional<LastPlan> last_plan_;  ///< of the log
+  struct Outstanding {
+    std::uint64_t plan = 0;
+    int count = 0;
+  };
+  std::optional<Outstanding> asked_;
+  bool wants_suggestion_ = false;  ///< a slot is free, and nothing is in hand for it
+  bool exhausted_ = false;         ///< the searcher has nothing new
+  int dry_plans_ = 0;              ///< plans in a row without one usable suggestion
 };
 
 }  // namespace betatune

@@ -17,8 +17,9 @@ inline constexpr int kLogSchema = 1;
 enum class Outcome { completed, stopped, failed, cancelled };
 constexpr auto enum_names(Outcome) {
   using enum Outcome;
-  return std::array{EnumName<Outcome>{completed, "completed"}, EnumName<Outcome>{stopped, "stopped"},
-                    EnumName<Outcome>{failed, "failed"}, EnumName<Outcome>{cancelled, "cancelled"}};
+  return std::array{EnumName<Outcome>{completed, "completed"},
+                    EnumName<Outcome>{stopped, "stopped"}, EnumName<Outcome>{failed, "failed"},
+                    EnumName<Outcome>{cancelled, "cancelled"}};
 }
 
 /// Always event 1.
@@ -70,9 +71,9 @@ struct TrialCreated {
   static constexpr const char* kType = "trial_created";
   TrialId trial;
   Configuration configuration;
-  std::string origin;             ///< initial, enqueued, sobol, gp, random ...
+  std::string origin;                 ///< initial, enqueued, sobol, gp, random ...
   std::optional<std::uint64_t> plan;  ///< number of the plan request that suggested it
-  Json note;                      ///< what the searcher wants remembered ("why"), or null
+  Json note;                          ///< what the searcher wants remembered ("why"), or null
   static constexpr auto fields() {
     return std::tuple{Field{"trial", &TrialCreated::trial, "trial id"},
                       Field{"configuration", &TrialCreated::configuration, "active parameters"},
@@ -187,7 +188,8 @@ struct StudyClosed {
   static constexpr const char* kType = "study_closed";
   std::string reason;  ///< trials, target, wall_time, exhausted, failures
   static constexpr auto fields() {
-    return std::tuple{Field{"reason", &StudyClosed::reason, "trials, target, wall_time, exhausted or failures"}};
+    return std::tuple{
+        Field{"reason", &StudyClosed::reason, "trials, target, wall_time, exhausted or failures"}};
   }
 };
 

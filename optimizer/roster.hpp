@@ -12,11 +12,11 @@ namespace betatune {
 
 struct TrainerEntry {
   TrainerId id;
-  PeerId peer;          ///< of its present session
+  PeerId peer;  ///< of its present session
   std::string session;
   int slots = 1;
-  int credit = 0;       ///< assignments it can take now
-  bool leaving = false; ///< said BYE: gets no more work
+  int credit = 0;                     ///< assignments it can take now
+  bool leaving = false;               ///< said BYE: gets no more work
   std::chrono::microseconds seen{0};  ///< last message, monotonic
 };
 
@@ -27,11 +27,13 @@ class Roster {
   TrainerEntry* find(const TrainerId& id);
   TrainerEntry* by_peer(const PeerId& peer);
   const std::map<TrainerId, TrainerEntry>& all() const { return trainers_; }
-  int slots() const;
+  /// Of all trainers together.
+  int slots() const { return slots_; }
 
  private:
   std::map<TrainerId, TrainerEntry> trainers_;
   std::map<PeerId, TrainerId> peers_;
+  int slots_ = 0;
 };
 
 }  // namespace betatune

@@ -21,7 +21,8 @@ namespace betatune {
 enum class TrialState { created, running, paused, closed };
 constexpr auto enum_names(TrialState) {
   using enum TrialState;
-  return std::array{EnumName<TrialState>{created, "waiting"}, EnumName<TrialState>{running, "running"},
+  return std::array{EnumName<TrialState>{created, "waiting"},
+                    EnumName<TrialState>{running, "running"},
                     EnumName<TrialState>{paused, "paused"}, EnumName<TrialState>{closed, "closed"}};
 }
 
@@ -33,28 +34,41 @@ struct Observation {
   std::int64_t at_us = 0;
 };
 
+/// What a trial counts for when trials are compared: its loss where its last attempt ended in
+/// order.
+struct Standing {
+  Step level = 0;  ///< highest step with a loss, at most the full budget
+  double loss = 0;
+  bool operator==(const Standing&) const = default;
+};
+
 struct Trial {
   TrialId id;
   std::shared_ptr<const Configuration> configuration;
   std::string origin;
   TrialState state = TrialState::created;
   std::optional<Outcome> outcome;
-  /// One per step, of the attempt that reported it last; ascending steps.
+  /// One per step, of the attempt that reported it last; ascending steps. An attempt that resumes
+  /// from an older checkpoint replaces what was reported beyond it, step by step as it gets there.
   std::vector<Observation> observations;
   Metrics last_metrics;  ///< of the report with the highest step
   AttemptId attempt;     ///< current or last attempt, 0 before the first
   TrainerId trainer;
-  std::uint64_t last_seq = 0;  ///< of the current attempt
-  Step from = 0;               ///< of the current attempt
-  Step until = 0;              ///< of the current attempt
-  Step step = 0;               ///< highest step that the current attempt reached
+  std::uint64_t last_seq = 0;     ///< of the current attempt
+  Step from = 0;                  ///< of the current attempt
+  Step until = 0;                 ///< of the current attempt
+  Step step = 0;                  ///< highest step that the current attempt reached
   std::optional<Action> decided;  ///< stop or pause, of the current attempt
+  std::string decided_by;         ///< scheduler, user, optimizer or drain
+  bool diverged = false;          ///< the current attempt reported an objective that is not finite
   std::optional<AttemptEnd> last_end;
   std::optional<FailureClass> last_failure;
-  std::string message;                      ///< of the last failure
-  std::map<FailureClass, int> failures;     ///< charged ones
-  std::optional<ArtifactRef> checkpoint;    ///< newest
-  std::optional<double> loss;  ///< objective at the highest step so far, minimised
+  std::string message;                    ///< of the last failure
+  std::map<FailureClass, int> failures;   ///< charged ones
+  std::optional<ArtifactRef> checkpoint;  ///< newest
+  std::optional<double> loss;             ///< objective at the highest step so far, minimised
+  Step loss_step = 0;                     ///< the step of `loss`
+  std::optional<Standing> standing;  ///< none while no attempt has ended in order, or if it failed
   std::int64_t created_at_us = 0, started_at_us = 0, ended_at_us = 0;
 
   /// Loss reported at `step`, if any and finite.
@@ -69,6 +83,8 @@ class TrialTable {
   const Trial& operator[](TrialId id) const;
   Trial& edit(TrialId id);
   void add(Trial trial);
+  /// The first `count` trials, sharing all whole chunks.
+  TrialTable prefix(std::size_t count) const;
 
   class Iterator;
   Iterator begin() const;
@@ -104,8 +120,12 @@ class TrialTable::Iterator {
   const TrialTable* table_ = nullptr;
   std::size_t at_ = 0;
 };
-inline TrialTable::Iterator TrialTable::begin() const { return {this, 0}; }
-inline TrialTable::Iterator TrialTable::end() const { return {this, size_}; }
+inline TrialTable::Iterator TrialTable::begin() const {
+  return {this, 0};
+}
+inline TrialTable::Iterator TrialTable::end() const {
+  return {this, size_};
+}
 
 struct StudyState {
   Sequence seq = 0;  ///< of the last event applied
@@ -118,13 +138,17 @@ struct StudyState {
   std::set<TrialId> waiting;           ///< state created, in order of id
   std::set<TrialId> running;
   std::set<TrialId> paused;
-  std::uint64_t next_plan = 0;  ///< plan numbers below it have given trials
+  std::uint64_t next_plan = 0;             ///< plan numbers below it have given trials
   std::map<Outcome, std::int64_t> closed;  ///< counts
-  std::optional<TrialId> best;             ///< closed or paused trial of the lowest loss at its
-                                           ///< highest step, preferring higher steps (docs)
+  /// Of the trials with a standing: the highest level, there the lowest loss, there the lowest id.
+  /// A loss after few steps is thus never compared with one after many: trials of the full budget
+  /// count as soon as there is one, before that those that came furthest.
+  std::optional<TrialId> best;
+  Step full_budget = 1;  ///< fidelity.max of the document
   std::optional<std::string> closed_reason;
   std::int64_t first_at_us = 0, last_at_us = 0;
-  std::int64_t active_us = 0;  ///< time that optimizers have spent on it, gaps between runs left out
+  std::int64_t active_us =
+      0;  ///< time that optimizers have spent on it, gaps between runs left out
 
   std::int64_t closed_count() const;
   std::int64_t failed_count() const;
@@ -134,7 +158,8 @@ struct StudyState {
 /// must not be used further). Sequence numbers must be dense.
 Status apply(StudyState& state, const Event& event);
 
-/// Hash over everything that decisions depend on; equal for a live state and its replay (I5).
+/// Hash over everything that decisions depend on (so not wall-clock times and not texts for
+/// people); equal for a live state and its replay (I5).
 std::uint64_t state_hash(const StudyState& state);
 
 }  // namespace betatune

@@ -1,0 +1,363 @@
+#include "optimizer/study_state.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace betatune {
+namespace {
+
+Step full_budget_of(const Json& document) {
+  const auto fidelity = document.find("fidelity");
+  if (!document.is_object() || fidelity == document.end() || !fidelity->is_object()) return 1;
+  const auto max = fidelity->find("max");
+  return max != fidelity->end() && max->is_number_integer() ? max->get<Step>() : 1;
+}
+
+bool better(const Trial& a, const Trial& b) {
+  if (a.standing->level != b.standing->level) return a.standing->level > b.standing->level;
+  if (a.standing->loss != b.standing->loss) return a.standing->loss < b.standing->loss;
+  return a.id < b.id;
+}
+
+void find_best(StudyState& state) {
+  state.best.reset();
+  for (const Trial& trial : state.trials) {
+    if (trial.standing && (!state.best || better(trial, state.trials[*state.best]))) {
+      state.best = trial.id;
+    }
+  }
+}
+
+/// Gives the trial its standing and keeps `best` true. Only a best trial that falls back (it failed
+/// after all, or reported a step again with another loss) costs a look at every trial.
+void set_standing(StudyState& state, TrialId id, std::optional<Standing> standing) {
+  Trial& trial = state.trials.edit(id);
+  const std::optional<Standing> before = trial.standing;
+  if (before == standing) return;
+  trial.standing = standing;
+  if (state.best == id) {
+    const bool fell = !standing || standing->level < before->level ||
+                      (standing->level == before->level && standing->loss > before->loss);
+    if (fell) find_best(state);
+    return;
+  }
+  if (standing && (!state.best || better(trial, state.trials[*state.best]))) state.best = id;
+}
+
+std::optional<Standing> standing_of(const StudyState& state, const Trial& trial) {
+  if (!trial.loss) return std::nullopt;
+  return Standing{std::min(trial.loss_step, state.full_budget), *trial.loss};
+}
+
+/// One overload per fact: checks that it may follow, then changes the state.
+class Fold {
+ public:
+  Fold(StudyState& state, const Event& event) : state_(state), event_(event) {}
+
+  Status on(const StudyCreated& fact) {
+    if (state_.seq != 0) return refuse("a study is created once, by its first event");
+    if (fact.schema > kLogSchema) {
+      return Error{
+          ErrorKind::unsupported,
+          fmt::format("the log has schema {}, this build reads up to {}: use a newer version",
+                      fact.schema, kLogSchema)};
+    }
+    state_.name = fact.name;
+    state_.document = fact.document;
+    state_.seed = fact.seed;
+    state_.full_budget = full_budget_of(fact.document);
+    state_.first_at_us = event_.at_us;
+    return Ok{};
+  }
+
+  Status on(const OptimizerStarted& fact) {
+    if (fact.epoch <= state_.epoch) {
+      return refuse(fmt::format("epoch {} follows epoch {}", fact.epoch, state_.epoch));
+    }
+    state_.epoch = fact.epoch;
+    state_.closed_reason.reset();
+    return Ok{};
+  }
+
+  Status on(const DocumentChanged& fact) {
+    state_.document = fact.document;
+    const Step budget = full_budget_of(fact.document);
+    if (budget != state_.full_budget) {
+      state_.full_budget = budget;
+      level_again();
+    }
+    return Ok{};
+  }
+
+  Status on(const ConfigurationEnqueued& fact) {
+    state_.enqueued.push_back(fact.configuration);
+    return Ok{};
+  }
+
+  Status on(const TrialCreated& fact) {
+    if (fact.trial.n != state_.trials.size()) {
+      return refuse(
+          fmt::format("trial {} is created where {} is next", fact.trial.n, state_.trials.size()));
+    }
+    if (fact.origin == "enqueued") {
+      if (state_.enqueued.empty() || state_.enqueued.front() != fact.configuration) {
+        return refuse("the configuration is not the first enqueued one");
+      }
+      state_.enqueued.pop_front();
+    }
+    Trial trial;
+    trial.id = fact.trial;
+    trial.configuration = std::make_shared<const Configuration>(fact.configuration);
+    trial.origin = fact.origin;
+    trial.created_at_us = event_.at_us;
+    state_.trials.add(std::move(trial));
+    state_.waiting.insert(fact.trial);
+    if (fact.plan) state_.next_plan = std::max(state_.next_plan, *fact.plan + 1);
+    return Ok{};
+  }
+
+  Status on(const AttemptStarted& fact) {
+    BETATUNE_CHECK(known(fact.trial));
+    const Trial& now = state_.trials[fact.trial];
+    if (now.state != TrialState::created && now.state != TrialState::paused)
+      return wrong_state(now);
+    if (fact.attempt.n != now.attempt.n + 1) {
+      return refuse(fmt::format("attempt {} of trial {} follows attempt {}", fact.attempt.n,
+                                fact.trial.n, now.attempt.n));
+    }
+    if (fact.from < 0 || fact.from >= fact.until) {
+      return refuse(fmt::format("trial {} is to train from step {} to {}", fact.trial.n, fact.from,
+                                fact.until));
+    }
+    if (fact.from != (fact.checkpoint ? fact.checkpoint->step : 0)) {
+      return refuse(fmt::format("trial {} starts at step {} without its checkpoint", fact.trial.n,
+                                fact.from));
+    }
+    Trial& trial = move_to(fact.trial, TrialState::running);
+    trial.attempt = fact.attempt;
+    trial.trainer = fact.trainer;
+    trial.last_seq = 0;
+    trial.from = trial.step = fact.from;
+    trial.until = fact.until;
+    trial.decided.reset();
+    trial.decided_by.clear();
+    trial.diverged = false;
+    if (trial.started_at_us == 0) trial.started_at_us = event_.at_us;
+    return Ok{};
+  }
+
+  Status on(const Reported& fact) {
+    BETATUNE_CHECK(current(fact.trial, fact.attempt));
+    const std::uint64_t last = state_.trials[fact.trial].last_seq;
+    if (fact.seq != last + 1) {
+      return refuse(
+          fmt::format("report {} of trial {} follows report {}", fact.seq, fact.trial.n, last));
+    }
+    Trial& trial = state_.trials.edit(fact.trial);
+    trial.last_seq = fact.seq;
+    trial.diverged = trial.diverged || fact.diverged;
+    if (trial.observations.empty() || fact.step > trial.observations.back().step) {
+      trial.last_metrics = fact.metrics;
+    } else if (fact.step == trial.observations.back().step) {
+      for (const auto& [name, number] : fact.metrics) trial.last_metrics[name] = number;
+    }
+    observe(trial, fact);
+    trial.step = std::max(trial.step, fact.step);
+    return Ok{};
+  }
+
+  Status on(const CheckpointSaved& fact) {
+    BETATUNE_CHECK(current(fact.trial, fact.attempt));
+    state_.trials.edit(fact.trial).checkpoint = fact.artifact;
+    return Ok{};
+  }
+
+  Status on(const Decided& fact) {
+    BETATUNE_CHECK(current(fact.trial, fact.attempt));
+    if (fact.action == Action::go_on) return refuse("`continue` is not recorded");
+    const auto before = state_.trials[fact.trial].decided;
+    // A pause may still become a stop; a stop is final.
+    if (before && !(*before == Action::pause && fact.action == Action::stop)) {
+      return refuse(fmt::format("trial {} is already to {}", fact.trial.n, to_name(*before)));
+    }
+    Trial& trial = state_.trials.edit(fact.trial);
+    trial.decided = fact.action;
+    trial.decided_by = fact.by;
+    return Ok{};
+  }
+
+  Status on(const AttemptEnded& fact) {
+    BETATUNE_CHECK(current(fact.trial, fact.attempt));
+    if (fact.end == AttemptEnd::failed && !fact.failure)
+      return refuse("a failure without its class");
+    const bool by_scheduler = state_.trials[fact.trial].decided_by == "scheduler";
+    Trial& trial = move_to(fact.trial, state_after(fact.end, by_scheduler));
+    trial.last_end = fact.end;
+    trial.step = fact.step;
+    if (fact.end == AttemptEnd::failed || fact.end == AttemptEnd::lost) {
+      trial.last_failure = fact.failure.value_or(FailureClass::infra);
+      trial.message = fact.message;
+      if (fact.charged) ++trial.failures[*trial.last_failure];
+    } else {
+      set_standing(state_, fact.trial, standing_of(state_, trial));
+    }
+    return Ok{};
+  }
+
+  Status on(const TrialClosed& fact) {
+    BETATUNE_CHECK(known(fact.trial));
+    const Trial& now = state_.trials[fact.trial];
+    if (now.state != TrialState::created && now.state != TrialState::paused)
+      return wrong_state(now);
+    Trial& trial = move_to(fact.trial, TrialState::closed);
+    trial.outcome = fact.outcome;
+    trial.ended_at_us = event_.at_us;
+    ++state_.closed[fact.outcome];
+    const bool counts = fact.outcome == Outcome::completed || fact.outcome == Outcome::stopped;
+    if (!counts) set_standing(state_, fact.trial, std::nullopt);
+    return Ok{};
+  }
+
+  Status on(const StudyClosed& fact) {
+    if (!state_.running.empty()) return refuse("trials are running");
+    state_.closed_reason = fact.reason;
+    return Ok{};
+  }
+
+  Status refuse(const std::string& why) const {
+    return Error{ErrorKind::corrupt,
+                 fmt::format("event {} ({}): {}", event_.seq, fact_type(event_.fact), why)};
+  }
+
+ private:
+  /// The transition table's last column: where an attempt's end leaves its trial. A pause that the
+  /// scheduler did not ask for (a drain, a trainer that must leave) is an interruption: the trial
+  /// goes on as soon as it can.
+  static TrialState state_after(AttemptEnd end, bool by_scheduler) {
+    switch (end) {
+      case AttemptEnd::reached:
+      case AttemptEnd::stopped:
+        return TrialState::paused;
+      case AttemptEnd::paused:
+        return by_scheduler ? TrialState::paused : TrialState::created;
+      case AttemptEnd::failed:
+      case AttemptEnd::lost:
+        break;
+    }
+    return TrialState::created;
+  }
+
+  Status wrong_state(const Trial& trial) const {
+    return refuse(fmt::format("trial {} is {}", trial.id.n, to_name(trial.state)));
+  }
+  Status known(TrialId id) const {
+    if (id.n < state_.trials.size()) return Ok{};
+    return refuse(fmt::format("there is no trial {}", id.n));
+  }
+  Status current(TrialId id, AttemptId attempt) const {
+    BETATUNE_CHECK(known(id));
+    const Trial& trial = state_.trials[id];
+    if (trial.state != TrialState::running) return wrong_state(trial);
+    if (trial.attempt == attempt) return Ok{};
+    return refuse(fmt::format("attempt {} of trial {} is not current, {} is", attempt.n, id.n,
+                              trial.attempt.n));
+  }
+
+  std::set<TrialId>* set_of(TrialState state) {
+    switch (state) {
+      case TrialState::created:
+        return &state_.waiting;
+      case TrialState::running:
+        return &state_.running;
+      case TrialState::paused:
+        return &state_.paused;
+      case TrialState::closed:
+        break;
+    }
+    return nullptr;
+  }
+  Trial& move_to(TrialId id, TrialState to) {
+    Trial& trial = state_.trials.edit(id);
+    set_of(trial.state)->erase(id);
+    if (auto* set = set_of(to)) set->insert(id);
+    trial.state = to;
+    return trial;
+  }
+
+  void observe(Trial& trial, const Reported& fact) const {
+    auto at = std::lower_bound(trial.observations.begin(), trial.observations.end(), fact.step,
+                               [](const Observation& each, Step step) { return each.step < step; });
+    if (at == trial.observations.end() || at->step != fact.step) {
+      at = trial.observations.insert(at, Observation{fact.step, fact.attempt, {}, false, 0});
+    }
+    at->attempt = fact.attempt;
+    at->at_us = event_.at_us;
+    // Other metrics of the same step, reported apart from the objective, do not take it away.
+    if (fact.loss || fact.diverged) {
+      at->loss = fact.loss;
+      at->diverged = fact.diverged;
+    }
+    if (fact.loss && (!trial.loss || fact.step >= trial.loss_step)) {
+      trial.loss = fact.loss;
+      trial.loss_step = fact.step;
+    }
+  }
+
+  void level_again() {
+    for (std::uint64_t n = 0; n < state_.trials.size(); ++n) {
+      if (!state_.trials[TrialId{n}].standing) continue;
+      Trial& trial = state_.trials.edit(TrialId{n});
+      trial.standing = standing_of(state_, trial);
+    }
+    find_best(state_);
+  }
+
+  StudyState& state_;
+  const Event& event_;
+};
+
+bool may_follow_the_end(const Fact& fact) {
+  return std::holds_alternative<OptimizerStarted>(fact) ||
+         std::holds_alternative<DocumentChanged>(fact) ||
+         std::holds_alternative<ConfigurationEnqueued>(fact);
+}
+
+/// Wall-clock time is for people and for the budget of later runs; a clock that was set back adds
+/// nothing, and the gap before an optimizer's start is not counted.
+void advance_clock(StudyState& state, const Event& event) {
+  const bool first_of_run = std::holds_alternative<OptimizerStarted>(event.fact) || state.seq == 0;
+  if (!first_of_run) state.active_us += std::max<std::int64_t>(0, event.at_us - state.last_at_us);
+  state.last_at_us = event.at_us;
+}
+
+}  // namespace
+
+std::int64_t StudyState::closed_count() const {
+  std::int64_t count = 0;
+  for (const auto& [outcome, n] : closed) count += n;
+  return count;
+}
+
+std::int64_t StudyState::failed_count() const {
+  const auto found = closed.find(Outcome::failed);
+  return found == closed.end() ? 0 : found->second;
+}
+
+Status apply(StudyState& state, const Event& event) {
+  Fold fold(state, event);
+  if (event.seq != state.seq + 1) {
+    return fold.refuse(fmt::format("the sequence number does not follow {}", state.seq));
+  }
+  if (state.seq == 0 && !std::holds_alternative<StudyCreated>(event.fact)) {
+    return fold.refuse("the first event must be study_created");
+  }
+  if (state.closed_reason && !may_follow_the_end(event.fact)) {
+    return fold.refuse("the study is closed");
+  }
+  BETATUNE_CHECK(std::visit([&](const auto& fact) { return fold.on(fact); }, event.fact));
+  advance_clock(state, event);
+  state.seq = event.seq;
+  return Ok{};
+}
+
+}  // namespace betatune
