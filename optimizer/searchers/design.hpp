@@ -1,0 +1,20 @@
+#pragma once
+/// Space-filling suggestions: the whole of `sobol`, the beginning of `gp`.
+
+#include "optimizer/searcher.hpp"
+#include "optimizer/searchers/seen.hpp"
+
+namespace betatune {
+
+/// The key of what must stay the same over a whole study, such as the scrambling of its sequence:
+/// from the study's seed, not from the plan. A study without a seed uses its name.
+Key study_key(const StudySpec& spec);
+
+/// The next `count` points of the study's scrambled Sobol sequence that are fresh and meet the
+/// constraints, marked as taken. Which point is next follows from how many trials came from it
+/// ("sobol" is their origin). Random fresh draws take over where the sequence finds nothing more;
+/// fewer than `count` only if the space is exhausted. Precondition: `seen` is synced.
+std::vector<Suggestion> suggest_sobol(const History& history, const SeenTrials& seen,
+                                      FreshBatch& batch, int count, Key key);
+
+}  // namespace betatune
