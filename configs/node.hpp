@@ -1,10 +1,12 @@
 #pragma once
-/// A YAML document as an immutable tree of values with marks, and the diagnostics that point into it.
+/// A YAML document as an immutable tree of values with marks, and the diagnostics that point into
+/// it.
 ///
-/// yaml-cpp's EventHandler feeds it (only node.cpp includes yaml-cpp). Rejected with file:line:column:
-/// anchors, aliases, tags, duplicate keys, several documents, depth > 64, files > 1 MiB.
-/// Scalars are typed by YAML 1.2's core schema plus `1e-5`; quoted scalars are strings; `010` is an
-/// error (octal or decimal?). The same tree can be made from JSON, for documents read from the log.
+/// yaml-cpp's EventHandler feeds it (only node.cpp includes yaml-cpp). Rejected with
+/// file:line:column: anchors, aliases, tags, duplicate keys, several documents, depth > 64, files >
+/// 1 MiB. Scalars are typed by YAML 1.2's core schema plus `1e-5`; quoted scalars are strings;
+/// `010` is an error (octal or decimal?). The same tree can be made from JSON, for documents read
+/// from the log.
 
 #include <cstdint>
 #include <filesystem>
@@ -41,12 +43,16 @@ class Diagnostics {
  public:
   void error(std::string code, std::string message, const Mark& mark, std::string help = {});
   bool ok() const { return problems_.empty(); }
+  /// At most limits::kDiagnostics; `dropped` counts the rest.
   const std::vector<Diagnostic>& problems() const { return problems_; }
-  /// In the compiler's style, with the source line and carets (the file is read again for them).
+  std::size_t dropped() const { return dropped_; }
+  /// In the compiler's style, with the source line and carets (the file is read again for them),
+  /// sorted by place. Ends with a line feed unless there is nothing to say.
   std::string render(bool color) const;
 
  private:
   std::vector<Diagnostic> problems_;
+  std::size_t dropped_ = 0;
 };
 
 class ConfigNode {
@@ -63,6 +69,8 @@ class ConfigNode {
 
   Kind kind() const;
   const Mark& mark() const;
+  /// The place of the `offset`-th byte of a scalar's text, for problems inside expressions.
+  Mark mark_at(std::size_t offset, int length = 1) const;
   bool is_null() const { return kind() == Kind::null; }
   /// Scalars: the value (precondition: boolean, integer, real or string).
   const Value& value() const;
@@ -73,6 +81,8 @@ class ConfigNode {
   const std::vector<Entry>& entries() const;
   /// The value under `key`, or nullptr.
   const ConfigNode* find(std::string_view key) const;
+  /// This mapping without some of its keys; other kinds are returned as they are.
+  ConfigNode without(const std::vector<std::string>& keys) const;
   /// As JSON, comments and marks lost.
   Json to_json() const;
   /// What a user calls this kind: "a string", "a mapping".

@@ -1,7 +1,7 @@
 #pragma once
 /// Reads a described struct (see searchspaces/schema.hpp) from a ConfigNode: every problem is
-/// reported with its place, unknown keys with a suggestion. Any option that a registry's maker reads
-/// this way is either used or an error: nothing is accepted and ignored.
+/// reported with its place, unknown keys with a suggestion. Any option that a registry's maker
+/// reads this way is either used or an error: nothing is accepted and ignored.
 
 #include <chrono>
 #include <string>
@@ -40,6 +40,8 @@ void wrong_kind(const ConfigNode&, const std::string& path, const char* expected
 void missing(const ConfigNode&, const std::string& path, const char* key, Diagnostics&);
 void check_keys(const ConfigNode&, const std::string& path, const std::vector<std::string>& known,
                 Diagnostics&);
+/// Only the keys that are reserved for later versions, for mappings with open keys.
+void check_planned(const ConfigNode&, const std::string& path, Diagnostics&);
 }  // namespace read_detail
 
 /// Reads `node` into `value` and returns whether nothing was wrong. `path` names the place in words
@@ -103,8 +105,9 @@ bool read_config(const ConfigNode& node, const std::string& path, Diagnostics& d
     bool fine = true;
     for (const ConfigNode& item : node.items()) {
       typename T::value_type each{};
-      fine = read_config(item, path + "[" + std::to_string(value.size()) + "]", diagnostics, each) &&
-             fine;
+      fine =
+          read_config(item, path + "[" + std::to_string(value.size()) + "]", diagnostics, each) &&
+          fine;
       value.push_back(std::move(each));
     }
     return fine;
@@ -115,7 +118,8 @@ bool read_config(const ConfigNode& node, const std::string& path, Diagnostics& d
     }
     bool fine = true;
     for (const auto& entry : node.entries()) {
-      fine = read_config(entry.value, path + "." + entry.key, diagnostics, value[entry.key]) && fine;
+      fine =
+          read_config(entry.value, path + "." + entry.key, diagnostics, value[entry.key]) && fine;
     }
     return fine;
   } else {

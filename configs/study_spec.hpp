@@ -24,10 +24,11 @@ struct StudySection {
   std::optional<std::uint64_t> seed;  ///< drawn, logged and recorded if missing
   std::map<std::string, std::string> tags;
   static constexpr auto fields() {
-    return std::tuple{
-        Field{"name", &StudySection::name, "Letters, digits, '.', '_' and '-'; names the folder of the study."},
-        Field{"seed", &StudySection::seed, "Everything random flows from it. Drawn and recorded if missing."},
-        defaulted("tags", &StudySection::tags, "Free words to find the study by.")};
+    return std::tuple{Field{"name", &StudySection::name,
+                            "Letters, digits, '.', '_' and '-'; names the folder of the study."},
+                      Field{"seed", &StudySection::seed,
+                            "Everything random flows from it. Drawn and recorded if missing."},
+                      defaulted("tags", &StudySection::tags, "Free words to find the study by.")};
   }
 };
 
@@ -69,6 +70,14 @@ struct InitialSpec {
   std::vector<ConfigNode> points;  ///< partial configurations; completed against the space
   std::string design = "sobol";    ///< sobol or random
   std::optional<std::int64_t> count;
+  static constexpr auto fields() {
+    return std::tuple{
+        defaulted("points", &InitialSpec::points,
+                  "Configurations tried first; what is left out takes its default."),
+        defaulted("design", &InitialSpec::design, "How the space is filled then: sobol or random."),
+        Field{"count", &InitialSpec::count,
+              "Trials of the design; left out, the searcher chooses."}};
+  }
 };
 
 struct AlgorithmSpec {
@@ -81,9 +90,10 @@ struct StoppingSpec {
   std::optional<std::int64_t> trials;
   std::optional<Duration> wall_time;
   static constexpr auto fields() {
-    return std::tuple{
-        Field{"trials", &StoppingSpec::trials, "Total number of trials, over all runs of the file."},
-        Field{"wall_time", &StoppingSpec::wall_time, "Total time that the study has been running."}};
+    return std::tuple{Field{"trials", &StoppingSpec::trials,
+                            "Total number of trials, over all runs of the file."},
+                      Field{"wall_time", &StoppingSpec::wall_time,
+                            "Total time that the study has been running."}};
   }
 };
 
@@ -112,11 +122,13 @@ struct TrialsSpec {
   RetrySpec retry;
   LimitsSpec limits;
   static constexpr auto fields() {
-    return std::tuple{
-        Field{"parallel", &TrialsSpec::parallel, "At most so many trials at once (default: all slots)."},
-        Field{"max_failed", &TrialsSpec::max_failed, "The study gives up after so many failed trials."},
-        defaulted("retry", &TrialsSpec::retry, "How often a trial is tried again, by kind of failure."),
-        defaulted("limits", &TrialsSpec::limits, "Time limits of an attempt.")};
+    return std::tuple{Field{"parallel", &TrialsSpec::parallel,
+                            "At most so many trials at once (default: all slots)."},
+                      Field{"max_failed", &TrialsSpec::max_failed,
+                            "The study gives up after so many failed trials."},
+                      defaulted("retry", &TrialsSpec::retry,
+                                "How often a trial is tried again, by kind of failure."),
+                      defaulted("limits", &TrialsSpec::limits, "Time limits of an attempt.")};
   }
 };
 
@@ -127,7 +139,8 @@ struct TrainerSpec {
   Json config = Json::object();  ///< handed to the trainer as it is
   static constexpr auto fields() {
     return std::tuple{
-        Field{"plugin", &TrainerSpec::plugin, "A trainer plug-in: its name, or the path of its .so."},
+        Field{"plugin", &TrainerSpec::plugin,
+              "A trainer plug-in: its name, or the path of its .so."},
         Field{"command", &TrainerSpec::command, "Any executable, with {parameter} placeholders."},
         Field{"external", &TrainerSpec::external, "true: trainers connect by themselves."},
         defaulted("config", &TrainerSpec::config, "Handed to the trainer as it is.")};
@@ -149,7 +162,8 @@ struct LauncherSpec {
   static constexpr auto fields() {
     return std::tuple{
         defaulted("name", &LauncherSpec::name, "local: trainer processes on this machine."),
-        Field{"trainers", &LauncherSpec::trainers, "How many; default one per GPU, or per CPU core."}};
+        Field{"trainers", &LauncherSpec::trainers,
+              "How many; default one per GPU, or per CPU core."}};
   }
 };
 
@@ -168,8 +182,10 @@ struct CheckpointsSpec {
   Duration every{30};
   static constexpr auto fields() {
     return std::tuple{
-        defaulted("keep", &CheckpointsSpec::keep, "Checkpoints kept of each unfinished trial; the best trial keeps its last."),
-        defaulted("every", &CheckpointsSpec::every, "Shortest time between two checkpoints of a trial.")};
+        defaulted("keep", &CheckpointsSpec::keep,
+                  "Checkpoints kept of each unfinished trial; the best trial keeps its last."),
+        defaulted("every", &CheckpointsSpec::every,
+                  "Shortest time between two checkpoints of a trial.")};
   }
 };
 struct StorageSpec {
@@ -178,7 +194,7 @@ struct StorageSpec {
   static constexpr auto fields() {
     return std::tuple{
         defaulted("path", &StorageSpec::path, "Folder of the study; default runs/NAME."),
-        defaulted("checkpoints", &StorageSpec::checkpoints, "")};
+        defaulted("checkpoints", &StorageSpec::checkpoints, "Which checkpoints are kept.")};
   }
 };
 

@@ -9,6 +9,8 @@ namespace betatune::limits {
 // Study files.
 inline constexpr std::size_t kStudyFileBytes = 1u << 20;
 inline constexpr int kYamlDepth = 64;
+inline constexpr std::size_t kDiagnostics = 100;
+inline constexpr std::size_t kIncludes = 64;
 inline constexpr std::size_t kParameters = 1'000;
 inline constexpr std::size_t kChoices = 10'000;
 inline constexpr std::size_t kExpressionBytes = 4'096;

@@ -1,0 +1,79 @@
+#include "configs/planned.hpp"
+
+#include <array>
+#include <string>
+
+namespace betatune {
+namespace {
+
+constexpr std::array kPlanned = {
+    PlannedKey{"outcome_constraints", "Limits on reported metrics.",
+               "report a bad loss where the limit is broken"},
+    PlannedKey{"noise", "Repeats and the confirmation of the best.",
+               "run the best configuration again with `betatune enqueue`"},
+    PlannedKey{"report", "TensorBoard files and a metrics port.",
+               "export with `betatune export` after or during the run"},
+    PlannedKey{"transfer", "Learning from earlier studies.",
+               "give their best configurations as algorithm.initial.points"},
+    PlannedKey{"algorithm.transfer", "Learning from earlier studies.",
+               "give their best configurations as algorithm.initial.points"},
+    PlannedKey{"objective.threshold", "The reference point of several objectives.", "remove it"},
+    PlannedKey{"objectives.*.threshold", "The reference point of several objectives.", "remove it"},
+    PlannedKey{"parameters.*.prior", "Where a person believes the optimum is.",
+               "use `default`: the first trial tries it"},
+    PlannedKey{"stopping.gpu_hours", "A budget of GPU time.", "use stopping.wall_time"},
+    PlannedKey{"stopping.no_gain", "Ending when nothing gets better.",
+               "use stopping.trials and objective.target"},
+    PlannedKey{"resources.mem", "Memory of one trial.", "set the limit in the trainer"},
+    PlannedKey{"resources.nodes", "Trials over several machines.", "use one node"},
+    PlannedKey{"resources.backend", "The collective library of a trial.",
+               "the trainer chooses it in this version"},
+    PlannedKey{"server.curve", "Encrypted connections from other machines.",
+               "use ipc or a loopback address in this version"},
+    PlannedKey{"storage.checkpoints.best", "Rules for keeping checkpoints.",
+               "use storage.checkpoints.keep"},
+    PlannedKey{"storage.checkpoints.rungs", "Rules for keeping checkpoints.",
+               "use storage.checkpoints.keep"},
+};
+
+std::string_view take_name(std::string_view& path) {
+  const std::size_t end = path.find('.');
+  const std::string_view name = path.substr(0, end);
+  path.remove_prefix(end == std::string_view::npos ? path.size() : end + 1);
+  return name;
+}
+
+bool matches(std::string_view pattern, std::string_view path) {
+  while (!pattern.empty() && !path.empty()) {
+    const std::string_view wanted = take_name(pattern);
+    const std::string_view name = take_name(path);
+    if (wanted != "*" && wanted != name) return false;
+  }
+  return pattern.empty() && path.empty();
+}
+
+// "objectives[0]" and "parameters.lr" alike become dotted names.
+std::string dotted(std::string_view path) {
+  std::string out;
+  for (const char c : path) {
+    if (c == '[') out += '.';
+    if (c != '[' && c != ']') out += c;
+  }
+  return out;
+}
+
+}  // namespace
+
+std::span<const PlannedKey> planned_keys() {
+  return kPlanned;
+}
+
+const PlannedKey* find_planned(std::string_view path, std::string_view key) {
+  const std::string full = (path.empty() ? "" : dotted(path) + ".") + std::string(key);
+  for (const PlannedKey& planned : kPlanned) {
+    if (matches(planned.path, full)) return &planned;
+  }
+  return nullptr;
+}
+
+}  // namespace betatune

@@ -1,0 +1,161 @@
+// What the types of the keys cannot say: ranges, names, sections that need each other.
+
+#include <algorithm>
+
+#include "configs/study_reader.hpp"
+#include "searchspaces/limits.hpp"
+
+namespace betatune {
+namespace {
+
+class Checks {
+ public:
+  Checks(const ConfigNode& root, Diagnostics& diagnostics)
+      : root_(root), diagnostics_(diagnostics) {}
+
+  void error(const char* code, const char* path, const std::string& message,
+             const std::string& help = {}) {
+    diagnostics_.error(code, message, mark_at_path(root_, path), help);
+  }
+  void at_least(const char* path, std::int64_t value, std::int64_t min) {
+    if (value >= min) return;
+    error("E0105", path,
+          "`" + std::string(path) + "` must be " + std::to_string(min) + " or more, found " +
+              std::to_string(value));
+  }
+  template <class T>
+  void at_least(const char* path, const std::optional<T>& value, std::int64_t min) {
+    if (value) at_least(path, static_cast<std::int64_t>(*value), min);
+  }
+  void positive(const char* path, const std::optional<Duration>& value) {
+    if (!value || value->seconds > 0) return;
+    error("E0105", path, "`" + std::string(path) + "` must be longer than 0s");
+  }
+  /// A name of a metric or a unit: shown in tables, so without control characters by construction.
+  void short_text(const char* path, const std::string& text) {
+    if (text.empty()) error("E0205", path, "`" + std::string(path) + "` is empty");
+    if (text.size() > limits::kNameBytes) {
+      error("E0205", path,
+            "`" + std::string(path) + "` has more than " + std::to_string(limits::kNameBytes) +
+                " bytes");
+    }
+  }
+  bool given(const char* path) const { return node_at(root_, path) != nullptr; }
+
+ private:
+  const ConfigNode& root_;
+  Diagnostics& diagnostics_;
+};
+
+bool is_name_character(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+         c == '_' || c == '-';
+}
+
+// The name becomes a folder, so it must not be a path, a hidden file or an option.
+void check_study_name(Checks& checks, const std::string& name) {
+  if (!checks.given("study.name")) return;
+  checks.short_text("study.name", name);
+  if (name.empty()) return;
+  const bool fine =
+      std::all_of(name.begin(), name.end(), is_name_character) && name[0] != '.' && name[0] != '-';
+  if (fine) return;
+  checks.error("E0205", "study.name", "`study.name` cannot be `" + name + "`",
+               "letters, digits, `.`, `_` and `-`, beginning with a letter, a digit or `_`");
+}
+
+void check_fidelity(Checks& checks, const std::optional<FidelitySpec>& fidelity) {
+  if (!fidelity) return;
+  checks.short_text("fidelity.name", fidelity->name);
+  checks.at_least("fidelity.min", fidelity->min, 1);
+  if (!checks.given("fidelity.max")) return;
+  checks.at_least("fidelity.max", fidelity->max, 1);
+  if (fidelity->min >= 1 && fidelity->max >= 1 && fidelity->min > fidelity->max) {
+    checks.error("E0208", "fidelity.min",
+                 "`fidelity.min` (" + std::to_string(fidelity->min) +
+                     ") is above `fidelity.max` (" + std::to_string(fidelity->max) + ")");
+  }
+}
+
+void check_stopping(Checks& checks, const StudySpec& spec) {
+  checks.at_least("stopping.trials", spec.stopping.trials, 1);
+  checks.positive("stopping.wall_time", spec.stopping.wall_time);
+  const bool bounded = checks.given("stopping.trials") || checks.given("stopping.wall_time") ||
+                       spec.objective.target.has_value();
+  if (bounded || spec.trainer.external.value_or(false)) return;
+  checks.error("E0208", "stopping", "nothing says when the study ends",
+               "add stopping.trials, stopping.wall_time or objective.target");
+}
+
+void check_trials(Checks& checks, const TrialsSpec& trials) {
+  checks.at_least("trials.parallel", trials.parallel, 1);
+  checks.at_least("trials.max_failed", trials.max_failed, 1);
+  checks.at_least("trials.retry.infra", trials.retry.infra, 0);
+  checks.at_least("trials.retry.oom", trials.retry.oom, 0);
+  checks.at_least("trials.retry.diverged", trials.retry.diverged, 0);
+  checks.at_least("trials.retry.timeout", trials.retry.timeout, 0);
+  checks.at_least("trials.retry.user", trials.retry.user, 0);
+  checks.positive("trials.limits.wall_time", trials.limits.wall_time);
+  checks.positive("trials.limits.silence", trials.limits.silence);
+}
+
+// Loopback in the forms that a person writes; anything else would be reachable from outside.
+bool is_local_address(const std::string& bind) {
+  if (bind.starts_with("ipc://")) return bind.size() > 6;
+  return bind.starts_with("tcp://127.") || bind.starts_with("tcp://localhost:") ||
+         bind.starts_with("tcp://[::1]:");
+}
+
+void check_server(Checks& checks, const ServerSpec& server) {
+  if (!is_local_address(server.bind)) {
+    checks.error("E0208", "server.bind",
+                 "`server.bind` cannot be `" + server.bind + "` in this version of betatune",
+                 "write ipc://auto, ipc://PATH or tcp://127.0.0.1:PORT");
+  }
+  checks.positive("server.lease", server.lease);
+}
+
+void check_initial(Checks& checks, const InitialSpec& initial) {
+  checks.at_least("algorithm.initial.count", initial.count, 0);
+  if (initial.design == "sobol" || initial.design == "random") return;
+  const std::string guess = closest(initial.design, {"sobol", "random"});
+  checks.error("E0104", "algorithm.initial.design",
+               "`algorithm.initial.design` must be sobol or random, found `" + initial.design + "`",
+               guess.empty() ? "" : "did you mean `" + guess + "`?");
+}
+
+}  // namespace
+
+void check_study(const ConfigNode& root, const StudySpec& spec, Diagnostics& diagnostics) {
+  Checks checks(root, diagnostics);
+  const ConfigNode* version = root.find("version");
+  if (version != nullptr && version->kind() == ConfigNode::Kind::integer &&
+      version->text() != "1") {
+    checks.error(
+        "E0106", "version",
+        "this version of betatune reads study files of version 1, found " + version->text());
+  }
+  check_study_name(checks, spec.study.name);
+  checks.short_text(checks.given("objectives") ? "objectives" : "objective.metric",
+                    spec.objective.metric);
+  check_fidelity(checks, spec.fidelity);
+  check_stopping(checks, spec);
+  check_trials(checks, spec.trials);
+  check_initial(checks, spec.algorithm.initial);
+  checks.at_least("resources.cpus", spec.resources.cpus, 1);
+  checks.at_least("resources.gpus", spec.resources.gpus, 0);
+  checks.at_least("launcher.trainers", spec.launcher.trainers, 1);
+  checks.short_text("launcher.name", spec.launcher.name);
+  if (spec.trainer.external.value_or(false) && checks.given("launcher")) {
+    checks.error("E0207", "launcher", "`launcher` has no use where `trainer.external` is true",
+                 "remove one of them");
+  }
+  check_server(checks, spec.server);
+  checks.at_least("storage.checkpoints.keep", spec.storage.checkpoints.keep, 1);
+  if (checks.given("storage.path") && node_at(root, "storage.path")->text().empty()) {
+    checks.error("E0205", "storage.path", "`storage.path` is empty",
+                 "write a folder, or leave the key out for runs/NAME");
+  }
+}
+
+}  // namespace betatune

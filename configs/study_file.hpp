@@ -1,0 +1,175 @@
+#pragma once
+/// The study file's keys as described structs: the reader, the JSON Schema and the tables of
+/// docs/study-file.md all come from these lists. StudySpec is what they become after checking.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "configs/study_spec.hpp"
+
+namespace betatune {
+
+constexpr auto enum_names(Scale) {
+  return std::array{EnumName<Scale>{Scale::linear, "linear"}, EnumName<Scale>{Scale::log, "log"},
+                    EnumName<Scale>{Scale::logit, "logit"}};
+}
+
+enum class ParameterType { real, integer, ordinal, categorical };
+constexpr auto enum_names(ParameterType) {
+  return std::array{EnumName<ParameterType>{ParameterType::real, "float"},
+                    EnumName<ParameterType>{ParameterType::integer, "int"},
+                    EnumName<ParameterType>{ParameterType::ordinal, "ordinal"},
+                    EnumName<ParameterType>{ParameterType::categorical, "categorical"}};
+}
+
+namespace field_docs {
+inline constexpr const char* kWhen =
+    "The parameter exists only where this holds: a mapping {other: value} or {other: [a, b]}, or "
+    "an expression.";
+inline constexpr const char* kDefault = "Tried first, and used where a value is left out.";
+}  // namespace field_docs
+
+struct RealFields {
+  ParameterType type = ParameterType::real;
+  double min = 0;
+  double max = 1;
+  Scale scale = Scale::linear;
+  std::optional<double> step;
+  std::optional<Value> default_value;
+  std::optional<ConfigNode> when;
+  static constexpr auto fields() {
+    return std::tuple{
+        Field{"type", &RealFields::type, "float: a real number."},
+        Field{"min", &RealFields::min, "Smallest value, inclusive."},
+        Field{"max", &RealFields::max, "Largest value, inclusive."},
+        defaulted("scale", &RealFields::scale,
+                  "How the range is searched: linear, log (min > 0) or logit (0 < min, max < 1)."),
+        Field{"step", &RealFields::step, "Only min, min + step, ... are tried; linear scale only."},
+        Field{"default", &RealFields::default_value, field_docs::kDefault},
+        Field{"when", &RealFields::when, field_docs::kWhen}};
+  }
+};
+
+struct IntegerFields {
+  ParameterType type = ParameterType::integer;
+  std::int64_t min = 0;
+  std::int64_t max = 1;
+  Scale scale = Scale::linear;
+  std::int64_t step = 1;
+  std::optional<Value> default_value;
+  std::optional<ConfigNode> when;
+  static constexpr auto fields() {
+    return std::tuple{
+        Field{"type", &IntegerFields::type, "int: a whole number."},
+        Field{"min", &IntegerFields::min, "Smallest value, inclusive."},
+        Field{"max", &IntegerFields::max, "Largest value, inclusive."},
+        defaulted("scale", &IntegerFields::scale, "How the range is searched: linear or log."),
+        defaulted("step", &IntegerFields::step, "Only min, min + step, ... are tried."),
+        Field{"default", &IntegerFields::default_value, field_docs::kDefault},
+        Field{"when", &IntegerFields::when, field_docs::kWhen}};
+  }
+};
+
+/// Ordinal and categorical alike.
+struct ChoiceFields {
+  ParameterType type = ParameterType::categorical;
+  std::vector<Value> values;
+  std::optional<Value> default_value;
+  std::optional<ConfigNode> when;
+  static constexpr auto fields() {
+    return std::tuple{
+        Field{"type", &ChoiceFields::type,
+              "categorical: values without an order; ordinal: values listed in their order."},
+        Field{"values", &ChoiceFields::values, "The choices: numbers, words or true/false."},
+        Field{"default", &ChoiceFields::default_value, field_docs::kDefault},
+        Field{"when", &ChoiceFields::when, field_docs::kWhen}};
+  }
+};
+
+struct ConstantFields {
+  Value value = false;
+  std::optional<ConfigNode> when;
+  static constexpr auto fields() {
+    return std::tuple{
+        Field{"value", &ConstantFields::value, "Handed to every trial, never searched."},
+        Field{"when", &ConstantFields::when, field_docs::kWhen}};
+  }
+};
+
+struct DerivedFields {
+  ConfigNode derived;
+  std::optional<ConfigNode> when;
+  static constexpr auto fields() {
+    return std::tuple{
+        Field{"derived", &DerivedFields::derived, "An expression of other parameters."},
+        Field{"when", &DerivedFields::when, field_docs::kWhen}};
+  }
+};
+
+/// `algorithm:` and `algorithm.scheduler:` hold these beside the options of what they name.
+struct AlgorithmFields {
+  std::string name = "auto";
+  ConfigNode scheduler;
+  InitialSpec initial;
+  static constexpr auto fields() {
+    return std::tuple{
+        defaulted("name", &AlgorithmFields::name,
+                  "The searcher: auto, gp, random, sobol, grid ... Its options stand beside it."),
+        defaulted("scheduler", &AlgorithmFields::scheduler,
+                  "How long each trial trains: a name, or a mapping of `name` and its options."),
+        defaulted("initial", &AlgorithmFields::initial, "What is tried before the searcher.")};
+  }
+};
+struct SchedulerFields {
+  std::string name = "auto";
+  static constexpr auto fields() {
+    return std::tuple{defaulted("name", &SchedulerFields::name,
+                                "auto (fifo without a fidelity, asha with one), fifo, asha, "
+                                "hyperband ... Its options stand beside it.")};
+  }
+};
+
+/// The top level.
+struct StudyFile {
+  int version = 1;
+  StudySection study;
+  ObjectiveSpec objective;
+  std::optional<std::vector<ObjectiveSpec>> objectives;
+  ConfigNode parameters;
+  ConfigNode constraints;
+  std::optional<FidelitySpec> fidelity;
+  ConfigNode algorithm;
+  StoppingSpec stopping;
+  TrialsSpec trials;
+  TrainerSpec trainer;
+  ResourcesSpec resources;
+  LauncherSpec launcher;
+  ServerSpec server;
+  StorageSpec storage;
+  static constexpr auto fields() {
+    return std::tuple{
+        Field{"version", &StudyFile::version, "Of the study-file format: 1."},
+        Field{"study", &StudyFile::study, "Name, seed and tags."},
+        defaulted("objective", &StudyFile::objective, "What is optimized."),
+        Field{"objectives", &StudyFile::objectives,
+              "The same as a sequence; this version takes exactly one."},
+        Field{"parameters", &StudyFile::parameters, "The search space: name -> parameter."},
+        defaulted("constraints", &StudyFile::constraints,
+                  "Expressions that every configuration meets, checked before anything runs."),
+        Field{"fidelity", &StudyFile::fidelity,
+              "The axis along which a trial can be trained less."},
+        defaulted("algorithm", &StudyFile::algorithm,
+                  "Searcher, scheduler and initial points: a name or a mapping."),
+        defaulted("stopping", &StudyFile::stopping, "The budget: totals, never \"N more\"."),
+        defaulted("trials", &StudyFile::trials, "Parallelism, retries and limits of trials."),
+        Field{"trainer", &StudyFile::trainer,
+              "What runs a trial: one of plugin, command, external."},
+        defaulted("resources", &StudyFile::resources, "What one trial occupies."),
+        defaulted("launcher", &StudyFile::launcher, "Who starts trainer processes."),
+        defaulted("server", &StudyFile::server, "Where trainers connect."),
+        defaulted("storage", &StudyFile::storage, "Where the study is kept.")};
+  }
+};
+
+}  // namespace betatune
