@@ -1,0 +1,130 @@
+#include "optimizer/schedulers/brackets.hpp"
+
+namespace betatune {
+
+Bracket::Bracket(BracketPlan plan, std::size_t rungs, double eta)
+    : plan_(plan), levels_(rungs, Level(eta)) {
+  BETATUNE_ASSERT(plan.trials > 0);
+  BETATUNE_ASSERT(plan.first < rungs);
+}
+
+void Bracket::start(TrialId trial) {
+  ++started_;
+  levels_[plan_.first].pending.insert(trial);
+}
+
+void Bracket::aim(TrialId trial, std::size_t rung) {
+  Level& level = levels_[rung];
+  if (level.pending.contains(trial) || level.results.has(trial)) return;
+  for (std::size_t below = plan_.first; below < rung; ++below) levels_[below].results.take(trial);
+  level.pending.insert(trial);
+  if (rung > plan_.first) sealed_ = true;
+}
+
+void Bracket::reach(TrialId trial, std::size_t rung, std::optional<double> loss) {
+  for (Level& level : levels_) level.pending.erase(trial);
+  levels_[rung].results.add(trial, loss);
+}
+
+void Bracket::close(TrialId trial, Outcome outcome) {
+  // A failed trial leaves the comparison; a finished one stays in it, but cannot go on.
+  const bool leaves = outcome == Outcome::failed || outcome == Outcome::cancelled;
+  for (Level& level : levels_) {
+    level.pending.erase(trial);
+    leaves ? level.results.remove(trial) : level.results.take(trial);
+  }
+}
+
+std::optional<TrialId> Bracket::next_of(std::size_t rung) const {
+  const Rung& results = levels_[rung].results;
+  if (const auto best = results.promotable()) return best;
+  // Fewer than eta results: the best one goes on all the same, so that every bracket trains a trial
+  // to the end.
+  return results.top_size() == 0 && levels_[rung + 1].empty() ? results.best_open() : std::nullopt;
+}
+
+std::optional<Bracket::Promotion> Bracket::promotable(bool may_start) const {
+  if (filling() && may_start) return std::nullopt;
+  for (std::size_t rung = plan_.first; rung + 1 < levels_.size(); ++rung) {
+    if (!levels_[rung].pending.empty()) return std::nullopt;
+    if (const auto trial = next_of(rung)) return Promotion{*trial, rung + 1};
+  }
+  return std::nullopt;
+}
+
+bool Bracket::done() const {
+  if (filling()) return false;
+  for (const Level& level : levels_) {
+    if (!level.pending.empty()) return false;
+  }
+  return !promotable(false);
+}
+
+BracketScheduler::BracketScheduler(std::vector<Step> levels, double eta, Plan plan)
+    : levels_(std::move(levels)), eta_(eta), plan_(std::move(plan)) {}
+
+Bracket* BracketScheduler::bracket_of(TrialId trial) {
+  const auto number = number_.find(trial);
+  if (number == number_.end()) return nullptr;
+  const auto found = active_.find(number->second);
+  return found == active_.end() ? nullptr : &found->second;
+}
+
+/// The first attempt of a trial puts it into the bracket that is being filled.
+void BracketScheduler::begin(const AttemptStarted& started) {
+  if (active_.empty() || !active_.rbegin()->second.filling()) {
+    active_.emplace(begun_, Bracket(plan_(begun_), levels_.size(), eta_));
+    ++begun_;
+  }
+  active_.rbegin()->second.start(started.trial);
+  number_[started.trial] = active_.rbegin()->first;
+}
+
+void BracketScheduler::observe(const StudyState& state, const Event& event) {
+  const auto rung_of = [&](Step until) {
+    return static_cast<std::size_t>(std::max(0, rung_at(levels_, until)));
+  };
+  TrialId trial;
+  if (const auto* started = std::get_if<AttemptStarted>(&event.fact)) {
+    trial = started->trial;
+    if (started->attempt.n == 1) begin(*started);
+    if (Bracket* bracket = bracket_of(trial)) bracket->aim(trial, rung_of(started->until));
+  } else if (const auto* ended = std::get_if<AttemptEnded>(&event.fact)) {
+    trial = ended->trial;
+    Bracket* bracket = bracket_of(trial);
+    const Trial& row = state.trials[trial];
+    if (bracket != nullptr && ended->end == AttemptEnd::reached) {
+      bracket->reach(trial, rung_of(row.until), row.loss);
+    }
+  } else if (const auto* closed = std::get_if<TrialClosed>(&event.fact)) {
+    trial = closed->trial;
+    if (Bracket* bracket = bracket_of(trial)) bracket->close(trial, closed->outcome);
+  } else {
+    return;
+  }
+  const auto number = number_.find(trial);
+  if (number == number_.end()) return;
+  const auto found = active_.find(number->second);
+  if (found != active_.end() && found->second.done()) active_.erase(found);
+}
+
+std::optional<Assignment> BracketScheduler::next(const StudyState&, bool may_start) const {
+  for (const auto& [number, bracket] : active_) {
+    if (const auto on = bracket.promotable(may_start)) return Resume{on->trial, levels_[on->rung]};
+  }
+  if (!may_start) return std::nullopt;
+  const bool fill = !active_.empty() && active_.rbegin()->second.filling();
+  const BracketPlan plan = fill ? active_.rbegin()->second.plan() : plan_(begun_);
+  return StartNew{levels_[plan.first]};
+}
+
+std::string BracketScheduler::describe(const StudyState&, const Trial& trial) const {
+  const auto number = number_.find(trial.id);
+  if (number == number_.end()) return {};
+  const int rung = std::max(0, rung_at(levels_, trial.until));
+  return "bracket " + std::to_string(number->second + 1) + ", rung " + std::to_string(rung + 1) +
+         " of " + std::to_string(levels_.size()) + " (step " +
+         std::to_string(levels_[static_cast<std::size_t>(rung)]) + ")";
+}
+
+}  // namespace betatune

@@ -1,0 +1,89 @@
+#pragma once
+/// Synchronous successive halving, one or several brackets at a time: the common part of
+/// `successive-halving` and `hyperband`. A bracket waits until every trial of a rung has a result,
+/// then its best go on together; meanwhile the next bracket begins, so that no slot is idle.
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "optimizer/scheduler.hpp"
+#include "optimizer/schedulers/rungs.hpp"
+
+namespace betatune {
+
+/// How a bracket begins: `trials` new trials at rung `first` of the ladder.
+struct BracketPlan {
+  std::size_t trials = 1;
+  std::size_t first = 0;
+};
+
+/// One bracket, a fold of what happened to its trials.
+class Bracket {
+ public:
+  /// `rungs` of the whole ladder; rung numbers below count on it.
+  Bracket(BracketPlan plan, std::size_t rungs, double eta);
+
+  const BracketPlan& plan() const { return plan_; }
+  /// More new trials belong to it.
+  bool filling() const { return !sealed_ && started_ < plan_.trials; }
+  /// Nothing more can come of it.
+  bool done() const;
+
+  void start(TrialId trial);
+  /// An attempt towards `rung` began: a promotion, or a retry.
+  void aim(TrialId trial, std::size_t rung);
+  void reach(TrialId trial, std::size_t rung, std::optional<double> loss);
+  void close(TrialId trial, Outcome outcome);
+
+  struct Promotion {
+    TrialId trial;
+    std::size_t rung = 0;  ///< where it goes
+  };
+  /// The next trial that goes on. `may_start`: whether a bracket that is not full yet may still
+  /// become so; at the budget's end it goes on with what it has.
+  std::optional<Promotion> promotable(bool may_start) const;
+
+ private:
+  struct Level {
+    explicit Level(double eta) : results(eta) {}
+    bool empty() const { return pending.empty() && results.size() == 0; }
+    std::set<TrialId> pending;  ///< training towards it
+    Rung results;
+  };
+  std::optional<TrialId> next_of(std::size_t rung) const;
+
+  BracketPlan plan_;
+  std::vector<Level> levels_;
+  std::size_t started_ = 0;
+  bool sealed_ = false;  ///< a first trial has gone on: the comparison of its first rung is over
+};
+
+/// A scheduler over brackets; `plan(i)` is the i-th bracket, i = 0, 1, 2 ...
+class BracketScheduler final : public Scheduler {
+ public:
+  using Plan = std::function<BracketPlan(std::size_t)>;
+  BracketScheduler(std::vector<Step> levels, double eta, Plan plan);
+
+  void observe(const StudyState& state, const Event& event) override;
+  std::optional<Assignment> next(const StudyState& state, bool may_start) const override;
+  Verdict judge(const StudyState&, const Trial&, const Observation&) const override { return {}; }
+  bool completes(const StudyState&, const Trial& trial) const override {
+    return trial.until >= levels_.back();
+  }
+  std::string describe(const StudyState&, const Trial& trial) const override;
+
+ private:
+  Bracket* bracket_of(TrialId trial);
+  void begin(const AttemptStarted& started);
+
+  std::vector<Step> levels_;
+  double eta_;
+  Plan plan_;
+  std::map<std::size_t, Bracket> active_;  ///< by number; the last one may be filling
+  std::map<TrialId, std::size_t> number_;  ///< bracket of a trial
+  std::size_t begun_ = 0;
+};
+
+}  // namespace betatune

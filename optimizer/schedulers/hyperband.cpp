@@ -1,0 +1,51 @@
+/// Hyperband (Li et al. 2018, arXiv:1603.06560): brackets that trade the number of trials against
+/// the step at which they are first compared.
+///
+/// Bracket s of s_max, s_max - 1 ... 0 begins floor((s_max + 1) / (s + 1)) * eta^s trials on the
+/// rung s below the last: the table of the paper for R = 81, eta = 3. After the last bracket the
+/// first one comes again, as long as the budget lasts.
+
+#include <cmath>
+
+#include "optimizer/schedulers/brackets.hpp"
+#include "optimizer/schedulers/options.hpp"
+
+namespace betatune {
+namespace {
+
+struct HyperbandOptions {
+  double eta = 3;
+  static constexpr auto fields() {
+    return std::tuple{
+        defaulted("eta", &HyperbandOptions::eta, "One in eta goes on at each rung; 3 or 4.")};
+  }
+};
+
+BracketPlan hyperband_bracket(std::size_t number, std::size_t rungs, double eta) {
+  const std::size_t s = rungs - 1 - number % rungs;
+  const auto share = static_cast<double>(rungs / (s + 1));
+  // 1e-9: a power of a decimal eta may fall just short of a whole number.
+  const double trials = std::floor(share * std::pow(eta, static_cast<double>(s)) + 1e-9);
+  return {static_cast<std::size_t>(trials), rungs - 1 - s};
+}
+
+std::unique_ptr<Scheduler> make(const PolicyContext& context, const ConfigNode& node,
+                                Diagnostics& diagnostics) {
+  HyperbandOptions options;
+  bool fine = read_scheduler_options(node, diagnostics, options);
+  fine = check_eta(options.eta, node, diagnostics) && fine;
+  fine = check_fidelity("hyperband", context.spec, node, diagnostics) && fine;
+  if (!fine) return nullptr;
+  const FidelitySpec& fidelity = *context.spec.fidelity;
+  std::vector<Step> levels = rung_levels(fidelity.min, fidelity.max, options.eta);
+  const auto plan = [rungs = levels.size(), eta = options.eta](std::size_t number) {
+    return hyperband_bracket(number, rungs, eta);
+  };
+  return std::make_unique<BracketScheduler>(std::move(levels), options.eta, plan);
+}
+
+const bool registered = SchedulerRegistry::add(
+    "hyperband", "Brackets of successive halving, from many short trials to few long ones.", make);
+
+}  // namespace
+}  // namespace betatune

@@ -1,0 +1,51 @@
+#include <cmath>
+
+#include "optimizer/schedulers/options.hpp"
+
+namespace betatune {
+
+const Mark& option_mark(const ConfigNode& node, const char* key) {
+  const ConfigNode* option = node.find(key);
+  return option == nullptr ? node.mark() : option->mark();
+}
+
+bool check_eta(double eta, const ConfigNode& node, Diagnostics& diagnostics) {
+  if (eta > 1 && std::isfinite(eta)) return true;
+  diagnostics.error("E0502", std::string(kSchedulerPath) + ".eta must be above 1",
+                    option_mark(node, "eta"), "3 or 4 suit most studies");
+  return false;
+}
+
+bool check_fidelity(const char* name, const StudySpec& spec, const ConfigNode& node,
+                    Diagnostics& diagnostics) {
+  if (spec.fidelity) return true;
+  diagnostics.error("E0503",
+                    std::string("scheduler `") + name +
+                        "` compares trials before their end, but the study has no `fidelity`",
+                    node.mark(),
+                    "add `fidelity: {name: epoch, min: 1, max: 27}`, or use `scheduler: fifo`");
+  return false;
+}
+
+std::unique_ptr<Scheduler> make_scheduler(const StudySpec& spec, Diagnostics& diagnostics) {
+  const PolicySpec& wanted = spec.algorithm.scheduler;
+  std::string name = wanted.name;
+  if (name.empty() || name == "auto") {
+    name = spec.fidelity && spec.fidelity->min < spec.fidelity->max ? "asha" : "fifo";
+  }
+  if (const auto* entry = SchedulerRegistry::find(name)) {
+    return entry->make(PolicyContext{spec}, wanted.options, diagnostics);
+  }
+  std::vector<std::string> names{"auto"};
+  std::string all = "auto";
+  for (const auto& [each, summary] : SchedulerRegistry::list()) {
+    names.push_back(each);
+    all += ", " + each;
+  }
+  const std::string near = closest(name, names);
+  diagnostics.error("E0501", "unknown scheduler `" + name + "`", wanted.options.mark(),
+                    near.empty() ? "one of: " + all : "did you mean `" + near + "`?");
+  return nullptr;
+}
+
+}  // namespace betatune
