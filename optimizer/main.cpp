@@ -1,1 +1,29 @@
-int main() { return 0; }
+/// `betatune`: one file per subcommand in cli/.
+
+#include "optimizer/cli/commands.hpp"
+
+namespace {
+
+constexpr const char* kDescription =
+    "Betatune: tunes the hyper-parameters of training jobs.\n\n"
+    "  betatune run study.yaml       start a study, or go on with it\n"
+    "  betatune status study.yaml    how far it is\n"
+    "  betatune best study.yaml      the best configuration, and where its model is\n";
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using namespace betatune;
+  CLI::App app{kDescription, "betatune"};
+  app.require_subcommand(1);
+  app.option_defaults()->always_capture_default();
+  int exit_code = exit_codes::kDone;
+  add_version_command(app, exit_code);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    // CLI11 prints help to stdout and problems to stderr; its own numbers are not our exit codes.
+    return app.exit(error) == 0 ? exit_codes::kDone : exit_codes::kUsage;
+  }
+  return exit_code;
+}

@@ -1,0 +1,37 @@
+#pragma once
+/// The subcommands of `betatune`, one file each. Each adds itself to the application and, when it
+/// is chosen, leaves what the process shall return in `exit_code`.
+///
+/// Data goes to stdout, talk to stderr; every reading command has --json with a versioned "schema".
+
+#include <CLI/CLI.hpp>
+
+namespace betatune {
+
+/// The public exit codes.
+namespace exit_codes {
+inline constexpr int kDone = 0;
+inline constexpr int kTooManyFailures = 1;
+inline constexpr int kUsage = 2;
+inline constexpr int kInvalidConfig = 3;
+inline constexpr int kFencedOut = 4;
+inline constexpr int kStorage = 5;
+inline constexpr int kNoTrainer = 6;
+inline constexpr int kAuthentication = 7;
+inline constexpr int kTimeLimit = 8;
+inline constexpr int kDrained = 75;
+inline constexpr int kHardStop = 130;
+inline constexpr int kBug = 70;
+}  // namespace exit_codes
+
+void add_status_command(CLI::App& app, int& exit_code);
+void add_trials_command(CLI::App& app, int& exit_code);
+void add_show_command(CLI::App& app, int& exit_code);
+void add_best_command(CLI::App& app, int& exit_code);
+void add_export_command(CLI::App& app, int& exit_code);
+void add_enqueue_command(CLI::App& app, int& exit_code);
+void add_stop_command(CLI::App& app, int& exit_code);
+void add_plugin_command(CLI::App& app, int& exit_code);
+void add_version_command(CLI::App& app, int& exit_code);
+
+}  // namespace betatune
