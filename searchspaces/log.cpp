@@ -1,8 +1,7 @@
 #include "searchspaces/log.hpp"
 
-#include <spdlog/sinks/stdout_color_sinks.h>
-
 #include <cstdlib>
+#include <spdlog/sinks/stdout_color_sinks.h>
 
 namespace betatune {
 

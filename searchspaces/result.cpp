@@ -7,8 +7,8 @@ namespace betatune {
 
 void assertion_failed(const char* expression, const char* file, int line,
                       const std::string& message) {
-  std::fprintf(stderr, "betatune: bug: assertion `%s` failed at %s:%d%s%s\n", expression, file, line,
-               message.empty() ? "" : ": ", message.c_str());
+  std::fprintf(stderr, "betatune: bug: assertion `%s` failed at %s:%d%s%s\n", expression, file,
+               line, message.empty() ? "" : ": ", message.c_str());
   std::fflush(stderr);
   std::abort();
 }
