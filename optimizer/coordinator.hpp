@@ -96,6 +96,9 @@ struct CoordinatorOptions {
   std::int64_t wall_offset_us = 0;
   /// Root of the randomness of a *new* study whose file gives no seed; drawn by the shell.
   std::uint64_t fresh_seed = 0;
+  /// How long trainers of an earlier run may take to say HELLO before their attempts count as lost
+  /// (default: the lease). Zero where the shell knows that none has survived.
+  std::optional<Monotonic> rejoin_grace;
   /// At most so many suggestions wait in the queue, where the searcher may be asked ahead.
   int ahead = 512;
 };
@@ -166,6 +169,8 @@ class Coordinator {
   bool hello_is_welcome(const PeerId& from, const Hello& hello);
   void record(const Report& report);
   void judge(TrialId id, Step step);
+  void answer_ended(const TrainerEntry& trainer, TrialId id, AttemptId attempt, std::uint64_t seq,
+                    bool done);
   AttemptEnded ending_of(const Done& done) const;
   const Trial* current_trial(const TrainerId& trainer, TrialId id, AttemptId attempt) const;
   void missed_in_beat(TrainerEntry& trainer, TrialId id);
@@ -195,8 +200,10 @@ class Coordinator {
   void conclude();
   std::optional<std::string> limit_reached() const;
   bool target_reached() const;
+  Monotonic active() const;
   std::optional<std::string> natural_end() const;
   bool stays_closed() const;
+  void close_trial(TrialId id, Outcome outcome);
   void close_study(const std::string& reason);
   void say_bye(const std::string& reason, bool drain);
   Monotonic lease() const;
@@ -227,6 +234,7 @@ class Coordinator {
   struct LastPlan {
     std::uint64_t plan = 0;
     std::size_t trials_before = 0;  ///< when its first suggestion became a trial
+    int used = 0;                   ///< suggestions that became trials
   };
   std::optional<LastPlan> last_plan_;  ///< of the log
   struct Outstanding {

@@ -43,7 +43,6 @@ struct SpaceData {
   std::vector<ExpressionNode> bound_constraints;
   std::vector<std::size_t> order;    ///< parameters, parents before children
   std::vector<std::size_t> by_name;  ///< parameters sorted by name
-  std::vector<std::size_t> derived;  ///< the derived ones
   std::set<std::string> names;
   Eigen::VectorXd witness;  ///< a point that meets the constraints
 
@@ -55,8 +54,6 @@ struct SpaceData {
   Obstacle resolve(const Eigen::Ref<const Eigen::VectorXd>& point, Scalars& values) const;
   /// Values as a configuration has them, without a look at domains.
   Scalars read(const Configuration& configuration) const;
-  /// Whether every derived parameter that is missing from `values` is rightly so.
-  bool computes(const Scalars& values) const;
   /// Whether the constraint is met or not in force; false with a message if it cannot be computed.
   bool holds(std::size_t constraint, const Scalars& values, std::string& error) const;
   bool feasible(const Scalars& values) const;

@@ -1,0 +1,207 @@
+/// How attempts, trials and the study end.
+
+#include <algorithm>
+#include <cmath>
+
+#include "optimizer/coordinator.hpp"
+
+namespace betatune {
+namespace {
+
+int retries(const RetrySpec& retry, FailureClass failure) {
+  switch (failure) {
+    case FailureClass::user:
+      return retry.user;
+    case FailureClass::oom:
+      return retry.oom;
+    case FailureClass::timeout:
+      return retry.timeout;
+    case FailureClass::infra:
+      return retry.infra;
+    case FailureClass::diverged:
+      break;
+  }
+  return retry.diverged;
+}
+
+Monotonic to_monotonic(const Duration& duration) {
+  return Monotonic(static_cast<std::int64_t>(duration.seconds * 1e6));
+}
+
+}  // namespace
+
+Monotonic Coordinator::lease() const {
+  return to_monotonic(spec_->server.lease);
+}
+
+bool Coordinator::resumable() const {
+  return spec_->fidelity && spec_->fidelity->resumable;
+}
+
+/// After an attempt's end: is the trial over? If not, it waits for a retry or for its promotion.
+void Coordinator::settle(TrialId id) {
+  const Trial& trial = state_.trials[id];
+  if (trial.state == TrialState::paused) {
+    if (trial.last_end == AttemptEnd::stopped) {
+      close_trial(id, Outcome::stopped);
+    } else if (trial.last_end == AttemptEnd::reached &&
+               policies_.scheduler->completes(state_, trial)) {
+      close_trial(id, Outcome::completed);
+    }
+    return;
+  }
+  if (trial.state != TrialState::created || !trial.last_failure) return;
+  const auto charged = trial.failures.find(*trial.last_failure);
+  if (charged == trial.failures.end()) return;
+  if (charged->second > retries(spec_->trials.retry, *trial.last_failure)) {
+    close_trial(id, Outcome::failed);
+  }
+}
+
+/// Reports and a checkpoint up to the last step are durable: only the DONE was lost.
+bool Coordinator::work_is_whole(const Trial& trial) const {
+  return resumable() && trial.checkpoint && trial.checkpoint->step >= trial.until && trial.loss &&
+         trial.loss_step >= trial.until;
+}
+
+/// Ends an attempt whose trainer can no longer end it: as was decided, if something was decided.
+void Coordinator::end_lost(TrialId id, bool charged, const std::string& message) {
+  const Trial& trial = state_.trials[id];
+  AttemptEnded fact{id, trial.attempt, AttemptEnd::lost, trial.step, {}, message, charged};
+  if (trial.diverged) {
+    fact.end = AttemptEnd::failed;
+    fact.failure = FailureClass::diverged;
+  } else if (trial.decided == Action::stop) {
+    fact.end = AttemptEnd::stopped;
+  } else if (trial.decided == Action::pause) {
+    fact.end = AttemptEnd::paused;
+  } else if (work_is_whole(trial)) {
+    fact.end = AttemptEnd::reached;
+  } else {
+    fact.failure = FailureClass::infra;
+  }
+  emit(std::move(fact));
+  settle(id);
+}
+
+void Coordinator::decide(TrialId id, Action action, const std::string& by,
+                         const std::string& reason) {
+  const Trial& trial = state_.trials[id];
+  if (trial.decided == Action::stop || trial.decided == action) return;
+  emit(Decided{id, trial.attempt, action, trial.step, by, reason});
+  send_decision(state_.trials[id], reason);
+}
+
+void Coordinator::send_decision(const Trial& trial, const std::string& reason) {
+  send_to(trial.trainer, Decision{trial.id, trial.attempt, *trial.decided, reason});
+}
+
+void Coordinator::expire_leases() {
+  std::vector<TrainerId> silent;
+  for (const auto& [id, trainer] : roster_.all()) {
+    if (now_ - trainer.seen >= lease()) silent.push_back(id);
+  }
+  for (const TrainerId& id : silent) {
+    roster_.leave(id);
+    refresh_free(id);
+    const auto held = held_by_.find(id);
+    if (held == held_by_.end()) continue;
+    const std::set<TrialId> ours = held->second;
+    for (const TrialId trial : ours) end_lost(trial, true, "its trainer was silent too long");
+  }
+  // Attempts of an earlier run whose trainers have not come back to this one.
+  if (now_ - started_ < options_.rejoin_grace.value_or(lease())) return;
+  std::vector<TrialId> orphans;
+  for (const auto& [trainer, trials] : held_by_) {
+    if (roster_.find(trainer) == nullptr)
+      orphans.insert(orphans.end(), trials.begin(), trials.end());
+  }
+  for (const TrialId id : orphans) end_lost(id, false, "its trainer did not come back");
+}
+
+/// After every input: what may start starts, and what is over is closed.
+void Coordinator::conclude() {
+  if (finished_) return;
+  if (!ending_) {
+    ending_ = limit_reached();
+    if (ending_) {
+      const std::set<TrialId> running = state_.running;
+      for (const TrialId id : running)
+        decide(id, Action::stop, "optimizer", "study ends: " + *ending_);
+    }
+  }
+  dispatch();
+  if (!state_.running.empty()) return;
+  if (ending_) return close_study(*ending_);
+  if (const auto end = natural_end()) return close_study(*end);
+  if (!draining_) return;
+  finished_ = "drained";
+  effects_.finished = finished_;
+  say_bye("drained", true);
+}
+
+Monotonic Coordinator::active() const {
+  return Monotonic(active_before_us_) + (now_ - started_);
+}
+
+bool Coordinator::target_reached() const {
+  if (!spec_->objective.target || !state_.best) return false;
+  const double target = *spec_->objective.target;
+  const double loss = state_.trials[*state_.best].standing->loss;
+  return loss <= (spec_->objective.goal == Goal::maximize ? -target : target);
+}
+
+std::optional<std::string> Coordinator::limit_reached() const {
+  if (target_reached()) return "target";
+  const auto& max_failed = spec_->trials.max_failed;
+  if (max_failed && state_.failed_count() >= *max_failed) return "failures";
+  const auto& wall_time = spec_->stopping.wall_time;
+  if (wall_time && active() >= to_monotonic(*wall_time)) return "wall_time";
+  return std::nullopt;
+}
+
+/// Nothing runs: can anything still start? Not while retries wait, or the scheduler has more to do.
+std::optional<std::string> Coordinator::natural_end() const {
+  if (!state_.waiting.empty()) return std::nullopt;
+  const bool in_hand = !state_.enqueued.empty() || !initial_.empty() || !queue_.empty();
+  const bool may_start = budget_left() && (in_hand || !exhausted_);
+  if (policies_.scheduler->next(state_, may_start)) return std::nullopt;
+  return budget_left() ? "exhausted" : "trials";
+}
+
+/// Whether a closed study has nothing more to do under the present study file.
+bool Coordinator::stays_closed() const {
+  if (!state_.closed_reason) return false;
+  const std::string& reason = *state_.closed_reason;
+  if (reason == "trials") return !budget_left();
+  if (reason == "exhausted") return state_.enqueued.empty() && state_.document == spec_->document;
+  const auto& wall_time = spec_->stopping.wall_time;
+  if (reason == "wall_time") {
+    return wall_time && Monotonic(active_before_us_) >= to_monotonic(*wall_time);
+  }
+  const auto& max_failed = spec_->trials.max_failed;
+  if (reason == "failures") return max_failed && state_.failed_count() >= *max_failed;
+  return target_reached();
+}
+
+void Coordinator::close_trial(TrialId id, Outcome outcome) {
+  const bool counts = outcome == Outcome::completed || outcome == Outcome::stopped;
+  emit(TrialClosed{id, outcome, counts ? state_.trials[id].loss : std::nullopt});
+}
+
+void Coordinator::close_study(const std::string& reason) {
+  const std::set<TrialId> paused = state_.paused;
+  const std::set<TrialId> waiting = state_.waiting;
+  for (const TrialId id : paused) close_trial(id, Outcome::stopped);
+  for (const TrialId id : waiting) close_trial(id, Outcome::cancelled);
+  emit(StudyClosed{reason});
+  finished_ = reason;
+  effects_.finished = finished_;
+  say_bye(reason, true);
+}
+
+void Coordinator::say_bye(const std::string& reason, bool drain) {
+  for (const auto& [id, trainer] : roster_.all()) send(trainer.peer, Bye{reason, drain});
+}
+
+}  // namespace betatune
