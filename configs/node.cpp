@@ -196,8 +196,9 @@ class TreeBuilder : public YAML::EventHandler {
   bool has_root_ = false;
 };
 
-std::string syntax_help(const std::string& message) {
-  if (message.find("tab") != std::string::npos) return "indent with spaces";
+std::string syntax_help(const std::string& message, std::string_view line) {
+  const bool tab = line.substr(0, line.find_first_not_of(" \t")).find('\t') != std::string::npos;
+  if (tab || message.find("tab") != std::string::npos) return "indent with spaces, not with tabs";
   if (message.find("EOF in scalar") != std::string::npos) return "a closing quote is missing";
   if (message.find("end of map") != std::string::npos ||
       message.find("illegal map value") != std::string::npos) {
@@ -224,7 +225,8 @@ ConfigNode ConfigNode::parse(std::string_view text, const std::string& file_name
     return {};
   } catch (const YAML::Exception& exception) {
     diagnostics.error("E0004", "this is not YAML: " + exception.msg,
-                      builder.mark_of(exception.mark), syntax_help(exception.msg));
+                      builder.mark_of(exception.mark),
+                      syntax_help(exception.msg, source.line(exception.mark.line + 1)));
     return {};
   } catch (const std::bad_alloc&) {
     diagnostics.error("E0002", "not enough memory to read the file", Mark{file_name, 0, 0, 1});

@@ -69,7 +69,7 @@ std::optional<ParsedParameter> finish(const ConfigNode::Entry& entry, const Fiel
   if (fields.when) {
     parsed.parameter.when =
         read_when(*fields.when, "parameters." + entry.key + ".when", diagnostics);
-    if (!parsed.parameter.when) return std::nullopt;
+    parsed.broken = !parsed.parameter.when;
   }
   return parsed;
 }

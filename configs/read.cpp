@@ -240,6 +240,10 @@ void check_keys(const ConfigNode& node, const std::string& path,
   for (const ConfigNode::Entry& entry : node.entries()) {
     if (std::find(known.begin(), known.end(), entry.key) != known.end()) continue;
     if (find_planned(path, entry.key) != nullptr) continue;
+    if (diagnostics.dropped() > 0) {  // guesses that nobody will see
+      diagnostics.error("E0102", {}, entry.key_mark);
+      continue;
+    }
     const std::string guess = closest(entry.key, known);
     std::string help = guess.empty() ? "" : "did you mean `" + guess + "`?";
     if (guess.empty() && known.size() <= 12) {

@@ -21,21 +21,18 @@ struct Words {
   std::set<std::string> choices;
 };
 
-Words words_of(const std::vector<ConfigNode::Entry>& entries,
-               const std::vector<ParsedParameter>& parsed) {
+// From the nodes: a parameter that cannot be read for another reason still says what its choices
+// are.
+Words words_of(const std::vector<ConfigNode::Entry>& entries) {
   Words words;
-  for (const ConfigNode::Entry& entry : entries) words.parameters.insert(entry.key);
-  const auto add = [&](const Value& value) {
-    if (const auto* word = std::get_if<std::string>(&value)) words.choices.insert(*word);
+  const auto add = [&](const ConfigNode& node) {
+    if (node.kind() == ConfigNode::Kind::string) words.choices.insert(node.text());
   };
-  for (const ParsedParameter& each : parsed) {
-    const Domain& domain = each.parameter.domain;
-    if (const auto* ordinal = std::get_if<Ordinal>(&domain)) {
-      std::for_each(ordinal->values.begin(), ordinal->values.end(), add);
-    } else if (const auto* categorical = std::get_if<Categorical>(&domain)) {
-      std::for_each(categorical->values.begin(), categorical->values.end(), add);
-    } else if (const auto* constant = std::get_if<Constant>(&domain)) {
-      add(constant->value);
+  for (const ConfigNode::Entry& entry : entries) {
+    words.parameters.insert(entry.key);
+    if (const ConfigNode* value = entry.value.find("value")) add(*value);
+    if (const ConfigNode* values = entry.value.find("values")) {
+      std::for_each(values->items().begin(), values->items().end(), add);
     }
   }
   return words;
@@ -114,6 +111,50 @@ bool check_references(const std::vector<ParsedParameter>& parsed,
   return fine;
 }
 
+// What SearchSpace::make says of conditions whatever else is wrong with a space.
+constexpr std::string_view kCycle = "depends on itself";
+constexpr std::string_view kNoSuchValue = "is not a value of";
+
+// One problem of SearchSpace::make, which tells one a line: "`subject`: what".
+struct SpaceProblem {
+  std::string subject;
+  std::string what;
+};
+
+std::vector<SpaceProblem> split_problems(std::string_view message) {
+  std::vector<SpaceProblem> problems;
+  while (!message.empty()) {
+    const std::size_t end = std::min(message.find("\n`"), message.size());
+    const std::string_view line = message.substr(0, end);
+    message.remove_prefix(std::min(end + 1, message.size()));
+    const std::size_t close = line.find("`: ");
+    if (line.starts_with('`') && close != std::string_view::npos && close > 0) {
+      problems.push_back(
+          {std::string(line.substr(1, close - 1)), std::string(line.substr(close + 3))});
+    } else {
+      problems.push_back({{}, std::string(line)});
+    }
+  }
+  return problems;
+}
+
+// The part of a parameter that a problem is about: the key that it begins with, the expression that
+// it quotes, or else the parameter's name.
+Mark place_of(const ParsedParameter& parsed, const std::string& what) {
+  if (what.starts_with(kCycle) || what.find(kNoSuchValue) != std::string::npos) {
+    for (const char* key : {"when", "derived"}) {
+      if (const ConfigNode* node = parsed.node.find(key)) return node->mark();
+    }
+  }
+  const std::string first = what.substr(0, what.find_first_of(" :"));
+  for (const ConfigNode::Entry& entry : parsed.node.entries()) {
+    const bool choices = entry.key == "values" && what.find("value") != std::string::npos;
+    const bool quoted = !entry.value.text().empty() && what.starts_with("`" + entry.value.text());
+    if (entry.key == first || choices || quoted) return entry.value.mark();
+  }
+  return parsed.name_mark;
+}
+
 // Bounds, choices and defaults of one parameter, apart from all others.
 bool check_alone(const ParsedParameter& parsed, Diagnostics& diagnostics) {
   if (std::holds_alternative<Derived>(parsed.parameter.domain)) return true;
@@ -121,7 +162,10 @@ bool check_alone(const ParsedParameter& parsed, Diagnostics& diagnostics) {
   alone.when.reset();
   const auto made = SearchSpace::make({alone});
   if (made) return true;
-  diagnostics.error("E0201", made.error().message, parsed.name_mark);
+  for (const SpaceProblem& problem : split_problems(made.error().message)) {
+    diagnostics.error("E0201", "`" + problem.subject + "`: " + problem.what,
+                      place_of(parsed, problem.what));
+  }
   return false;
 }
 
@@ -144,26 +188,45 @@ std::vector<ParsedConstraint> read_constraints(const ConfigNode& node, Diagnosti
   return constraints;
 }
 
-// The text between the backquotes that a message begins with.
-std::string named_in(const std::string& message) {
-  if (!message.starts_with('`')) return {};
-  const std::size_t end = message.find('`', 1);
-  return end == std::string::npos ? std::string() : message.substr(1, end - 1);
-}
-
 // Where a problem of the space as a whole belongs: a parameter, a constraint, or `parameters:`.
-void report_space_problem(const std::string& message, const std::vector<ParsedParameter>& parsed,
+void report_space_problem(const SpaceProblem& problem, const std::vector<ParsedParameter>& parsed,
                           const std::vector<ParsedConstraint>& constraints,
                           const ConfigNode& parameters_node, Diagnostics& diagnostics) {
-  const std::string name = named_in(message);
   Mark mark = parameters_node.mark();
   for (const ParsedParameter& each : parsed) {
-    if (each.parameter.name == name) mark = each.name_mark;
+    if (each.parameter.name == problem.subject) mark = place_of(each, problem.what);
   }
   for (const ParsedConstraint& each : constraints) {
-    if (each.expression.text() == name) mark = each.node.mark();
+    if (each.expression.text() == problem.subject) mark = each.node.mark();
   }
-  diagnostics.error("E0203", message, mark);
+  const std::string subject = problem.subject.empty() ? "" : "`" + problem.subject + "`: ";
+  diagnostics.error("E0203", subject + problem.what, mark);
+}
+
+std::vector<Expression> expressions_of(const std::vector<ParsedConstraint>& constraints) {
+  std::vector<Expression> expressions;
+  for (const ParsedConstraint& each : constraints) expressions.push_back(each.expression);
+  return expressions;
+}
+
+// With other problems in the space, only these can be told: the rest of what SearchSpace::make
+// would say may follow from those problems.
+std::vector<SpaceProblem> further_problems(const std::vector<ParsedParameter>& parsed,
+                                           const std::vector<ParsedConstraint>& constraints) {
+  std::vector<Parameter> parameters;
+  for (const ParsedParameter& each : parsed) {
+    parameters.push_back(each.parameter);
+    if (!each.broken || std::holds_alternative<Derived>(each.parameter.domain)) continue;
+    parameters.back().default_value.reset();
+    parameters.back().domain = Constant{std::int64_t{0}};
+  }
+  const auto made = SearchSpace::make(std::move(parameters), expressions_of(constraints));
+  if (made) return {};
+  std::vector<SpaceProblem> problems = split_problems(made.error().message);
+  std::erase_if(problems, [](const SpaceProblem& each) {
+    return !each.what.starts_with(kCycle) && each.what.find(kNoSuchValue) == std::string::npos;
+  });
+  return problems;
 }
 
 bool within_limits(const std::vector<ConfigNode::Entry>& entries, const ConfigNode& node,
@@ -194,26 +257,25 @@ SearchSpace read_space(const std::vector<ConfigNode::Entry>& entries,
   std::vector<ParsedParameter> parsed;
   for (const ConfigNode::Entry& entry : entries) {
     auto each = read_parameter(entry, diagnostics);
-    if (each && check_alone(*each, diagnostics)) {
-      parsed.push_back(std::move(*each));
-    } else {
-      fine = false;
+    if (each && !check_alone(*each, diagnostics)) each->broken = true;
+    fine = each && !each->broken && fine;
+    if (each) parsed.push_back(std::move(*each));
+  }
+  fine = check_references(parsed, constraints, words_of(entries), diagnostics) && fine;
+  const auto report = [&](const std::vector<SpaceProblem>& problems) {
+    for (const SpaceProblem& problem : problems) {
+      report_space_problem(problem, parsed, constraints, parameters_node, diagnostics);
     }
+  };
+  if (!fine) {
+    report(further_problems(parsed, constraints));
+    return {};
   }
-  // A parameter that could not be read may be what a word means: names count, choices are unknown.
-  Words words = words_of(entries, parsed);
-  if (parsed.size() == entries.size()) {
-    fine = check_references(parsed, constraints, words, diagnostics) && fine;
-  }
-  if (!fine) return {};
-
   std::vector<Parameter> parameters;
   for (const ParsedParameter& each : parsed) parameters.push_back(each.parameter);
-  std::vector<Expression> expressions;
-  for (const ParsedConstraint& each : constraints) expressions.push_back(each.expression);
-  auto space = SearchSpace::make(std::move(parameters), std::move(expressions));
+  auto space = SearchSpace::make(std::move(parameters), expressions_of(constraints));
   if (space) return std::move(space).value();
-  report_space_problem(space.error().message, parsed, constraints, parameters_node, diagnostics);
+  report(split_problems(space.error().message));
   return {};
 }
 

@@ -34,9 +34,11 @@ struct ParsedParameter {
   Parameter parameter;
   Mark name_mark;
   ConfigNode node;
+  bool broken = false;  ///< reported; what could be read is still there
 };
 
-/// Type, bounds, choices, condition; nothing if it cannot be used. parameter_reader.cpp
+/// Type, bounds, choices, condition; nothing if there is nothing to go on with.
+/// parameter_reader.cpp
 std::optional<ParsedParameter> read_parameter(const ConfigNode::Entry& entry,
                                               Diagnostics& diagnostics);
 /// Problems point into the scalar. `path` in words.

@@ -30,6 +30,10 @@ void check_placeholders(const ConfigNode& argument, const std::vector<std::strin
   const std::string& text = argument.text();
   for (std::size_t open = text.find('{'); open != std::string::npos;
        open = text.find('{', open + 1)) {
+    if (text.substr(open, 2) == "{{") {  // a brace that is meant as one
+      ++open;
+      continue;
+    }
     const std::size_t close = text.find('}', open);
     if (close == std::string::npos) return;
     const std::string name = text.substr(open + 1, close - open - 1);
