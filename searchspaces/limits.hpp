@@ -18,9 +18,10 @@ inline constexpr int kExpressionDepth = 64;
 inline constexpr std::size_t kNameBytes = 128;
 
 // Wire.
-inline constexpr std::size_t kBodyBytes = 64u << 10;
+inline constexpr std::size_t kBodyBytes =
+    512u << 10;  // a HELLO that holds kSlotsPerTrainer attempts fits
 inline constexpr int kBodyDepth = 32;
-inline constexpr std::size_t kBodyKeys = 256;
+inline constexpr std::size_t kBodyKeys = 1'024;  // per object; kParameters fit
 inline constexpr std::size_t kFrames = 7;
 inline constexpr std::int64_t kMessageBytes = 1 << 20;
 inline constexpr std::size_t kMetricsPerReport = 256;

@@ -1,6 +1,6 @@
 #pragma once
-/// Messages to and from frames: "BTP1", verb, body (one JSON object). Decoding never throws and never
-/// trusts: sizes, depth, keys and duplicate keys are limited (searchspaces/limits.hpp).
+/// Messages to and from frames: "BTP1", verb, body (one JSON object). Decoding never throws and
+/// never trusts: sizes, depth, keys and duplicate keys are limited (searchspaces/limits.hpp).
 
 #include <string>
 #include <vector>

@@ -83,18 +83,19 @@ struct Ready {
   }
 };
 
-/// What runs a trial: the study's `trainer:` section, and the limits that the trainer's side enforces.
+/// What runs a trial: the study's `trainer:` section, and the limits that the trainer's side
+/// enforces.
 struct TrainerJob {
   std::string plugin;                ///< path or name; empty if command
   std::vector<std::string> command;  ///< argv with {placeholders}; empty if plugin
   Json config = Json::object();
   int cpus = 1;
   int gpus = 0;
-  std::string study_dir;  ///< absolute path of the study's folder
-  std::string objective;  ///< name of the metric that is optimized
-  std::string directory;  ///< where the study file is: working directory of a command
-  std::int64_t wall_time_ms = 0;         ///< 0: no limit
-  std::int64_t silence_ms = 0;           ///< 0: no limit
+  std::string study_dir;          ///< absolute path of the study's folder
+  std::string objective;          ///< name of the metric that is optimized
+  std::string directory;          ///< where the study file is: working directory of a command
+  std::int64_t wall_time_ms = 0;  ///< 0: no limit
+  std::int64_t silence_ms = 0;    ///< 0: no limit
   std::int64_t checkpoint_every_ms = 0;  ///< 0: only at the end of an attempt
   bool resumable = true;                 ///< the trainer can load a checkpoint
   static constexpr auto fields() {
@@ -102,7 +103,8 @@ struct TrainerJob {
         defaulted("plugin", &TrainerJob::plugin, "plug-in, path or name"),
         defaulted("command", &TrainerJob::command, "argv with placeholders"),
         defaulted("config", &TrainerJob::config, "the study's trainer.config"),
-        defaulted("cpus", &TrainerJob::cpus, "threads"), defaulted("gpus", &TrainerJob::gpus, "GPUs"),
+        defaulted("cpus", &TrainerJob::cpus, "threads"),
+        defaulted("gpus", &TrainerJob::gpus, "GPUs"),
         defaulted("study_dir", &TrainerJob::study_dir, "the study's folder"),
         defaulted("objective", &TrainerJob::objective, "metric that is optimized"),
         defaulted("directory", &TrainerJob::directory, "working directory of a command"),
@@ -126,18 +128,20 @@ struct Assign {
   std::uint64_t seed = 0;  ///< the same for every attempt of a trial
   TrainerJob job;
   static constexpr auto fields() {
-    return std::tuple{
-        Field{"trial", &Assign::trial, "trial id"}, Field{"attempt", &Assign::attempt, "the fence"},
-        Field{"epoch", &Assign::epoch, "optimizer epoch"},
-        Field{"params", &Assign::params, "active parameters"},
-        Field{"from", &Assign::from, "step already trained"},
-        Field{"until", &Assign::until, "step to train to"},
-        Field{"resume_from", &Assign::resume_from, "checkpoint to load"},
-        Field{"seed", &Assign::seed, "the trial's own seed"}, Field{"job", &Assign::job, "what runs it"}};
+    return std::tuple{Field{"trial", &Assign::trial, "trial id"},
+                      Field{"attempt", &Assign::attempt, "the fence"},
+                      Field{"epoch", &Assign::epoch, "optimizer epoch"},
+                      Field{"params", &Assign::params, "active parameters"},
+                      Field{"from", &Assign::from, "step already trained"},
+                      Field{"until", &Assign::until, "step to train to"},
+                      Field{"resume_from", &Assign::resume_from, "checkpoint to load"},
+                      Field{"seed", &Assign::seed, "the trial's own seed"},
+                      Field{"job", &Assign::job, "what runs it"}};
   }
 };
 
-/// T -> O. seq is 1, 2, 3 ... per attempt. Non-finite metrics travel as "NaN", "Infinity", "-Infinity".
+/// T -> O. seq is 1, 2, 3 ... per attempt. Non-finite metrics travel as "NaN", "Infinity",
+/// "-Infinity".
 struct Report {
   static constexpr const char* kType = "REPORT";
   TrialId trial;
@@ -211,8 +215,8 @@ struct Done {
 struct Beat {
   static constexpr const char* kType = "BEAT";
   std::uint64_t epoch = 0;
-  std::vector<Held> held;      ///< T: running, or ended and not yet acknowledged
-  std::vector<Held> drop;      ///< O: end this work
+  std::vector<Held> held;  ///< T: running, or ended and not yet acknowledged
+  std::vector<Held> drop;  ///< O: end this work
   static constexpr auto fields() {
     return std::tuple{defaulted("epoch", &Beat::epoch, "optimizer epoch"),
                       defaulted("held", &Beat::held, "what this side believes runs"),
@@ -249,6 +253,7 @@ struct Refusal {
   }
 };
 
-using Message = std::variant<Hello, Welcome, Ready, Assign, Report, Ack, Decision, Done, Beat, Bye, Refusal>;
+using Message =
+    std::variant<Hello, Welcome, Ready, Assign, Report, Ack, Decision, Done, Beat, Bye, Refusal>;
 
 }  // namespace betatune

@@ -1,0 +1,93 @@
+#pragma once
+/// ZeroMQ sockets on an Asio loop. Nothing here blocks and nothing throws.
+///
+/// ZMQ_FD is edge-triggered: it becomes readable when *something* has changed, once. Reading one
+/// message per wake-up stalls, and so does not looking again after a send, which may have taken the
+/// edge away. So: after each wake-up and each send, look at ZMQ_EVENTS, and while messages wait
+/// keep a call of `readable` in the loop's queue.
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "searchspaces/ids.hpp"
+#include "searchspaces/result.hpp"
+#include "transport/asio.hpp"
+#include "transport/codec.hpp"
+
+namespace betatune {
+
+/// ZeroMQ's I/O thread. Outlives its sockets; its destructor waits until they have sent what their
+/// linger time allows.
+class ZmqContext {
+ public:
+  ZmqContext();
+  ~ZmqContext();
+  ZmqContext(const ZmqContext&) = delete;
+  ZmqContext& operator=(const ZmqContext&) = delete;
+
+ private:
+  friend class ZmqSocket;
+  void* handle_;
+};
+
+enum class SendResult {
+  sent,         ///< handed to the I/O thread
+  unreachable,  ///< no such peer any more (ROUTER), or the socket is closed
+  full,         ///< the peer does not read: the message is dropped, and its repetition will do
+};
+
+struct Delivery {
+  PeerId from;  ///< empty for a DEALER
+  /// At most limits::kFrames + 1 are kept of a longer message, so that decoding refuses it.
+  Frames frames;
+};
+
+class ZmqSocket {
+ public:
+  enum class Role { router, dealer };
+
+  /// Errors: unavailable (no descriptor left).
+  static Result<std::unique_ptr<ZmqSocket>> open(ZmqContext& context, asio::io_context& loop,
+                                                 Role role);
+  /// Closes at once; `linger` below says what happens to unsent messages.
+  ~ZmqSocket();
+  ZmqSocket(const ZmqSocket&) = delete;
+  ZmqSocket& operator=(const ZmqSocket&) = delete;
+
+  /// How long unsent messages are tried after the socket is closed. Default 0.
+  void set_linger(std::chrono::milliseconds linger);
+
+  /// Errors: invalid_argument, unavailable (address in use); each says what to do. Use
+  /// resolve_bind() (endpoint.hpp) first: this checks nothing of who may connect.
+  Status bind(const std::string& endpoint);
+  /// Connects in the background, again and again.
+  Status connect(const std::string& endpoint);
+  /// As bound: the port in place of a wildcard.
+  std::string endpoint() const;
+
+  /// `readable` is called on the loop while messages wait; it receives at most
+  /// limits::kMessagesPerTurn of them, and is called again if more are left.
+  void start(std::function<void()> readable);
+  /// `lost` is called on the loop when the transport has noticed that a connection broke. Before
+  /// connect().
+  Status watch_connection(std::function<void()> lost);
+
+  bool receive(Delivery& into);
+  /// `to` is ignored by a DEALER.
+  SendResult send(const PeerId& to, const Frames& frames);
+
+ private:
+  struct Watch;
+  ZmqSocket(void* context, void* handle, asio::io_context& loop, Role role);
+
+  void* context_;
+  void* handle_;
+  asio::io_context& loop_;
+  Role role_;
+  std::shared_ptr<Watch> messages_, connection_;
+};
+
+}  // namespace betatune
