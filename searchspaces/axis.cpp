@@ -66,6 +66,21 @@ Scalar value_at(const ChoiceAxis& axis, double u) {
 
 // ---- where a value is ----
 
+double level_of(const RealAxis&, std::uint64_t) {
+  return 0.5;
+}
+double level_of(const ChoiceAxis& axis, std::uint64_t k) {
+  return middle(k, axis.values.size());
+}
+double level_of(const LogIntegerAxis& axis, std::uint64_t k) {
+  const auto value = static_cast<double>(axis.min + static_cast<std::int64_t>(k) * axis.step);
+  return (std::log(value) - axis.low) / (axis.high - axis.low);
+}
+template <class Grid>
+double level_of(const Grid& axis, std::uint64_t k) {
+  return middle(k, axis.levels);
+}
+
 std::optional<double> position_of(const RealAxis& axis, const Value& value) {
   const auto real = as_real(value);
   if (!real || *real < axis.min || *real > axis.max) return std::nullopt;
@@ -85,7 +100,7 @@ std::optional<std::uint64_t> index_of(const RealGridAxis& axis, const Value& val
 }
 std::optional<double> position_of(const RealGridAxis& axis, const Value& value) {
   const auto k = index_of(axis, value);
-  return k ? std::optional(middle(*k, axis.levels)) : std::nullopt;
+  return k ? std::optional(level_of(axis, *k)) : std::nullopt;
 }
 
 template <class IntegerGrid>
@@ -99,12 +114,11 @@ std::optional<std::uint64_t> index_of(const IntegerGrid& axis, const Value& valu
 }
 std::optional<double> position_of(const IntegerAxis& axis, const Value& value) {
   const auto k = index_of(axis, value);
-  return k ? std::optional(middle(*k, axis.levels)) : std::nullopt;
+  return k ? std::optional(level_of(axis, *k)) : std::nullopt;
 }
 std::optional<double> position_of(const LogIntegerAxis& axis, const Value& value) {
-  if (!index_of(axis, value)) return std::nullopt;
-  const double logarithm = std::log(static_cast<double>(*as_integer(value)));
-  return (logarithm - axis.low) / (axis.high - axis.low);
+  const auto k = index_of(axis, value);
+  return k ? std::optional(level_of(axis, *k)) : std::nullopt;
 }
 
 std::optional<std::size_t> index_of(const ChoiceAxis& axis, const Value& value) {
@@ -117,7 +131,7 @@ std::optional<std::size_t> index_of(const ChoiceAxis& axis, const Value& value) 
 }
 std::optional<double> position_of(const ChoiceAxis& axis, const Value& value) {
   const auto k = index_of(axis, value);
-  return k ? std::optional(middle(*k, axis.values.size())) : std::nullopt;
+  return k ? std::optional(level_of(axis, *k)) : std::nullopt;
 }
 
 // ---- the value in its declared type ----
@@ -236,6 +250,11 @@ double Axis::snap(double u) const {
   if (std::holds_alternative<RealAxis>(form_)) return u;
   const Scalar nearest = at(std::clamp(u, 0.0, 1.0));
   return position(nearest.value()).value_or(u);
+}
+
+double Axis::level(std::uint64_t k) const {
+  BETATUNE_ASSERT(k < levels());
+  return std::visit([&](const auto& axis) { return level_of(axis, k); }, form_);
 }
 
 std::string Axis::expected() const {

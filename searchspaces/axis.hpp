@@ -69,6 +69,8 @@ class Axis {
   /// The value in the declared type and exactly on its grid. Errors: what was expected.
   Result<Value> canonical(const Value& value) const;
   double snap(double u) const;
+  /// Where value number k is encoded. Precondition: not continuous, k < levels().
+  double level(std::uint64_t k) const;
   /// "a number from 1e-5 to 0.1": completes "expected ...".
   std::string expected() const;
   /// The values of an ordinal or categorical, else null.

@@ -46,7 +46,8 @@ std::optional<double> SearchSpace::size() const {
 }
 
 bool SearchSpace::satisfies_constraints(const Configuration& configuration) const {
-  return data_->bound_constraints.empty() || data_->feasible(data_->read(configuration));
+  const Scalars values = data_->read(configuration);
+  return data_->computes(values) && data_->feasible(values);
 }
 
 Eigen::VectorXd SearchSpace::sample_point(Key key) const {
@@ -92,6 +93,11 @@ Eigen::VectorXd SearchSpace::canonical(const Eigen::Ref<const Eigen::VectorXd>& 
   Scalars values;
   static_cast<void>(data_->resolve(point, values));
   return data_->canonical(point, values);
+}
+
+double SearchSpace::level(std::size_t column, std::uint64_t k) const {
+  BETATUNE_ASSERT(column < data_->columns.size());
+  return data_->plans[data_->columns[column].parameter].axis->level(k);
 }
 
 double SearchSpace::snap(std::size_t column, double u) const {

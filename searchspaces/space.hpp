@@ -137,6 +137,9 @@ class SearchSpace {
   Eigen::VectorXd canonical(const Eigen::Ref<const Eigen::VectorXd>& point) const;
   /// The nearest point of `column` that a value of its parameter has; `u` itself if continuous.
   double snap(std::size_t column, double u) const;
+  /// Where value number `k` of a column is encoded, k < columns()[column].levels: what to walk
+  /// through a finite column with. Precondition: the column is not continuous.
+  double level(std::size_t column, std::uint64_t k) const;
 
  private:
   explicit SearchSpace(std::shared_ptr<const SpaceData> data) : data_(std::move(data)) {}

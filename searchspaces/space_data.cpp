@@ -62,6 +62,16 @@ Scalars SpaceData::read(const Configuration& configuration) const {
   return values;
 }
 
+bool SpaceData::computes(const Scalars& values) const {
+  std::string error;
+  for (const std::size_t index : derived) {
+    if (!values[index].absent() || !active(index, values, error)) continue;
+    if (!evaluate_node(*plans[index].derived, values, error).absent() || !error.empty())
+      return false;
+  }
+  return true;
+}
+
 bool SpaceData::holds(std::size_t constraint, const Scalars& values, std::string& error) const {
   const Scalar result = evaluate_node(bound_constraints[constraint], values, error);
   if (!error.empty()) return false;

@@ -43,6 +43,7 @@ struct SpaceData {
   std::vector<ExpressionNode> bound_constraints;
   std::vector<std::size_t> order;    ///< parameters, parents before children
   std::vector<std::size_t> by_name;  ///< parameters sorted by name
+  std::vector<std::size_t> derived;  ///< the derived ones
   std::set<std::string> names;
   Eigen::VectorXd witness;  ///< a point that meets the constraints
 
@@ -54,6 +55,8 @@ struct SpaceData {
   Obstacle resolve(const Eigen::Ref<const Eigen::VectorXd>& point, Scalars& values) const;
   /// Values as a configuration has them, without a look at domains.
   Scalars read(const Configuration& configuration) const;
+  /// Whether every derived parameter that is missing from `values` is rightly so.
+  bool computes(const Scalars& values) const;
   /// Whether the constraint is met or not in force; false with a message if it cannot be computed.
   bool holds(std::size_t constraint, const Scalars& values, std::string& error) const;
   bool feasible(const Scalars& values) const;

@@ -163,6 +163,7 @@ class Maker {
     const auto* derived = std::get_if<Derived>(&parameter.domain);
     if (derived != nullptr && check_expression(derived->expression, parameter.name, false)) {
       plan.derived = bound(derived->expression);
+      data_->derived.push_back(index);
       words.merge(derived->expression.names());
     }
     for (const std::string& word : words) {

@@ -33,9 +33,7 @@ std::vector<double> axis_of(const SearchSpace& space, std::size_t column, std::i
   const bool words = it.kind == Column::Kind::ordinal || it.kind == Column::Kind::categorical;
   std::vector<double> axis;
   if (few || words) {
-    for (std::size_t k = 0; k < it.levels; ++k) {
-      axis.push_back((static_cast<double>(k) + 0.5) / static_cast<double>(it.levels));
-    }
+    for (std::size_t k = 0; k < it.levels; ++k) axis.push_back(space.level(column, k));
     return axis;
   }
   for (std::int64_t k = 0; k < points; ++k) {

@@ -6,8 +6,7 @@ namespace betatune {
 
 std::unique_ptr<Searcher> make_searcher(const StudySpec& spec, Diagnostics& diagnostics) {
   const PolicySpec& wanted = spec.algorithm.searcher;
-  const std::string automatic = SearcherRegistry::find("gp") != nullptr ? "gp" : "sobol";
-  const std::string name = wanted.name.empty() || wanted.name == "auto" ? automatic : wanted.name;
+  const std::string name = wanted.name.empty() || wanted.name == "auto" ? "gp" : wanted.name;
   if (const auto* entry = SearcherRegistry::find(name)) {
     return entry->make(PolicyContext{spec}, wanted.options, diagnostics);
   }

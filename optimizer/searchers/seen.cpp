@@ -27,8 +27,9 @@ std::uint64_t hash_of(const Configuration& configuration) {
 Eigen::VectorXd grid_point(const SearchSpace& space, std::uint64_t index) {
   Eigen::VectorXd point(space.dims());
   for (Eigen::Index j = 0; j < point.size(); ++j) {
-    const std::uint64_t levels = space.columns()[static_cast<std::size_t>(j)].levels;
-    point[j] = (static_cast<double>(index % levels) + 0.5) / static_cast<double>(levels);
+    const auto column = static_cast<std::size_t>(j);
+    const std::uint64_t levels = space.columns()[column].levels;
+    point[j] = space.level(column, index % levels);
     index /= levels;
   }
   return point;

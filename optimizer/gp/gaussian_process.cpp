@@ -1,0 +1,110 @@
+#include "optimizer/gp/gaussian_process.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "optimizer/numerics/dense.hpp"
+#include "searchspaces/result.hpp"
+
+namespace betatune {
+namespace {
+
+constexpr double kLeastVariance = 1e-12;
+
+}  // namespace
+
+GaussianProcess::GaussianProcess(FeatureMap map, Hyperparameters hyperparameters)
+    : map_(std::move(map)),
+      hyperparameters_(std::move(hyperparameters)),
+      features_(map_.size(), 0) {}
+
+void GaussianProcess::truncate(Eigen::Index count) {
+  BETATUNE_ASSERT(count <= size());
+  factor_.truncate(static_cast<std::size_t>(count));
+  features_.conservativeResize(Eigen::NoChange, count);
+}
+
+void GaussianProcess::append(const RowMatrix& features) {
+  if (features.cols() == 0) return;
+  const Eigen::Index before = size();
+  features_.conservativeResize(Eigen::NoChange, before + features.cols());
+  features_.rightCols(features.cols()) = features;
+  RowMatrix rows;
+  map_.kernel(hyperparameters_.lengthscales, features, features_, true, rows, nullptr);
+  for (Eigen::Index i = 0; i < rows.rows(); ++i) rows(i, before + i) += hyperparameters_.noise;
+  factor_.append(rows);
+}
+
+void GaussianProcess::set_outputs(const Eigen::VectorXd& y) {
+  BETATUNE_ASSERT(y.size() == size());
+  y_ = y;
+  RowMatrix white, alpha;
+  factor_.whiten(y, white);
+  factor_.whiten_transposed(white, alpha);
+  alpha_ = alpha;
+}
+
+Eigen::VectorXd GaussianProcess::fitted() const {
+  return y_ - hyperparameters_.noise * alpha_;
+}
+
+void GaussianProcess::screen(const RowMatrix& features, Eigen::VectorXd& mean,
+                             Eigen::VectorXd& variance) const {
+  RowMatrix k;
+  map_.kernel(hyperparameters_.lengthscales, features_, features, false, k, nullptr);
+  mean = Eigen::VectorXd::Zero(features.cols());
+  Eigen::ArrayXd nearest = Eigen::ArrayXd::Zero(features.cols());
+  for (Eigen::Index i = 0; i < size(); ++i) {
+    if (i < alpha_.size()) mean += alpha_[i] * k.row(i).transpose();
+    nearest = nearest.max(k.row(i).transpose().array());
+  }
+  variance = (1 - nearest.square() / (1 + hyperparameters_.noise)).max(kLeastVariance).matrix();
+}
+
+Prediction GaussianProcess::predict(const RowMatrix& features, bool with_slopes) const {
+  const Eigen::Index m = features.cols();
+  RowMatrix k, slope, white;
+  map_.kernel(hyperparameters_.lengthscales, features_, features, false, k,
+              with_slopes ? &slope : nullptr);
+  factor_.whiten(k, white);
+  Prediction out;
+  out.mean = Eigen::VectorXd::Zero(m);
+  Eigen::ArrayXd explained = Eigen::ArrayXd::Zero(m);
+  for (Eigen::Index i = 0; i < size(); ++i) {
+    if (i < alpha_.size()) out.mean += alpha_[i] * k.row(i).transpose();
+    explained += white.row(i).transpose().array().square();
+  }
+  out.variance = (1 - explained).max(kLeastVariance).matrix();
+  if (!with_slopes) return out;
+
+  // d k_ic / d f = 2 w slope_ic (f_c - f_i), so both slopes are 2 w (f sum_i q_i - sum_i q_i f_i)
+  // with q_i = alpha_i slope_i for the mean and -2 (K^-1 k)_i slope_i for the variance.
+  RowMatrix weights;
+  factor_.whiten_transposed(white, weights);
+  RowMatrix q(size(), 2 * m);
+  for (Eigen::Index i = 0; i < size(); ++i) {
+    const double alpha = i < alpha_.size() ? alpha_[i] : 0;
+    q.row(i).head(m) = alpha * slope.row(i);
+    q.row(i).tail(m) = -2 * weights.row(i).cwiseProduct(slope.row(i));
+  }
+  RowMatrix sums = RowMatrix::Zero(map_.size(), 2 * m);
+  const auto n = static_cast<std::size_t>(size());
+  const auto width = static_cast<std::size_t>(2 * m);
+  dense::add_product({static_cast<std::size_t>(map_.size()), width, n, features_.data(), n, 1,
+                      dense::Shape::full, q.data(), width, sums.data(), width});
+  const Eigen::RowVectorXd totals = q.colwise().sum();
+  out.mean_slope.resize(map_.size(), m);
+  out.variance_slope.resize(map_.size(), m);
+  for (Eigen::Index f = 0; f < map_.size(); ++f) {
+    const double length =
+        hyperparameters_.lengthscales[map_.features()[static_cast<std::size_t>(f)].column];
+    const double w = 2 / (length * length);
+    out.mean_slope.row(f) =
+        w * (features.row(f).cwiseProduct(totals.head(m)) - sums.row(f).head(m));
+    out.variance_slope.row(f) =
+        w * (features.row(f).cwiseProduct(totals.tail(m)) - sums.row(f).tail(m));
+  }
+  return out;
+}
+
+}  // namespace betatune

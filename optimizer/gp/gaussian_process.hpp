@@ -1,0 +1,47 @@
+#pragma once
+/// The posterior of a Gaussian process that grows by points: data first, then pending points, which
+/// count as observed at their posterior mean. Those leave the mean as it is (their weights are
+/// zero) and take the variance away, so that several points at once stay apart.
+
+#include <Eigen/Core>
+
+#include "optimizer/gp/marginal_likelihood.hpp"
+
+namespace betatune {
+
+/// Of m points. The slopes are by the map's features, size() x m.
+struct Prediction {
+  Eigen::VectorXd mean, variance;  ///< of the function itself, without noise
+  RowMatrix mean_slope, variance_slope;
+};
+
+class GaussianProcess {
+ public:
+  GaussianProcess(FeatureMap map, Hyperparameters hyperparameters);
+
+  const FeatureMap& map() const { return map_; }
+  const Hyperparameters& hyperparameters() const { return hyperparameters_; }
+  Eigen::Index size() const { return features_.cols(); }
+  /// Keeps the first `count` points. Precondition: count <= size().
+  void truncate(Eigen::Index count);
+  /// Appends points given as features, size() x m.
+  void append(const RowMatrix& features);
+  /// The outputs of all present points; points appended later are pending.
+  void set_outputs(const Eigen::VectorXd& y);
+
+  /// Posterior means at the points that have outputs.
+  Eigen::VectorXd fitted() const;
+  /// The mean alone, and an upper bound of the variance: what the nearest point leaves of it.
+  /// O(n m); predict() is O(n^2 m).
+  void screen(const RowMatrix& features, Eigen::VectorXd& mean, Eigen::VectorXd& variance) const;
+  Prediction predict(const RowMatrix& features, bool with_slopes) const;
+
+ private:
+  FeatureMap map_;
+  Hyperparameters hyperparameters_;
+  RowMatrix features_;  ///< map().size() x n
+  GrowingFactor factor_;
+  Eigen::VectorXd y_, alpha_;
+};
+
+}  // namespace betatune

@@ -1,0 +1,151 @@
+#include "optimizer/gp/marginal_likelihood.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "optimizer/numerics/box_lbfgs.hpp"
+#include "optimizer/numerics/dense.hpp"
+
+namespace betatune {
+namespace {
+
+constexpr double kShortest = 0.025, kLongest = 1000;
+constexpr double kLeastNoise = 1e-4, kMostNoise = 2;
+constexpr double kNoiseMu = -4, kNoiseSigma = 1;
+
+double lengthscale_mu(Eigen::Index columns) {
+  return std::numbers::sqrt2 +
+         0.5 * std::log(static_cast<double>(std::max<Eigen::Index>(columns, 1)));
+}
+const double kLengthscaleSigma = std::numbers::sqrt3;
+
+/// log of a LogNormal density at exp(x), and its slope by x.
+double log_normal_density(double x, double mu, double sigma, double* slope) {
+  const double z = (x - mu) / sigma;
+  *slope = -z / sigma - 1;
+  return -0.5 * z * z - x - std::log(sigma) - 0.5 * std::log(2 * std::numbers::pi);
+}
+
+/// Sums over pairs i > j of h_ij delta_ij for each column, delta the squared distance in it.
+/// `h` is symmetric with a zero diagonal.
+Eigen::VectorXd weigh_distances(const FeatureMap& map, const RowMatrix& features,
+                                const RowMatrix& h) {
+  const Eigen::Index n = features.cols();
+  // For numbers, sum_ij h_ij (f_i - f_j)^2 / 2 = sum_i f_i^2 (h 1)_i - f^T h f.
+  RowMatrix right(n, map.size() + 1);
+  right << features.transpose(), Eigen::VectorXd::Ones(n);
+  RowMatrix product = RowMatrix::Zero(n, map.size() + 1);
+  const auto size = static_cast<std::size_t>(n);
+  const auto width = static_cast<std::size_t>(map.size() + 1);
+  dense::add_product({size, width, size, h.data(), size, 1, dense::Shape::full, right.data(), width,
+                      product.data(), width});
+  Eigen::VectorXd out = Eigen::VectorXd::Zero(map.columns());
+  for (Eigen::Index f = 0; f < map.size(); ++f) {
+    const Feature& feature = map.features()[static_cast<std::size_t>(f)];
+    double sum = 0;
+    for (Eigen::Index i = 0; i < n; ++i) {
+      const double x = features(f, i);
+      if (feature.kind != Feature::Kind::choice) {
+        sum += x * (x * product(i, map.size()) - product(i, f));
+        continue;
+      }
+      for (Eigen::Index j = 0; j < i; ++j) sum += h(i, j) * choice_distance(x, features(f, j));
+    }
+    out[feature.column] += sum;
+  }
+  return out;
+}
+
+}  // namespace
+
+Eigen::VectorXd Hyperparameters::to_logs() const {
+  Eigen::VectorXd logs(lengthscales.size() + 1);
+  logs << lengthscales.array().log().matrix(), std::log(noise);
+  return logs;
+}
+
+Hyperparameters Hyperparameters::from_logs(const Eigen::VectorXd& logs) {
+  const Eigen::Index d = logs.size() - 1;
+  Hyperparameters out;
+  out.lengthscales.resize(d);
+  for (Eigen::Index j = 0; j < d; ++j) out.lengthscales[j] = std::exp(logs[j]);
+  out.noise = std::exp(logs[d]);
+  return out;
+}
+
+Hyperparameters Hyperparameters::prior_mode(Eigen::Index columns) {
+  const double mode = std::exp(lengthscale_mu(columns) - kLengthscaleSigma * kLengthscaleSigma);
+  return {Eigen::VectorXd::Constant(columns, mode), std::exp(kNoiseMu - kNoiseSigma * kNoiseSigma)};
+}
+
+double log_marginal_likelihood(const FeatureMap& map, const RowMatrix& features,
+                               const Eigen::VectorXd& y, const Hyperparameters& at,
+                               Eigen::VectorXd* gradient) {
+  const Eigen::Index n = y.size();
+  RowMatrix k, slope;
+  map.kernel(at.lengthscales, features, features, true, k, gradient == nullptr ? nullptr : &slope);
+  k.diagonal().array() += at.noise;
+  GrowingFactor factor;
+  factor.append(k);
+  RowMatrix white, alpha;
+  factor.whiten(y, white);
+  const double value = -0.5 * white.squaredNorm() - factor.half_log_determinant() -
+                       0.5 * static_cast<double>(n) * std::log(2 * std::numbers::pi);
+  if (gradient == nullptr) return value;
+
+  factor.whiten_transposed(white, alpha);
+  RowMatrix h = factor.inverse();
+  double trace = 0;  // of alpha alpha^T - K^-1
+  for (Eigen::Index i = 0; i < n; ++i) {
+    trace += alpha(i, 0) * alpha(i, 0) - h(i, i);
+    for (Eigen::Index j = 0; j < i; ++j) {
+      h(i, j) = (alpha(i, 0) * alpha(j, 0) - h(i, j)) * slope(i, j);
+      h(j, i) = h(i, j);
+    }
+    h(i, i) = 0;
+  }
+  gradient->resize(map.columns() + 1);
+  gradient->head(map.columns()) =
+      -2 * weigh_distances(map, features, h).array() / at.lengthscales.array().square();
+  (*gradient)[map.columns()] = 0.5 * at.noise * trace;
+  return value;
+}
+
+double log_prior(const Hyperparameters& at, Eigen::VectorXd* gradient) {
+  const Eigen::Index d = at.lengthscales.size();
+  Eigen::VectorXd slopes(d + 1);
+  double value = log_normal_density(std::log(at.noise), kNoiseMu, kNoiseSigma, &slopes[d]);
+  for (Eigen::Index j = 0; j < d; ++j) {
+    value += log_normal_density(std::log(at.lengthscales[j]), lengthscale_mu(d), kLengthscaleSigma,
+                                &slopes[j]);
+  }
+  if (gradient != nullptr) *gradient = slopes;
+  return value;
+}
+
+Hyperparameters fit_hyperparameters(const FeatureMap& map, const RowMatrix& features,
+                                    const Eigen::VectorXd& y) {
+  const Eigen::Index d = map.columns();
+  Eigen::VectorXd lower = Eigen::VectorXd::Constant(d + 1, std::log(kShortest));
+  Eigen::VectorXd upper = Eigen::VectorXd::Constant(d + 1, std::log(kLongest));
+  lower[d] = std::log(kLeastNoise);
+  upper[d] = std::log(kMostNoise);
+  BoxLbfgsOptions options;
+  options.iterations_max = 40;
+  options.evaluations_max = 60;
+  options.gradient_tolerance = 1e-3;
+  options.value_tolerance = 1e-6;
+  options.first_step = 0.5;
+  BoxLbfgs run(Hyperparameters::prior_mode(d).to_logs(), lower, upper, options);
+  while (!run.done()) {
+    const Hyperparameters at = Hyperparameters::from_logs(run.wanted());
+    Eigen::VectorXd likelihood, prior;
+    const double value =
+        log_marginal_likelihood(map, features, y, at, &likelihood) + log_prior(at, &prior);
+    run.tell(-value, -(likelihood + prior));
+  }
+  return Hyperparameters::from_logs(run.best());
+}
+
+}  // namespace betatune

@@ -1,0 +1,39 @@
+#pragma once
+/// How well hyper-parameters explain the data, and the hyper-parameters that do it best.
+
+#include <Eigen/Core>
+
+#include "optimizer/gp/feature_map.hpp"
+
+namespace betatune {
+
+/// Of a Gaussian process with zero mean and unit amplitude, for standardized outputs.
+struct Hyperparameters {
+  Eigen::VectorXd lengthscales;  ///< one per column
+  double noise = 0.01;           ///< variance
+
+  /// As a point of the optimization: logarithms of the length-scales, then of the noise.
+  Eigen::VectorXd to_logs() const;
+  static Hyperparameters from_logs(const Eigen::VectorXd& logs);
+  /// The prior's mode: where a fit begins, and what a model without data uses.
+  static Hyperparameters prior_mode(Eigen::Index columns);
+};
+
+/// log p(y | hyper-parameters) in nats. features: size() x n of `map`, y: n.
+/// gradient null, or overwritten: by to_logs().
+/// golden: tests/golden/gp/regression.json
+double log_marginal_likelihood(const FeatureMap& map, const RowMatrix& features,
+                               const Eigen::VectorXd& y, const Hyperparameters& at,
+                               Eigen::VectorXd* gradient);
+
+/// log p(hyper-parameters): length-scales LogNormal(sqrt 2 + ln(d)/2, sqrt 3), noise
+/// LogNormal(-4, 1); densities of the values themselves, as BoTorch has them.
+/// source: Hvarfner et al. 2024, arXiv:2402.02229
+double log_prior(const Hyperparameters& at, Eigen::VectorXd* gradient);
+
+/// The maximum a posteriori, from the prior's mode: a function of the data alone, so that a cold
+/// start finds what a warm one has. Bounds: length-scales in [0.025, 1000], noise in [1e-4, 2].
+Hyperparameters fit_hyperparameters(const FeatureMap& map, const RowMatrix& features,
+                                    const Eigen::VectorXd& y);
+
+}  // namespace betatune

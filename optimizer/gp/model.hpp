@@ -1,0 +1,41 @@
+#pragma once
+/// The model of a study: which data, which hyper-parameters, kept warm between asks.
+
+#include <memory>
+#include <vector>
+
+#include "optimizer/gp/gaussian_process.hpp"
+#include "optimizer/gp/observations.hpp"
+
+namespace betatune {
+
+/// At how many results the hyper-parameters were last fitted when there are n: at every one up to
+/// 50, then at each 5 % more (at most 300 more).
+Eigen::Index refit_size(Eigen::Index n);
+
+/// At most `count` of n rows: a third the best, a third the latest, the rest evenly from the
+/// others; ascending. losses may have NaN (worst).
+std::vector<Eigen::Index> choose_rows(const Eigen::VectorXd& losses, Eigen::Index count);
+
+/// A cache over pure functions: hyper-parameters follow from the first refit_size(n) results alone,
+/// and the factor has the same bits however it grew. So a cold start gives what a warm one gives.
+class GpModel {
+ public:
+  explicit GpModel(std::span<const Column> columns) : map_(columns) {}
+
+  /// The posterior of `data` (without pending points), to which pending points may be appended;
+  /// they are dropped at the next call. Precondition: data.finite > 0.
+  GaussianProcess& condition(const Observations& data);
+
+ private:
+  void fit(const Observations& data, Eigen::Index size);
+  std::vector<Eigen::Index> rows_of(const Observations& data) const;
+
+  FeatureMap map_;
+  std::vector<std::size_t> fitted_trials_;  ///< ids of the results that the fit has seen
+  Eigen::VectorXd fitted_losses_;
+  std::unique_ptr<GaussianProcess> gp_;
+  std::vector<std::size_t> gp_trials_;  ///< ids of its rows
+};
+
+}  // namespace betatune

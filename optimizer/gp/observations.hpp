@@ -1,0 +1,44 @@
+#pragma once
+/// What a model learns from: the results of a history that compare with each other.
+
+#include <Eigen/Core>
+#include <memory>
+#include <vector>
+
+#include "optimizer/history.hpp"
+#include "optimizer/numerics/factor.hpp"
+
+namespace betatune {
+
+struct Observations {
+  Step step = 0;                    ///< fidelity at which they were made; 0 if there is none
+  std::vector<std::size_t> trials;  ///< ids of the rows, ascending
+  RowMatrix points;                 ///< one row per trial, encoded
+  Eigen::VectorXd losses;           ///< NaN: failed by its own fault (user, oom, timeout, diverged)
+  RowMatrix pending;                ///< encoded; running, waiting or queued without a result yet
+  Eigen::Index finite = 0;          ///< how many losses are
+
+  Eigen::Index size() const { return losses.size(); }
+};
+
+/// Collects observations. Keeps encoded configurations, which never change, between calls.
+///
+/// With a fidelity, losses after different lengths of training do not compare. The model takes
+/// those at the highest step that has at least dims + 2 of them, else at the step with most; trials
+/// that have no loss there are left out (a later version models the fidelity itself). Trials that
+/// were lost to the infrastructure or cancelled say nothing and are left out.
+class ObservationCollector {
+ public:
+  Observations collect(const History& history);
+
+ private:
+  const Eigen::VectorXd& encoded(const SearchSpace& space, const Trial& trial);
+
+  struct Encoded {
+    std::shared_ptr<const Configuration> configuration;
+    Eigen::VectorXd point;
+  };
+  std::vector<Encoded> encoded_;
+};
+
+}  // namespace betatune

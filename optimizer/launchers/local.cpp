@@ -1,0 +1,288 @@
+/// The `local` launcher: trainer processes on this machine, restarted when they die, none left
+/// behind.
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+
+#include "optimizer/launcher.hpp"
+#include "optimizer/launchers/gpus.hpp"
+#include "searchspaces/log.hpp"
+
+extern char** environ;
+
+namespace betatune {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using namespace std::chrono_literals;
+namespace fs = std::filesystem;
+
+constexpr auto kFirstDelay = 500ms;
+constexpr auto kLongestDelay = 30'000ms;
+/// A trainer that lived this long has earned a fresh start: its next restart is quick again.
+constexpr auto kHealthyAfter = 60s;
+
+/// Everything that a child needs, made before the fork: after it only async-signal-safe calls are
+/// allowed, since other threads (ZeroMQ's) may hold locks.
+struct Program {
+  std::vector<std::string> arguments;
+  std::vector<std::string> environment;
+  std::string log_file;
+
+  static std::vector<char*> pointers(std::vector<std::string>& strings) {
+    std::vector<char*> out;
+    for (std::string& each : strings) out.push_back(each.data());
+    out.push_back(nullptr);
+    return out;
+  }
+};
+
+[[noreturn]] void become(char* const* argv, char* const* envp, int log_fd, pid_t parent) {
+  // A group of its own, so that Ctrl-C at the terminal reaches the optimizer alone, which drains.
+  setpgid(0, 0);
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(127);  // the optimizer died before the line above
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGUSR1, SIGUSR2}) {
+    signal(number, SIG_DFL);
+  }
+  const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  dup2(nothing, STDIN_FILENO);
+  dup2(log_fd, STDOUT_FILENO);
+  dup2(log_fd, STDERR_FILENO);
+  execve(argv[0], argv, envp);
+  _exit(127);
+}
+
+Result<pid_t> start_process(Program program) {
+  const int log_fd =
+      open(program.log_file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  if (log_fd < 0) {
+    return Error{ErrorKind::unavailable,
+                 fmt::format("cannot write {}: {}", program.log_file, std::strerror(errno))};
+  }
+  const auto argv = Program::pointers(program.arguments);
+  const auto envp = Program::pointers(program.environment);
+  const pid_t parent = getpid();
+  const pid_t child = fork();
+  if (child == 0) become(argv.data(), envp.data(), log_fd, parent);
+  const int reason = errno;
+  close(log_fd);
+  if (child < 0) {
+    return Error{ErrorKind::unavailable,
+                 fmt::format("cannot start a trainer process: {}", std::strerror(reason))};
+  }
+  return child;
+}
+
+/// betatune-trainer beside this program, else in PATH.
+Result<std::string> find_trainer() {
+  std::error_code ignored;
+  std::vector<fs::path> folders = {fs::read_symlink("/proc/self/exe", ignored).parent_path()};
+  const char* path = std::getenv("PATH");
+  const std::string all = path != nullptr ? path : "";
+  for (std::size_t begin = 0; begin < all.size();) {
+    const std::size_t end = std::min(all.find(':', begin), all.size());
+    folders.emplace_back(all.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  for (const fs::path& folder : folders) {
+    const fs::path candidate = folder / "betatune-trainer";
+    if (access(candidate.c_str(), X_OK) == 0) return candidate.string();
+  }
+  return Error{ErrorKind::not_found,
+               "betatune-trainer is neither beside betatune nor in PATH: install both programs"};
+}
+
+std::string describe_exit(int status) {
+  if (WIFSIGNALED(status)) return fmt::format("was killed by {}", strsignal(WTERMSIG(status)));
+  return fmt::format("exited with status {}", WEXITSTATUS(status));
+}
+
+class LocalLauncher final : public Launcher {
+ public:
+  LocalLauncher(int trainers, int cpus, int gpus_each)
+      : trainers_(trainers),
+        cpus_(cpus),
+        gpus_each_(std::max(1, gpus_each)),
+        gpus_(visible_gpus(std::getenv("CUDA_VISIBLE_DEVICES"), "/proc/driver/nvidia/gpus")) {}
+  LocalLauncher(const LocalLauncher&) = delete;
+  LocalLauncher& operator=(const LocalLauncher&) = delete;
+  ~LocalLauncher() override { stop(0ms); }
+
+  Status start(const LaunchSpec& spec) override {
+    spec_ = spec;
+    BETATUNE_TRY(program_, find_trainer());
+    std::error_code failed;
+    fs::create_directories(spec_.log_directory, failed);
+    if (failed) {
+      return Error{
+          ErrorKind::unavailable,
+          fmt::format("cannot create {}: {}", spec_.log_directory.string(), failed.message())};
+    }
+    for (int i = 0; i < trainers_; ++i) {
+      processes_.push_back(Process{});
+      BETATUNE_CHECK(launch(i));
+    }
+    return Ok{};
+  }
+
+  int count() const override { return trainers_; }
+
+  std::vector<LaunchedTrainer> poll() override {
+    std::vector<LaunchedTrainer> list;
+    for (int i = 0; i < static_cast<int>(processes_.size()); ++i) {
+      Process& process = processes_[static_cast<std::size_t>(i)];
+      reap(process);
+      if (process.pid == 0 && Clock::now() >= process.restart_at) {
+        if (const Status status = launch(i); !status) process.detail = status.error().message;
+      }
+      list.push_back({name_of(i), process.pid != 0, process.detail});
+    }
+    return list;
+  }
+
+  void stop(std::chrono::milliseconds grace) override {
+    for (const Process& process : processes_) {
+      if (process.pid != 0) kill(process.pid, SIGTERM);
+    }
+    const auto deadline = Clock::now() + grace;
+    while (any_alive() && Clock::now() < deadline) std::this_thread::sleep_for(10ms);
+    for (Process& process : processes_) {
+      if (process.pid == 0) continue;
+      kill(-process.pid, SIGKILL);
+      waitpid(process.pid, nullptr, 0);
+      process.pid = 0;
+    }
+    processes_.clear();
+  }
+
+ private:
+  struct Process {
+    pid_t pid = 0;  ///< 0: not alive
+    Clock::time_point started_at, restart_at;
+    std::chrono::milliseconds delay = kFirstDelay;
+    std::string detail;
+  };
+
+  static std::string name_of(int index) { return fmt::format("local-{}", index); }
+
+  std::string log_of(int index) const {
+    return (spec_.log_directory / (name_of(index) + ".log")).string();
+  }
+
+  Status launch(int index) {
+    Process& process = processes_[static_cast<std::size_t>(index)];
+    Program program{{program_, "--connect", spec_.endpoint, "--name", name_of(index)},
+                    environment_of(index),
+                    log_of(index)};
+    if (!spec_.token_file.empty()) {
+      program.arguments.insert(program.arguments.end(),
+                               {"--token-file", spec_.token_file.string()});
+    }
+    process.started_at = Clock::now();
+    BETATUNE_TRY(process.pid, start_process(std::move(program)));
+    process.detail = fmt::format("pid {}", process.pid);
+    log().info("started trainer {} ({})", name_of(index), process.detail);
+    return Ok{};
+  }
+
+  std::vector<std::string> environment_of(int index) const {
+    const std::string threads = std::to_string(cpus_);
+    std::vector<std::pair<std::string, std::string>> ours = {
+        {"OMP_NUM_THREADS", threads},
+        {"OPENBLAS_NUM_THREADS", threads},
+        {"MKL_NUM_THREADS", threads},
+        // Threads that spin while they wait take the core from the trial beside them: measured
+        // ten times slower where trials share a machine.
+        {"OMP_WAIT_POLICY", "passive"}};
+    if (!gpus_.empty()) {
+      ours.emplace_back("CUDA_VISIBLE_DEVICES", gpu_slice(gpus_, index, gpus_each_));
+    }
+    std::vector<std::string> all;
+    for (char** each = environ; *each != nullptr; ++each) {
+      const std::string entry = *each;
+      const std::string name = entry.substr(0, entry.find('='));
+      const bool replaced =
+          std::any_of(ours.begin(), ours.end(), [&](const auto& own) { return own.first == name; });
+      if (!replaced) all.push_back(entry);
+    }
+    for (const auto& [name, value] : ours) all.push_back(name + "=" + value);
+    return all;
+  }
+
+  void reap(Process& process) {
+    int status = 0;
+    if (process.pid == 0 || waitpid(process.pid, &status, WNOHANG) != process.pid) return;
+    // What the trainer started in its group must not outlive it.
+    kill(-process.pid, SIGKILL);
+    process.detail = describe_exit(status);
+    process.pid = 0;
+    const auto now = Clock::now();
+    if (now - process.started_at > kHealthyAfter) process.delay = kFirstDelay;
+    process.restart_at = now + process.delay;
+    process.delay = std::min<std::chrono::milliseconds>(process.delay * 2, kLongestDelay);
+    log().warn("a trainer {}; it is started again", process.detail);
+  }
+
+  bool any_alive() {
+    bool alive = false;
+    for (Process& process : processes_) {
+      int status = 0;
+      if (process.pid != 0 && waitpid(process.pid, &status, WNOHANG) == process.pid) {
+        kill(-process.pid, SIGKILL);
+        process.pid = 0;
+      }
+      alive = alive || process.pid != 0;
+    }
+    return alive;
+  }
+
+  int trainers_, cpus_, gpus_each_;
+  std::vector<std::string> gpus_;
+  LaunchSpec spec_;
+  std::string program_;
+  std::vector<Process> processes_;
+};
+
+int default_trainers(const StudySpec& spec, std::size_t gpus) {
+  if (spec.resources.gpus > 0) return static_cast<int>(gpus) / spec.resources.gpus;
+  const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  return std::max(1, cores / std::max(1, spec.resources.cpus));
+}
+
+/// `local` has no options besides `trainers`, which every launcher has.
+std::unique_ptr<Launcher> make_local(const LauncherContext& context, const ConfigNode& options,
+                                     Diagnostics& diagnostics) {
+  const StudySpec& spec = context.spec;
+  const std::size_t gpus =
+      visible_gpus(std::getenv("CUDA_VISIBLE_DEVICES"), "/proc/driver/nvidia/gpus").size();
+  if (spec.resources.gpus > static_cast<int>(gpus)) {
+    diagnostics.error(
+        "E0401",
+        fmt::format("resources.gpus asks for {} of the {} GPUs that this machine shows",
+                    spec.resources.gpus, gpus),
+        options.mark(), "run it where the GPUs are, or set `gpus: 0`");
+    return nullptr;
+  }
+  const int trainers = spec.launcher.trainers.value_or(default_trainers(spec, gpus));
+  return std::make_unique<LocalLauncher>(trainers, spec.resources.cpus, spec.resources.gpus);
+}
+
+const bool registered =
+    LauncherRegistry::add("local", "Trainer processes on this machine.", make_local);
+
+}  // namespace
+}  // namespace betatune

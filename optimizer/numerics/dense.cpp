@@ -1,0 +1,230 @@
+#include "optimizer/numerics/dense.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+// Each kernel is one inline template, compiled for three vector widths; `dispatch` picks at run
+// time.
+#define BETATUNE_INLINE [[gnu::always_inline]] inline
+
+namespace betatune::dense {
+namespace {
+
+using Vector2 = double __attribute__((vector_size(16)));
+using Vector4 = double __attribute__((vector_size(32)));
+using Vector8 = double __attribute__((vector_size(64)));
+
+constexpr std::size_t kDepth = 256;  ///< rows of B that are packed at once
+constexpr std::size_t kRows = 4;     ///< rows of C that are held in registers
+constexpr std::size_t kPacked = 16;  ///< columns of the widest panel
+
+/// Columns of A's row `row` (of a tile of `rows`) that may be other than zero, within a panel.
+struct Range {
+  std::size_t begin, end;
+};
+Range nonzero(const Product& p, std::size_t row, std::size_t rows, Range panel) {
+  if (p.shape == Shape::lower) panel.end = std::min(panel.end, row + rows);
+  if (p.shape == Shape::upper) panel.begin = std::max(panel.begin, row);
+  return panel;
+}
+
+/// One tile of C, R rows by two vectors, += A B over the panel's range. `b` points at panel row
+/// `range.begin`.
+template <class V, std::size_t R>
+BETATUNE_INLINE void tile(const Product& p, std::size_t row, Range range, const double* b,
+                          double* c, std::size_t c_row) {
+  constexpr std::size_t kLanes = sizeof(V) / sizeof(double);
+  V sum[R][2];
+  for (std::size_t i = 0; i < R; ++i) {
+    std::memcpy(&sum[i][0], c + i * c_row, sizeof(V));
+    std::memcpy(&sum[i][1], c + i * c_row + kLanes, sizeof(V));
+  }
+  const double* a = p.a + row * p.a_row + range.begin * p.a_column;
+  for (std::size_t t = range.begin; t < range.end; ++t, a += p.a_column, b += 2 * kLanes) {
+    V left, right;
+    std::memcpy(&left, b, sizeof(V));
+    std::memcpy(&right, b + kLanes, sizeof(V));
+    for (std::size_t i = 0; i < R; ++i) {
+      const double factor = a[i * p.a_row];
+      sum[i][0] += factor * left;
+      sum[i][1] += factor * right;
+    }
+  }
+  for (std::size_t i = 0; i < R; ++i) {
+    std::memcpy(c + i * c_row, &sum[i][0], sizeof(V));
+    std::memcpy(c + i * c_row + kLanes, &sum[i][1], sizeof(V));
+  }
+}
+
+/// The same where C has fewer columns left than a tile: through a padded copy.
+template <class V, std::size_t R>
+BETATUNE_INLINE void edge_tile(const Product& p, std::size_t row, Range range, const double* b,
+                               double* c, std::size_t columns) {
+  constexpr std::size_t kWidth = 2 * sizeof(V) / sizeof(double);
+  double padded[R * kWidth] = {};
+  for (std::size_t i = 0; i < R; ++i) std::copy_n(c + i * p.c_row, columns, padded + i * kWidth);
+  tile<V, R>(p, row, range, b, padded, kWidth);
+  for (std::size_t i = 0; i < R; ++i) std::copy_n(padded + i * kWidth, columns, c + i * p.c_row);
+}
+
+template <class V, std::size_t R>
+BETATUNE_INLINE void tile_of(const Product& p, std::size_t row, std::size_t column, Range panel,
+                             const double* packed) {
+  constexpr std::size_t kWidth = 2 * sizeof(V) / sizeof(double);
+  const Range range = nonzero(p, row, R, panel);
+  if (range.begin >= range.end) return;
+  const double* b = packed + (range.begin - panel.begin) * kWidth;
+  double* c = p.c + row * p.c_row + column;
+  const std::size_t columns = std::min(kWidth, p.columns - column);
+  if (columns == kWidth) {
+    tile<V, R>(p, row, range, b, c, p.c_row);
+  } else {
+    edge_tile<V, R>(p, row, range, b, c, columns);
+  }
+}
+
+template <class V>
+BETATUNE_INLINE void product_with(const Product& p) {
+  constexpr std::size_t kWidth = 2 * sizeof(V) / sizeof(double);
+  static_assert(kWidth <= kPacked);
+  alignas(64) double packed[kDepth * kPacked];
+  for (std::size_t begin = 0; begin < p.depth; begin += kDepth) {
+    const Range panel{begin, std::min(p.depth, begin + kDepth)};
+    for (std::size_t column = 0; column < p.columns; column += kWidth) {
+      const std::size_t columns = std::min(kWidth, p.columns - column);
+      for (std::size_t t = panel.begin; t < panel.end; ++t) {
+        double* to = packed + (t - panel.begin) * kWidth;
+        const double* from = p.b + t * p.b_row + column;
+        for (std::size_t j = 0; j < columns; ++j) to[j] = p.alpha * from[j];
+        for (std::size_t j = columns; j < kWidth; ++j) to[j] = 0;
+      }
+      std::size_t row = 0;
+      for (; row + kRows <= p.rows; row += kRows) tile_of<V, kRows>(p, row, column, panel, packed);
+      for (; row < p.rows; ++row) tile_of<V, 1>(p, row, column, panel, packed);
+    }
+  }
+}
+
+BETATUNE_INLINE void distance_loop(double point, double weight, const double* values, std::size_t n,
+                                   double* out) {
+  for (std::size_t i = 0; i < n; ++i) {
+    const double difference = point - values[i];
+    out[i] += weight * (difference * difference);
+  }
+}
+
+/// exp(x) for x <= 0, by reduction to |r| <= ln(2)/2 and Taylor's polynomial of degree 13. Our own,
+/// because the library's differs between machines and is not vectorized.
+BETATUNE_INLINE double exp_of_negative(double x) {
+  constexpr double kMagic = 0x1.8p52;  // adding it rounds to an integer in the low bits
+  const double bounded = x < -700.0 ? -700.0 : x;
+  const double shifted = bounded * 0x1.71547652b82fep0 + kMagic;
+  const double n = shifted - kMagic;
+  const double r = (bounded - n * 0x1.62e42feep-1) - n * 0x1.a39ef35793c76p-33;
+  double p = 1.0 / 6227020800.0;
+  p = p * r + 1.0 / 479001600.0;
+  p = p * r + 1.0 / 39916800.0;
+  p = p * r + 1.0 / 3628800.0;
+  p = p * r + 1.0 / 362880.0;
+  p = p * r + 1.0 / 40320.0;
+  p = p * r + 1.0 / 5040.0;
+  p = p * r + 1.0 / 720.0;
+  p = p * r + 1.0 / 120.0;
+  p = p * r + 1.0 / 24.0;
+  p = p * r + 1.0 / 6.0;
+  p = p * r + 0.5;
+  p = p * r + 1.0;
+  p = p * r + 1.0;
+  const auto exponent = std::bit_cast<std::uint64_t>(shifted) << 52;
+  return std::bit_cast<double>(std::bit_cast<std::uint64_t>(p) + exponent);
+}
+
+BETATUNE_INLINE void matern_loop(const double* distance, std::size_t n, double* value,
+                                 double* slope) {
+  constexpr std::size_t kChunk = 64;  // a fixed length, and a copy: nothing overlaps
+  double in[kChunk], values[kChunk], slopes[kChunk];
+  for (std::size_t begin = 0; begin < n; begin += kChunk) {
+    const std::size_t count = std::min(kChunk, n - begin);
+    std::copy_n(distance + begin, count, in);
+    std::fill(in + count, in + kChunk, 0.0);
+    for (std::size_t i = 0; i < kChunk; ++i) {
+      const double r = std::sqrt(5 * in[i]);
+      const double e = exp_of_negative(-r);
+      values[i] = (1 + r + r * r * (1.0 / 3)) * e;
+      slopes[i] = (-5.0 / 6) * (1 + r) * e;
+    }
+    std::copy_n(values, count, value + begin);
+    if (slope != nullptr) std::copy_n(slopes, count, slope + begin);
+  }
+}
+
+#if defined(__x86_64__)
+[[gnu::target("avx512f,avx512dq")]] void product_512(const Product& p) {
+  product_with<Vector8>(p);
+}
+[[gnu::target("avx2")]] void product_256(const Product& p) {
+  product_with<Vector4>(p);
+}
+[[gnu::target("avx512f,avx512dq")]] void distance_512(double point, double weight,
+                                                      const double* values, std::size_t n,
+                                                      double* out) {
+  distance_loop(point, weight, values, n, out);
+}
+[[gnu::target("avx2")]] void distance_256(double point, double weight, const double* values,
+                                          std::size_t n, double* out) {
+  distance_loop(point, weight, values, n, out);
+}
+[[gnu::target("avx512f,avx512dq")]] void matern_512(const double* distance, std::size_t n,
+                                                    double* value, double* slope) {
+  matern_loop(distance, n, value, slope);
+}
+[[gnu::target("avx2")]] void matern_256(const double* distance, std::size_t n, double* value,
+                                        double* slope) {
+  matern_loop(distance, n, value, slope);
+}
+#endif
+
+enum class Width { narrow, avx2, avx512 };
+
+Width widest() {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")) return Width::avx512;
+  if (__builtin_cpu_supports("avx2")) return Width::avx2;
+#endif
+  return Width::narrow;
+}
+
+const Width width = widest();
+
+}  // namespace
+
+void add_product(const Product& product) {
+#if defined(__x86_64__)
+  if (width == Width::avx512) return product_512(product);
+  if (width == Width::avx2) return product_256(product);
+#endif
+  product_with<Vector2>(product);
+}
+
+void add_squared_distance(double point, double weight, const double* values, std::size_t n,
+                          double* out) {
+#if defined(__x86_64__)
+  if (width == Width::avx512) return distance_512(point, weight, values, n, out);
+  if (width == Width::avx2) return distance_256(point, weight, values, n, out);
+#endif
+  distance_loop(point, weight, values, n, out);
+}
+
+void matern52(const double* distance, std::size_t n, double* value, double* slope) {
+#if defined(__x86_64__)
+  if (width == Width::avx512) return matern_512(distance, n, value, slope);
+  if (width == Width::avx2) return matern_256(distance, n, value, slope);
+#endif
+  matern_loop(distance, n, value, slope);
+}
+
+}  // namespace betatune::dense

@@ -1,0 +1,159 @@
+#pragma once
+/// Logs of studies that never ran: valid facts in an order drawn from a seed, for the tests of
+/// stores, projections and reading commands.
+
+#include <string>
+#include <vector>
+
+#include "optimizer/event.hpp"
+#include "searchspaces/random.hpp"
+
+namespace betatune::support {
+
+/// Numbers and dates events as an optimizer would.
+class LogBuilder {
+ public:
+  void add(Fact fact) {
+    at_us_ += 1'000;
+    events_.push_back(Event{events_.size() + 1, at_us_, std::move(fact)});
+  }
+  const std::vector<Event>& events() const { return events_; }
+
+ private:
+  std::int64_t at_us_ = 1'790'000'000'000'000;
+  std::vector<Event> events_;
+};
+
+struct LogShape {
+  int trials = 20;
+  int parallel = 4;
+  int reports = 3;     ///< steps of a full training
+  bool faults = true;  ///< failures, losses, pauses, stops and cancelled trials too
+  std::uint64_t seed = 1;
+};
+
+/// A study's life, interleaved over `parallel` slots. Ends with StudyClosed.
+class StudyLife {
+ public:
+  explicit StudyLife(LogShape shape) : shape_(shape), draws_(root_key(shape.seed)) {}
+
+  std::vector<Event> run() {
+    log_.add(StudyCreated{kLogSchema, "generated", document(), 7, "test"});
+    log_.add(OptimizerStarted{1, "test"});
+    while (!live_.empty() || created_ < shape_.trials) {
+      const bool may_start =
+          created_ < shape_.trials && live_.size() < static_cast<std::size_t>(shape_.parallel);
+      if (may_start && (live_.empty() || draws_.uniform() < 0.3)) {
+        create();
+      } else {
+        advance(draws_.below(live_.size()));
+      }
+    }
+    log_.add(StudyClosed{"trials"});
+    return log_.events();
+  }
+
+ private:
+  struct Live {
+    TrialId trial;
+    std::uint64_t attempt = 0;
+    bool running = false;
+    Step step = 0;
+    Step from = 0;
+    std::uint64_t seq = 0;
+    std::optional<ArtifactRef> checkpoint;
+    int failures = 0;
+  };
+
+  Json document() const {
+    return Json{{"version", 1},
+                {"study", {{"name", "generated"}}},
+                {"objective", {{"metric", "val_loss"}, {"goal", "minimize"}}},
+                {"fidelity", {{"name", "epoch"}, {"min", 1}, {"max", shape_.reports}}},
+                {"stopping", {{"trials", shape_.trials}}}};
+  }
+
+  void create() {
+    const TrialId trial{static_cast<std::uint64_t>(created_++)};
+    const Configuration configuration{{"lr", draws_.uniform()},
+                                      {"layers", static_cast<std::int64_t>(draws_.below(12))},
+                                      {"optimizer", std::string("adamw")}};
+    log_.add(TrialCreated{trial, configuration, "sobol", trial.n / 8, Json()});
+    live_.push_back(Live{trial, 0, false, 0, 0, 0, std::nullopt, 0});
+  }
+
+  void advance(std::size_t index) {
+    Live& live = live_[index];
+    if (!live.running) return start(live);
+    const double draw = shape_.faults ? draws_.uniform() : 1;
+    if (draw < 0.03) return fail(index);
+    if (draw < 0.06 && live.checkpoint) return pause(live);
+    if (draw < 0.08) return stop(index);
+    if (live.step < shape_.reports) return report(live);
+    end(live, AttemptEnd::reached, std::nullopt);
+    close(index, Outcome::completed);
+  }
+
+  void start(Live& live) {
+    live.running = true;
+    live.step = live.from = live.checkpoint ? live.checkpoint->step : 0;
+    live.seq = 0;
+    log_.add(AttemptStarted{live.trial, AttemptId{++live.attempt}, "host-1", live.from,
+                            shape_.reports, live.checkpoint});
+  }
+
+  void report(Live& live) {
+    ++live.step;
+    const double loss = draws_.uniform();
+    log_.add(Reported{live.trial, AttemptId{live.attempt}, ++live.seq, live.step,
+                      Metrics{{"val_loss", loss}, {"accuracy", 1 - loss}}, loss, false});
+    if (!shape_.faults || live.step >= shape_.reports || draws_.uniform() < 0.7) return;
+    live.checkpoint =
+        ArtifactRef{"trials/" + std::to_string(live.trial.n) + "/step-" + std::to_string(live.step),
+                    live.step, 1000};
+    log_.add(CheckpointSaved{live.trial, AttemptId{live.attempt}, *live.checkpoint});
+  }
+
+  void end(Live& live, AttemptEnd how, std::optional<FailureClass> failure) {
+    live.running = false;
+    log_.add(AttemptEnded{live.trial, AttemptId{live.attempt}, how, live.step, failure,
+                          failure ? "it failed" : "", true});
+  }
+
+  void fail(std::size_t index) {
+    const bool lost = draws_.uniform() < 0.5;
+    end(live_[index], lost ? AttemptEnd::lost : AttemptEnd::failed,
+        lost ? FailureClass::infra : FailureClass::oom);
+    if (++live_[index].failures > 1) close(index, Outcome::failed);
+  }
+
+  void pause(Live& live) {
+    const char* by = draws_.uniform() < 0.5 ? "scheduler" : "user";
+    log_.add(Decided{live.trial, AttemptId{live.attempt}, Action::pause, live.step, by, "test"});
+    end(live, AttemptEnd::paused, std::nullopt);
+  }
+
+  void stop(std::size_t index) {
+    Live& live = live_[index];
+    log_.add(Decided{live.trial, AttemptId{live.attempt}, Action::stop, live.step, "user", "test"});
+    end(live, AttemptEnd::stopped, std::nullopt);
+    close(index, draws_.uniform() < 0.5 ? Outcome::stopped : Outcome::cancelled);
+  }
+
+  void close(std::size_t index, Outcome outcome) {
+    log_.add(TrialClosed{live_[index].trial, outcome, std::nullopt});
+    live_.erase(live_.begin() + static_cast<std::ptrdiff_t>(index));
+  }
+
+  LogShape shape_;
+  Stream draws_;
+  LogBuilder log_;
+  int created_ = 0;
+  std::vector<Live> live_;
+};
+
+inline std::vector<Event> make_study_log(const LogShape& shape) {
+  return StudyLife(shape).run();
+}
+
+}  // namespace betatune::support
