@@ -44,13 +44,11 @@ Scalar value_at(const RealAxis& axis, double u) {
   const double value = backward(axis.scale, axis.low + u * (axis.high - axis.low));
   return Scalar::of(std::clamp(value, axis.min, axis.max));
 }
-Scalar value_at(const RealGridAxis& axis, double u) {
-  return Scalar::of(axis.value(cell(u, axis.levels)));
+/// Which value owns u.
+std::uint64_t nearest(const ChoiceAxis& axis, double u) {
+  return cell(u, axis.values.size());
 }
-Scalar value_at(const IntegerAxis& axis, double u) {
-  return Scalar::of(axis.min + static_cast<std::int64_t>(cell(u, axis.levels)) * axis.step);
-}
-Scalar value_at(const LogIntegerAxis& axis, double u) {
+std::uint64_t nearest(const LogIntegerAxis& axis, double u) {
   const double x = std::exp(axis.low + u * (axis.high - axis.low));
   const auto min = static_cast<double>(axis.min);
   const auto step = static_cast<double>(axis.step);
@@ -58,10 +56,22 @@ Scalar value_at(const LogIntegerAxis& axis, double u) {
   const auto k = std::min(static_cast<std::uint64_t>(below), axis.levels - 1);
   const double value = min + static_cast<double>(k) * step;
   const bool next = k + 1 < axis.levels && x > std::sqrt(value) * std::sqrt(value + step);
-  return Scalar::of(axis.min + static_cast<std::int64_t>(k + (next ? 1 : 0)) * axis.step);
+  return k + (next ? 1 : 0);
+}
+template <class Grid>
+std::uint64_t nearest(const Grid& axis, double u) {
+  return cell(u, axis.levels);
+}
+
+Scalar value_at(const RealGridAxis& axis, double u) {
+  return Scalar::of(axis.value(nearest(axis, u)));
+}
+template <class IntegerGrid>
+Scalar value_at(const IntegerGrid& axis, double u) {
+  return Scalar::of(axis.min + static_cast<std::int64_t>(nearest(axis, u)) * axis.step);
 }
 Scalar value_at(const ChoiceAxis& axis, double u) {
-  return Scalar::of(axis.values[cell(u, axis.values.size())]);
+  return Scalar::of(axis.values[nearest(axis, u)]);
 }
 
 // ---- where a value is ----
@@ -79,6 +89,14 @@ double level_of(const LogIntegerAxis& axis, std::uint64_t k) {
 template <class Grid>
 double level_of(const Grid& axis, std::uint64_t k) {
   return middle(k, axis.levels);
+}
+
+double snapped(const RealAxis&, double u) {
+  return u;
+}
+template <class Grid>
+double snapped(const Grid& axis, double u) {
+  return level_of(axis, nearest(axis, u));
 }
 
 std::optional<double> position_of(const RealAxis& axis, const Value& value) {
@@ -247,9 +265,8 @@ Result<Value> Axis::canonical(const Value& value) const {
 }
 
 double Axis::snap(double u) const {
-  if (std::holds_alternative<RealAxis>(form_)) return u;
-  const Scalar nearest = at(std::clamp(u, 0.0, 1.0));
-  return position(nearest.value()).value_or(u);
+  return std::visit([&](const auto& axis) { return snapped(axis, std::clamp(u, 0.0, 1.0)); },
+                    form_);
 }
 
 double Axis::level(std::uint64_t k) const {

@@ -184,7 +184,7 @@ Status Expression::check_names(const std::set<std::string>& known) const {
     for (const ExpressionNode& child : node.children) refuse(child);
   });
   if (unknown.empty()) return Ok{};
-  return wrong("`" + text_ + "`: column " + std::to_string(column) + ": `" + unknown +
+  return wrong("column " + std::to_string(column) + ": `" + unknown +
                "` is not a parameter of this space; correct the name, or compare a parameter with "
                "it if it is a value");
 }

@@ -135,7 +135,8 @@ class SearchSpace {
   /// encode(decode(point)) without the detour (continuous columns keep their bits): snapped,
   /// clamped, NaN where inactive. Two points are the same configuration if these are equal.
   Eigen::VectorXd canonical(const Eigen::Ref<const Eigen::VectorXd>& point) const;
-  /// The nearest point of `column` that a value of its parameter has; `u` itself if continuous.
+  /// The nearest point of `column` that a value of its parameter has; `u` itself (in [0,1]) if
+  /// continuous; NaN if `u` is.
   double snap(std::size_t column, double u) const;
   /// Where value number `k` of a column is encoded, k < columns()[column].levels: what to walk
   /// through a finite column with. Precondition: the column is not continuous.

@@ -115,15 +115,17 @@ class Maker {
   }
 
   bool check_expression(const Expression& expression, const std::string& subject, bool needs_name) {
+    // A constraint has no name: its text is the subject already.
+    const std::string text = subject == expression.text() ? "" : "`" + expression.text() + "`: ";
     if (const Status status = expression.check_names(data_->names); !status) {
-      problem(subject, status.error().message);
+      problem(subject, text + status.error().message);
       return false;
     }
     bool named = false;
     for (const std::string& name : expression.names()) named = named || data_->names.contains(name);
-    if (needs_name && !named) problem(subject, "`" + expression.text() + "` names no parameter");
+    if (needs_name && !named) problem(subject, text + "names no parameter");
     const std::string impossible = impossible_value(bound(expression));
-    if (!impossible.empty()) problem(subject, "`" + expression.text() + "`: " + impossible);
+    if (!impossible.empty()) problem(subject, text + impossible);
     return impossible.empty() && (named || !needs_name);
   }
 
