@@ -1,0 +1,27 @@
+#include "optimizer/requests.hpp"
+
+namespace betatune {
+
+Result<Input> input_of(const StoredRequest& request, const SearchSpace& space) {
+  if (request.kind == request_kinds::kDrain) return Input(DrainRequest{"asked to stop"});
+  if (request.kind == request_kinds::kStopTrial) {
+    const auto trial = request.body.find("trial");
+    if (trial == request.body.end()) {
+      return Error{ErrorKind::invalid_argument, "stop_trial: no `trial`"};
+    }
+    BETATUNE_TRY(const TrialId id, decode_json<TrialId>(*trial, "trial"));
+    return Input(StopTrialRequest{id});
+  }
+  if (request.kind == request_kinds::kEnqueue) {
+    const auto params = request.body.find("params");
+    if (params == request.body.end()) {
+      return Error{ErrorKind::invalid_argument, "enqueue: no `params`"};
+    }
+    BETATUNE_TRY(const Configuration partial, configuration_from_json(*params));
+    BETATUNE_TRY(Configuration complete, space.complete(partial));
+    return Input(EnqueueRequest{std::move(complete)});
+  }
+  return Error{ErrorKind::invalid_argument, "unknown kind of request `" + request.kind + "`"};
+}
+
+}  // namespace betatune

@@ -1,0 +1,294 @@
+#include "optimizer/server.hpp"
+
+#include <algorithm>
+#include <deque>
+#include <optional>
+#include <utility>
+
+#include "optimizer/requests.hpp"
+#include "optimizer/worker_pool.hpp"
+#include "searchspaces/limits.hpp"
+#include "searchspaces/log.hpp"
+#include "transport/asio.hpp"
+#include "transport/codec.hpp"
+#include "transport/zmq_socket.hpp"
+
+namespace betatune {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kTick = 250ms;
+constexpr auto kFirstRetry = 100ms;
+constexpr auto kLongestRetry = 5'000ms;
+/// A launched trainer that has died this often, with none ever connected, will not come.
+constexpr int kHopelessStarts = 3;
+/// After BYE, so that trainers can end by themselves.
+constexpr auto kLauncherGrace = 3'000ms;
+
+Monotonic monotonic_now() {
+  return std::chrono::duration_cast<Monotonic>(std::chrono::steady_clock::now().time_since_epoch());
+}
+
+class Server {
+ public:
+  Server(const ServerParts& parts, const ServerOptions& options)
+      : parts_(parts),
+        options_(options),
+        tick_(loop_),
+        retry_(loop_),
+        grace_(loop_),
+        signals_(loop_, SIGINT, SIGTERM) {}
+
+  Result<std::string> run() {
+    BETATUNE_TRY(socket_, ZmqSocket::open(context_, loop_, ZmqSocket::Role::router));
+    BETATUNE_CHECK(socket_->bind(options_.bind.endpoint));
+    pool_ = std::make_unique<WorkerPool>(options_.plan_threads);
+    take(parts_.coordinator.start(monotonic_now()));
+    flush();
+    if (parts_.launcher != nullptr && !over()) {
+      BETATUNE_CHECK(parts_.launcher->start(
+          {socket_->endpoint(), options_.bind.token_file, options_.log_directory}));
+    }
+    socket_->start([this] { on_readable(); });
+    wait_for_signal();
+    wait_for_tick();
+    if (!over()) loop_.run();
+    // Linger: the BYE of the last batch should still reach the trainers.
+    socket_->set_linger(200ms);
+    if (parts_.launcher != nullptr) parts_.launcher->stop(kLauncherGrace);
+    pool_.reset();
+    if (failure_) return *failure_;
+    return *finished_;
+  }
+
+ private:
+  bool over() const { return finished_.has_value() || failure_.has_value(); }
+
+  // ---- inputs ----------------------------------------------------------------------------------
+
+  void on_readable() {
+    if (stalled()) return;  // the messages wait in the socket; flush() looks again
+    drain_socket();
+    flush();
+  }
+
+  void drain_socket() {
+    Delivery delivery;
+    for (int i = 0; i < limits::kMessagesPerTurn && socket_->receive(delivery); ++i) {
+      Result<Message> message = decode_message(delivery.frames);
+      if (message) {
+        step(Received{delivery.from, std::move(message).value()});
+      } else {
+        refuse(delivery.from, message.error().message);
+      }
+    }
+  }
+
+  /// Not an input of the coordinator: what cannot be read changes nothing.
+  void refuse(const PeerId& to, const std::string& error) {
+    const std::size_t colon = std::min(error.find(':'), error.size());
+    Refusal refusal;
+    refusal.code = error.substr(0, colon);
+    refusal.message = error.substr(std::min(colon + 2, error.size()));
+    socket_->send(to, encode_message(refusal));
+    log().warn("refused a message: {}", error);
+  }
+
+  void step(const Input& input) { take(parts_.coordinator.step(input, monotonic_now())); }
+
+  void take(Effects effects) {
+    Sequence seq = batch_.empty() ? durable_seq() : batch_.back().seq;
+    for (Fact& fact : effects.append) {
+      batch_.push_back(Event{++seq, effects.at_us, std::move(fact)});
+    }
+    std::move(effects.send.begin(), effects.send.end(), std::back_inserter(sends_));
+    if (effects.plan) plans_.push_back(std::move(*effects.plan));
+    if (effects.finished) finishing_ = std::move(effects.finished);
+  }
+
+  /// The coordinator's state runs ahead of the disk by exactly the batch; before the first batch
+  /// they are equal.
+  Sequence durable_seq() const { return durable_seq_; }
+
+  // ---- effects ---------------------------------------------------------------------------------
+
+  bool stalled() const { return retrying_; }
+
+  /// Facts first, then everything that the outside world can see of them.
+  void flush() {
+    if (over() || retrying_) return;
+    if (!batch_.empty() || !taken_.empty()) {
+      const Status status = parts_.store.append(durable_seq_, batch_, taken_);
+      if (!status) {
+        on_append_failed(status.error());
+        return;
+      }
+      if (delay_ != kFirstRetry) {
+        parts_.observer.on_notice("the study can be written again; going on");
+        delay_ = kFirstRetry;
+      }
+      if (!batch_.empty()) durable_seq_ = batch_.back().seq;
+    }
+    const std::vector<Event> appended = std::exchange(batch_, {});
+    taken_.clear();
+    for (const Outgoing& each : std::exchange(sends_, {})) {
+      socket_->send(each.to, encode_message(each.message));
+    }
+    for (PlanRequest& plan : std::exchange(plans_, {})) submit(std::move(plan));
+    if (!appended.empty()) parts_.observer.on_events(appended, parts_.coordinator);
+    if (finishing_) {
+      finished_ = std::move(finishing_);
+      loop_.stop();
+    }
+  }
+
+  void on_append_failed(const Error& error) {
+    if (error.kind != ErrorKind::unavailable) {
+      failure_ = error;
+      loop_.stop();
+      return;
+    }
+    if (delay_ == kFirstRetry) {
+      parts_.observer.on_notice(error.message +
+                                "; holding everything until the study can be written");
+    }
+    retrying_ = true;
+    retry_.expires_after(delay_);
+    delay_ = std::min<std::chrono::milliseconds>(delay_ * 2, kLongestRetry);
+    retry_.async_wait([this](const auto& failed) {
+      if (failed) return;
+      retrying_ = false;
+      flush();
+      if (!retrying_) on_readable();
+    });
+  }
+
+  void submit(PlanRequest plan) {
+    pool_->submit([this, plan = std::move(plan)] {
+      Planned planned{plan.plan, parts_.searcher.suggest(*plan.history, plan.count, plan.key)};
+      asio::post(loop_, [this, planned = std::move(planned)] {
+        step(planned);
+        flush();
+      });
+    });
+  }
+
+  // ---- time and signals ------------------------------------------------------------------------
+
+  void wait_for_tick() {
+    tick_.expires_after(kTick);
+    tick_.async_wait([this](const auto& failed) {
+      if (failed) return;
+      on_tick();
+      wait_for_tick();
+    });
+  }
+
+  void on_tick() {
+    const std::vector<LaunchedTrainer> trainers =
+        parts_.launcher != nullptr ? parts_.launcher->poll() : std::vector<LaunchedTrainer>{};
+    if (!stalled()) {
+      // What has arrived while this process was stopped or the disk was full renews leases: it
+      // must be heard before the tick that would end them.
+      drain_socket();
+      take_requests();
+      step(Tick{});
+      flush();
+    }
+    parts_.observer.on_tick(parts_.coordinator, trainers);
+    look_for_hopeless(trainers);
+  }
+
+  void look_for_hopeless(const std::vector<LaunchedTrainer>& trainers) {
+    joined_ = joined_ || !parts_.coordinator.roster().all().empty();
+    if (joined_ || trainers.empty()) return;
+    for (const LaunchedTrainer& each : trainers) {
+      if (!each.alive && last_detail_ != each.detail + each.name) {
+        last_detail_ = each.detail + each.name;
+        ++dead_starts_;
+      } else if (each.alive) {
+        last_detail_.clear();
+      }
+    }
+    if (dead_starts_ < kHopelessStarts * static_cast<int>(trainers.size())) return;
+    finished_ = "no_trainer";
+    loop_.stop();
+  }
+
+  void take_requests() {
+    const auto requests = parts_.store.requests();
+    if (!requests) {
+      log().warn("cannot read requests: {}", requests.error().message);
+      return;
+    }
+    for (const StoredRequest& request : requests.value()) {
+      if (std::find(taken_.begin(), taken_.end(), request.id) != taken_.end()) continue;
+      const auto input = input_of(request, parts_.coordinator.spec().space);
+      if (input) {
+        step(input.value());
+      } else {
+        parts_.observer.on_notice("a request was refused: " + input.error().message);
+      }
+      taken_.push_back(request.id);
+    }
+  }
+
+  void wait_for_signal() {
+    signals_.async_wait([this](const auto& failed, int) {
+      if (failed) return;
+      on_interrupt();
+      wait_for_signal();
+    });
+  }
+
+  void on_interrupt() {
+    if (interrupted_) {
+      step(CancelRequest{});
+    } else {
+      interrupted_ = true;
+      parts_.observer.on_notice("finishing what runs; interrupt again to stop at once");
+      step(DrainRequest{"interrupted"});
+      grace_.expires_after(options_.drain_grace);
+      grace_.async_wait([this](const auto& failed) {
+        if (failed) return;
+        parts_.observer.on_notice("the grace time is over; stopping what still runs");
+        step(CancelRequest{});
+        flush();
+      });
+    }
+    flush();
+  }
+
+  ServerParts parts_;
+  ServerOptions options_;
+  // Declared before everything that posts to it; the pool's threads end in run().
+  asio::io_context loop_;
+  ZmqContext context_;
+  std::unique_ptr<ZmqSocket> socket_;
+  std::unique_ptr<WorkerPool> pool_;
+  asio::steady_timer tick_, retry_, grace_;
+  asio::signal_set signals_;
+
+  Sequence durable_seq_ = parts_.coordinator.state().seq;
+  std::vector<Event> batch_;
+  std::vector<std::int64_t> taken_;  ///< requests that the batch answers
+  std::vector<Outgoing> sends_;
+  std::vector<PlanRequest> plans_;
+  bool retrying_ = false;
+  std::chrono::milliseconds delay_ = kFirstRetry;
+  bool interrupted_ = false;
+  bool joined_ = false;
+  int dead_starts_ = 0;
+  std::string last_detail_;
+  std::optional<std::string> finishing_, finished_;
+  std::optional<Error> failure_;
+};
+
+}  // namespace
+
+Result<std::string> serve(const ServerParts& parts, const ServerOptions& options) {
+  return Server(parts, options).run();
+}
+
+}  // namespace betatune

@@ -1,0 +1,54 @@
+#pragma once
+/// The shell round one coordinator: sockets, disk, clock and threads.
+///
+/// One thread: messages, finished plans, requests and ticks are inputs; each goes through
+/// Coordinator::step; one append takes the facts of the whole batch; only then are the sends
+/// released. While the store cannot write (disk full), inputs wait and nothing is sent.
+
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "optimizer/coordinator.hpp"
+#include "optimizer/launcher.hpp"
+#include "optimizer/store.hpp"
+#include "transport/endpoint.hpp"
+
+namespace betatune {
+
+/// What the run command shows. Called on the loop's thread, after the facts are durable.
+class ServerObserver {
+ public:
+  virtual ~ServerObserver() = default;
+  virtual void on_events(std::span<const Event> events, const Coordinator& coordinator) = 0;
+  /// Four times per second.
+  virtual void on_tick(const Coordinator& coordinator,
+                       const std::vector<LaunchedTrainer>& trainers) = 0;
+  virtual void on_notice(const std::string& text) = 0;
+};
+
+struct ServerOptions {
+  Bind bind;
+  std::filesystem::path log_directory;
+  int plan_threads = 1;
+  /// How long running trials may go on after a drain was asked for, before they are cancelled.
+  std::chrono::milliseconds drain_grace = std::chrono::minutes(10);
+};
+
+struct ServerParts {
+  Coordinator& coordinator;  ///< replayed, not started
+  const Searcher& searcher;
+  StudyStore& store;
+  Launcher* launcher;  ///< null for external trainers
+  ServerObserver& observer;
+};
+
+/// Serves until the study is done, drained or cancelled; returns Effects::finished, or "no_trainer"
+/// if no launched trainer ever connected. SIGINT and SIGTERM: the first drains, the second cancels.
+/// Errors: conflict (fenced out), corrupt, invalid_argument (the endpoint), not_found, unavailable.
+Result<std::string> serve(const ServerParts& parts, const ServerOptions& options);
+
+}  // namespace betatune
