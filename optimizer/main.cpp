@@ -18,6 +18,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.option_defaults()->always_capture_default();
   int exit_code = exit_codes::kDone;
+  add_run_command(app, exit_code);
   add_version_command(app, exit_code);
   try {
     app.parse(argc, argv);

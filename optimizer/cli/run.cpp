@@ -1,0 +1,238 @@
+/// `betatune run study.yaml`: starts a study, or goes on with it, and ends with the best it found.
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "optimizer/cli/commands.hpp"
+#include "optimizer/launcher.hpp"
+#include "optimizer/progress.hpp"
+#include "optimizer/server.hpp"
+#include "optimizer/study_session.hpp"
+#include "transport/endpoint.hpp"
+
+namespace betatune {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct RunOptions {
+  std::string file;
+  std::optional<int> trainers;
+  bool fresh = false;
+  bool accept_changes = false;
+  bool json = false;
+  bool quiet = false;
+  int grace_s = 600;
+};
+
+int exit_code_of(const Error& error) {
+  switch (error.kind) {
+    case ErrorKind::invalid_argument:
+      return exit_codes::kInvalidConfig;
+    case ErrorKind::conflict:
+      return exit_codes::kFencedOut;
+    case ErrorKind::not_found:
+    case ErrorKind::timeout:
+      return exit_codes::kNoTrainer;
+    case ErrorKind::corrupt:
+    case ErrorKind::unavailable:
+    case ErrorKind::unsupported:
+      break;
+  }
+  return exit_codes::kStorage;
+}
+
+int fail(const Error& error) {
+  fmt::print(stderr, "error: {}\n", error.message);
+  return exit_code_of(error);
+}
+
+int exit_code_of_end(const std::string& reason) {
+  if (reason == "failures") return exit_codes::kTooManyFailures;
+  if (reason == "wall_time") return exit_codes::kTimeLimit;
+  if (reason == "drained") return exit_codes::kDrained;
+  if (reason == "cancelled") return exit_codes::kHardStop;
+  if (reason == "no_trainer") return exit_codes::kNoTrainer;
+  return exit_codes::kDone;
+}
+
+int show_problems(const Diagnostics& diagnostics) {
+  fmt::print(stderr, "{}", diagnostics.render(isatty(STDERR_FILENO) == 1));
+  return exit_codes::kInvalidConfig;
+}
+
+/// Every trainer is a descriptor here; the default soft limit is low, the hard one is not.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+int show_changes(const StudySession& session, const std::string& file) {
+  fmt::print(stderr, "error: {} differs from the study as it was begun:\n", file);
+  for (const std::string& line : session.changes) fmt::print(stderr, "  {}\n", line);
+  fmt::print(
+      stderr,
+      "Go on with these changes (old trials stay as data):  betatune run {} --accept-changes\n"
+      "Or begin again, with the old study set aside:        betatune run {} --fresh\n",
+      file, file);
+  return exit_codes::kInvalidConfig;
+}
+
+void print_summary(const StudySession& session, const RunOptions& options,
+                   const std::string& reason) {
+  const StudyState& state = session.coordinator->state();
+  const StudySpec& spec = *session.spec;
+  FILE* out = options.json ? stderr : stdout;
+  fmt::print(out, "\n{} of {} trials done", state.closed_count(), state.trials.size());
+  for (const auto& [outcome, count] : state.closed)
+    fmt::print(out, ", {} {}", count, to_name(outcome));
+  fmt::print(out, "; {} of work\n", span_text(static_cast<double>(state.active_us) / 1e6));
+  if (state.best) {
+    const Trial& best = state.trials[*state.best];
+    fmt::print(out, "\nbest: trial {}, {} = {:.6g}\n", best.id.n, spec.objective.metric,
+               objective_value(spec, best.standing ? best.standing->loss : *best.loss));
+    for (const auto& [name, value] : *best.configuration) {
+      fmt::print(out, "  {}: {}\n", name, to_text(value));
+    }
+    for (const auto& [name, number] : best.last_metrics) {
+      if (name != spec.objective.metric) fmt::print(out, "  ({} = {:.6g})\n", name, number);
+    }
+    if (best.checkpoint) {
+      fmt::print(out, "model:    {}\n", (session.directory / best.checkpoint->uri).string());
+    }
+  }
+  fmt::print(out, "study:    {}\n", (session.directory / "study.db").string());
+  const bool goes_on = reason == "drained" || reason == "cancelled" || reason == "no_trainer";
+  fmt::print(out, "{} betatune run {}\n",
+             goes_on ? "continue:" : "more:     raise `stopping:` in the file, then", options.file);
+}
+
+/// What the trainers said before they died, for a study that none ever joined.
+void show_trainer_logs(const fs::path& directory) {
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(directory, ignored)) {
+    fmt::print(stderr, "error: no trainer could start; its log is {}:\n", entry.path().string());
+    if (FILE* file = std::fopen(entry.path().c_str(), "r"); file != nullptr) {
+      std::fseek(file, 0, SEEK_END);
+      std::fseek(file, std::max(0L, std::ftell(file) - 2000), SEEK_SET);
+      std::string tail(2000, '\0');
+      tail.resize(std::fread(tail.data(), 1, tail.size(), file));
+      std::fclose(file);
+      fmt::print(stderr, "{}\n", tail);
+    }
+    return;
+  }
+}
+
+Result<std::unique_ptr<Launcher>> make_launcher(const StudySpec& spec, Diagnostics& diagnostics) {
+  if (spec.trainer.external.value_or(false)) return std::unique_ptr<Launcher>();
+  const auto* entry = LauncherRegistry::find(spec.launcher.name);
+  if (entry == nullptr) {
+    std::string known;
+    for (const auto& [name, summary] : LauncherRegistry::list()) known += " " + name;
+    return Error{
+        ErrorKind::invalid_argument,
+        fmt::format("launcher `{}` is not known; there are:{}", spec.launcher.name, known)};
+  }
+  auto launcher = entry->make(LauncherContext{spec}, ConfigNode(), diagnostics);
+  if (launcher == nullptr) return Error{ErrorKind::invalid_argument, ""};
+  return launcher;
+}
+
+int serve_session(StudySession& session, const Bind& bind, Launcher* launcher,
+                  const RunOptions& options) {
+  const auto observer = make_progress(progress_kind(options.json, options.quiet), *session.spec);
+  if (launcher == nullptr) {
+    observer->on_notice(fmt::format(
+        "waiting for trainers: betatune-trainer --connect {}{}", bind.endpoint,
+        bind.token_file.empty() ? std::string() : " --token-file " + bind.token_file.string()));
+  }
+  ServerOptions settings;
+  settings.bind = bind;
+  settings.log_directory = session.directory / "logs";
+  settings.drain_grace = std::chrono::seconds(options.grace_s);
+  const auto end =
+      serve({*session.coordinator, *session.policies.searcher, *session.store, launcher, *observer},
+            settings);
+  if (!end) return fail(end.error());
+  if (end.value() == "no_trainer") show_trainer_logs(settings.log_directory);
+  return -1 - exit_code_of_end(end.value());
+}
+
+std::string reason_of(int code) {
+  if (code == exit_codes::kDrained) return "drained";
+  if (code == exit_codes::kHardStop) return "cancelled";
+  if (code == exit_codes::kNoTrainer) return "no_trainer";
+  return "done";
+}
+
+bool is_finished(const StudySession& session) {
+  const StudyState& state = session.coordinator->state();
+  const auto& stopping = session.spec->stopping;
+  return state.closed_reason && *state.closed_reason == "trials" && session.changes.empty() &&
+         stopping.trials && state.closed_count() >= *stopping.trials && state.enqueued.empty();
+}
+
+int run(const RunOptions& options) {
+  Diagnostics diagnostics;
+  StudySpec loaded = load_study(options.file, diagnostics);
+  if (!diagnostics.ok()) return show_problems(diagnostics);
+  if (options.trainers) loaded.launcher.trainers = options.trainers;
+  raise_descriptor_limit();
+  const auto spec = std::make_shared<const StudySpec>(std::move(loaded));
+  auto launcher = make_launcher(*spec, diagnostics);
+  if (!diagnostics.ok()) return show_problems(diagnostics);
+  if (!launcher) return fail(launcher.error());
+
+  const fs::path directory = study_directory(*spec);
+  const auto bind = resolve_bind(spec->server.bind, directory);
+  if (!bind) return fail(bind.error());
+  SessionOptions settings;
+  settings.fresh = options.fresh;
+  settings.token = bind.value().token;
+  // Our own trainers die with the optimizer that started them: none has survived to re-join.
+  if (launcher.value() != nullptr) settings.rejoin_grace = Monotonic(0);
+  auto session = open_session(spec, options.file, settings, diagnostics);
+  if (!diagnostics.ok()) return show_problems(diagnostics);
+  if (!session) return fail(session.error());
+  if (!session.value().changes.empty() && !options.accept_changes) {
+    return show_changes(session.value(), options.file);
+  }
+  if (is_finished(session.value())) {
+    fmt::print(stderr, "this study is finished: its {} trials are done\n", *spec->stopping.trials);
+    print_summary(session.value(), options, "trials");
+    return exit_codes::kDone;
+  }
+  const int code = serve_session(session.value(), bind.value(), launcher.value().get(), options);
+  if (code >= 0) return code;
+  const int exit_code = -1 - code;
+  print_summary(session.value(), options, reason_of(exit_code));
+  return exit_code;
+}
+
+}  // namespace
+
+void add_run_command(CLI::App& app, int& exit_code) {
+  auto options = std::make_shared<RunOptions>();
+  CLI::App* command = app.add_subcommand(
+      "run",
+      "Start a study, or go on with it: a budget is a total.\n\n  betatune run study.yaml\n");
+  command->add_option("STUDY.yaml", options->file, "The study file.")->required();
+  command->add_option("-j,--trainers", options->trainers, "Trainer processes on this machine.")
+      ->check(CLI::PositiveNumber);
+  command->add_flag("--fresh", options->fresh, "Begin again; the earlier study is set aside.");
+  command->add_flag("--accept-changes", options->accept_changes,
+                    "Go on although the study file has changed.");
+  command->add_flag("--json", options->json, "Events as JSON lines on stdout.");
+  command->add_flag("--quiet", options->quiet, "Only the result.");
+  command
+      ->add_option("--grace", options->grace_s,
+                   "Seconds that running trials get after the first interrupt.")
+      ->check(CLI::NonNegativeNumber);
+  command->callback([options, &exit_code] { exit_code = run(*options); });
+}
+
+}  // namespace betatune

@@ -1,0 +1,289 @@
+#include "optimizer/progress.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <deque>
+#include <fmt/format.h>
+#include <string_view>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+namespace betatune {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+bool variable_is_set(const char* name) {
+  const char* value = std::getenv(name);
+  return value != nullptr && *value != '\0';
+}
+
+bool wants_color() {
+  if (variable_is_set("NO_COLOR")) return false;
+  if (variable_is_set("CLICOLOR_FORCE")) return true;
+  return isatty(STDERR_FILENO) == 1;
+}
+
+std::size_t terminal_width() {
+  if (const char* columns = std::getenv("COLUMNS"); columns != nullptr && std::atoi(columns) > 0) {
+    return static_cast<std::size_t>(std::atoi(columns));
+  }
+  winsize size{};
+  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  return 80;
+}
+
+/// One line for the events that a person wants to read in a log; empty for the others.
+class EventText {
+ public:
+  explicit EventText(const StudySpec& spec) : spec_(spec) {}
+
+  std::string operator()(const Event& event, const StudyState& state) {
+    if (const auto* closed = std::get_if<TrialClosed>(&event.fact)) return on(*closed, state);
+    if (const auto* ended = std::get_if<AttemptEnded>(&event.fact)) return on(*ended);
+    if (const auto* done = std::get_if<StudyClosed>(&event.fact)) {
+      return fmt::format("study closed: {}", done->reason);
+    }
+    return {};
+  }
+
+ private:
+  std::string on(const TrialClosed& closed, const StudyState& state) {
+    const Trial& trial = state.trials[closed.trial];
+    std::string text = fmt::format("trial {} {}", closed.trial.n, to_name(closed.outcome));
+    if (closed.loss) {
+      text += fmt::format(": {} = {:.6g}", spec_.objective.metric,
+                          objective_value(spec_, *closed.loss));
+      if (spec_.fidelity) text += fmt::format(" at {} {}", spec_.fidelity->name, trial.loss_step);
+    }
+    if (state.best == closed.trial && announced_ != closed.trial) {
+      announced_ = closed.trial;
+      text += "  (new best)";
+    }
+    if (closed.outcome == Outcome::failed && !trial.message.empty()) {
+      text += ": " + trial.message.substr(0, trial.message.find('\n'));
+    }
+    return text + "  " + configuration_text(*trial.configuration, 120);
+  }
+
+  static std::string on(const AttemptEnded& ended) {
+    if (ended.end != AttemptEnd::lost && ended.end != AttemptEnd::failed) return {};
+    return fmt::format("trial {} attempt {} {}{}{}", ended.trial.n, ended.attempt.n,
+                       to_name(ended.end), ended.message.empty() ? "" : ": ",
+                       ended.message.substr(0, ended.message.find('\n')));
+  }
+
+  const StudySpec& spec_;
+  std::optional<TrialId> announced_;
+};
+
+class Quiet final : public ServerObserver {
+ public:
+  void on_events(std::span<const Event>, const Coordinator&) override {}
+  void on_tick(const Coordinator&, const std::vector<LaunchedTrainer>&) override {}
+  void on_notice(const std::string& text) override { fmt::print(stderr, "{}\n", text); }
+};
+
+class JsonEvents final : public ServerObserver {
+ public:
+  void on_events(std::span<const Event> events, const Coordinator&) override {
+    for (const Event& event : events) {
+      Json json{{"schema", "betatune.event/1"},
+                {"seq", event.seq},
+                {"at_us", event.at_us},
+                {"type", fact_type(event.fact)},
+                {"body", encode_fact(event.fact)}};
+      const std::string line = json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+      std::fwrite(line.data(), 1, line.size(), stdout);
+    }
+    std::fflush(stdout);
+  }
+  void on_tick(const Coordinator&, const std::vector<LaunchedTrainer>&) override {}
+  void on_notice(const std::string& text) override { fmt::print(stderr, "{}\n", text); }
+};
+
+/// A line per event, and one per minute that says where the study is.
+class Lines : public ServerObserver {
+ public:
+  explicit Lines(const StudySpec& spec) : spec_(spec), text_(spec) {}
+
+  void on_events(std::span<const Event> events, const Coordinator& coordinator) override {
+    for (const Event& event : events) {
+      const std::string line = text_(event, coordinator.state());
+      if (!line.empty()) say(line);
+      note(event);
+    }
+  }
+  void on_tick(const Coordinator& coordinator, const std::vector<LaunchedTrainer>&) override {
+    if (Clock::now() - last_summary_ < std::chrono::minutes(1)) return;
+    last_summary_ = Clock::now();
+    say(summary(coordinator));
+  }
+  void on_notice(const std::string& text) override { say(text); }
+
+ protected:
+  virtual void say(const std::string& line) { fmt::print(stderr, "{}\n", line); }
+
+  std::string summary(const Coordinator& coordinator) const {
+    const StudyState& state = coordinator.state();
+    std::string text = fmt::format(
+        "{}{} done, {} running", state.closed_count(),
+        spec_.stopping.trials ? fmt::format(" of {}", *spec_.stopping.trials) : std::string(),
+        state.running.size());
+    if (!state.paused.empty()) text += fmt::format(", {} paused", state.paused.size());
+    if (!state.waiting.empty()) text += fmt::format(", {} waiting", state.waiting.size());
+    if (state.failed_count() > 0) text += fmt::format(", {} failed", state.failed_count());
+    if (lost_ > 0) text += fmt::format(", {} lost and retried", lost_);
+    if (const double rate = trials_per_second(); rate > 0) {
+      text += rate > 1 ? fmt::format(", {:.0f} trials/s", rate)
+                       : fmt::format(", {:.0f} trials/h", rate * 3600);
+      if (spec_.stopping.trials) {
+        const double left = static_cast<double>(*spec_.stopping.trials - state.closed_count());
+        text += fmt::format(", about {} left", span_text(left / rate));
+      }
+    }
+    return text;
+  }
+
+  std::string best_text(const StudyState& state, std::size_t width) const {
+    if (!state.best) return "no result yet";
+    const Trial& best = state.trials[*state.best];
+    const double loss = best.standing ? best.standing->loss : *best.loss;
+    std::string text = fmt::format("best {} = {:.6g} (trial {})", spec_.objective.metric,
+                                   objective_value(spec_, loss), best.id.n);
+    for (const auto& [name, number] : best.last_metrics) {
+      if (name.starts_with("test_")) text += fmt::format(", {} = {:.4g}", name, number);
+    }
+    return text + "  " + configuration_text(*best.configuration, width);
+  }
+
+  const StudySpec& spec_;
+
+ private:
+  void note(const Event& event) {
+    if (std::holds_alternative<TrialClosed>(event.fact)) {
+      closed_at_.push_back(Clock::now());
+      if (closed_at_.size() > 50) closed_at_.pop_front();
+    }
+    const auto* ended = std::get_if<AttemptEnded>(&event.fact);
+    if (ended != nullptr && ended->end == AttemptEnd::lost) ++lost_;
+  }
+  /// Over the last 50 trials that closed while this process watched.
+  double trials_per_second() const {
+    if (closed_at_.size() < 2) return 0;
+    const std::chrono::duration<double> span = Clock::now() - closed_at_.front();
+    return span.count() > 0 ? static_cast<double>(closed_at_.size() - 1) / span.count() : 0;
+  }
+
+  EventText text_;
+  std::deque<Clock::time_point> closed_at_;
+  int lost_ = 0;
+  Clock::time_point last_summary_ = Clock::now();
+};
+
+/// The last lines of the terminal are redrawn; events scroll by above them.
+class Block final : public Lines {
+ public:
+  explicit Block(const StudySpec& spec) : Lines(spec), color_(wants_color()) {}
+  ~Block() override {
+    if (drawn_ > 0) std::fputc('\n', stderr);
+  }
+
+  void on_tick(const Coordinator& coordinator,
+               const std::vector<LaunchedTrainer>& trainers) override {
+    const std::size_t width = terminal_width();
+    std::vector<std::string> lines = {bar(coordinator.state(), width), summary(coordinator),
+                                      best_text(coordinator.state(), width)};
+    const auto dead = std::count_if(trainers.begin(), trainers.end(),
+                                    [](const LaunchedTrainer& each) { return !each.alive; });
+    if (coordinator.roster().all().empty()) lines.emplace_back("waiting for trainers to connect");
+    if (dead > 0) lines.push_back(fmt::format("{} of {} trainers are down", dead, trainers.size()));
+    if (coordinator.draining()) lines.emplace_back("draining: finishing what runs");
+    erase();
+    for (std::string& line : lines) {
+      if (line.size() >= width) line.resize(width - 1);
+      fmt::print(stderr, "{}{}", drawn_ > 0 ? "\n" : "", line);
+      ++drawn_;
+    }
+    std::fflush(stderr);
+  }
+
+ protected:
+  void say(const std::string& line) override {
+    erase();
+    fmt::print(stderr, "{}\n", line);
+  }
+
+ private:
+  void erase() {
+    if (drawn_ == 0) return;
+    fmt::print(stderr, "\r\033[K");
+    for (int i = 1; i < drawn_; ++i) fmt::print(stderr, "\033[A\033[K");
+    drawn_ = 0;
+  }
+
+  std::string bar(const StudyState& state, std::size_t width) const {
+    const auto length = std::min<std::size_t>(40, width / 2);
+    if (!spec_.stopping.trials) return spec_.study.name;
+    const double share = std::min(1.0, static_cast<double>(state.closed_count()) /
+                                           static_cast<double>(*spec_.stopping.trials));
+    const auto full = static_cast<std::size_t>(std::lround(share * static_cast<double>(length)));
+    const std::string done(full, '#');
+    const std::string rest(length - full, '.');
+    return fmt::format("{}{}{}{} {:3.0f} %  {}", color_ ? "\033[32m" : "", done,
+                       color_ ? "\033[0m" : "", rest, share * 100, spec_.study.name);
+  }
+
+  bool color_;
+  int drawn_ = 0;
+};
+
+}  // namespace
+
+ProgressKind progress_kind(bool json, bool quiet) {
+  if (json) return ProgressKind::json;
+  if (quiet) return ProgressKind::quiet;
+  const char* terminal = std::getenv("TERM");
+  const bool dumb = terminal == nullptr || std::string_view(terminal) == "dumb";
+  return isatty(STDERR_FILENO) == 1 && !dumb ? ProgressKind::block : ProgressKind::lines;
+}
+
+std::unique_ptr<ServerObserver> make_progress(ProgressKind kind, const StudySpec& spec) {
+  switch (kind) {
+    case ProgressKind::quiet:
+      return std::make_unique<Quiet>();
+    case ProgressKind::lines:
+      return std::make_unique<Lines>(spec);
+    case ProgressKind::block:
+      return std::make_unique<Block>(spec);
+    case ProgressKind::json:
+      return std::make_unique<JsonEvents>();
+  }
+  return std::make_unique<Quiet>();
+}
+
+double objective_value(const StudySpec& spec, double loss) {
+  return spec.objective.goal == Goal::maximize ? -loss : loss;
+}
+
+std::string configuration_text(const Configuration& configuration, std::size_t width) {
+  std::string text;
+  for (const auto& [name, value] : configuration) {
+    const auto* real = std::get_if<double>(&value);
+    text += fmt::format("{}{}={}", text.empty() ? "" : " ", name,
+                        real != nullptr ? fmt::format("{:.4g}", *real) : to_text(value));
+  }
+  if (text.size() > width) text = text.substr(0, width > 3 ? width - 3 : 0) + "...";
+  return text;
+}
+
+std::string span_text(double seconds) {
+  const auto whole = static_cast<std::int64_t>(std::max(0.0, seconds));
+  if (whole < 60) return fmt::format("{} s", whole);
+  if (whole < 3600) return fmt::format("{} min {:02} s", whole / 60, whole % 60);
+  return fmt::format("{} h {:02} min", whole / 3600, whole / 60 % 60);
+}
+
+}  // namespace betatune

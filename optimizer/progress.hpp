@@ -1,0 +1,29 @@
+#pragma once
+/// What a user sees while a study runs: a live block on a terminal, a line per event elsewhere, or
+/// JSON events on stdout.
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "optimizer/server.hpp"
+
+namespace betatune {
+
+enum class ProgressKind { quiet, lines, block, json };
+
+/// block on a terminal that can (stderr is one, TERM is not dumb), lines otherwise.
+ProgressKind progress_kind(bool json, bool quiet);
+
+std::unique_ptr<ServerObserver> make_progress(ProgressKind kind, const StudySpec& spec);
+
+/// The trial's objective as the user states it (negated back for `maximize`).
+double objective_value(const StudySpec& spec, double loss);
+/// "lr=0.001 layers=3", cut to `width` columns.
+std::string configuration_text(const Configuration& configuration, std::size_t width);
+/// "2 h 05 min", "12 s".
+std::string span_text(double seconds);
+
+}  // namespace betatune
