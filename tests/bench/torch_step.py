@@ -3,9 +3,10 @@
 
 usage: torch_step.py BENCH_TORCH_STEP
 
-Same data, model, initialisation, batch size, optimizer and schedule; the Python side is what a
-careful user writes (bytes in memory, index_select, default memory format). Both sides run in turns,
-each in a process of its own; the first epoch warms up; the table has medians over the other epochs.
+Same data, model, batch size, optimizer and schedule; the Python side is what a careful user writes
+(bytes in memory, index_select), for a CNN also with channels last, which the C++ side uses always.
+The sides run in turns, each in a process of its own; the first epoch warms up; the table has medians
+over the other epochs.
 """
 import gzip
 import json
@@ -31,7 +32,7 @@ def samples(params):
     return 6400 if params["model"] == "cnn" else 25600
 
 
-def python_side(params, count):
+def python_side(params, count, channels_last):
     import torch
     from torch import nn
 
@@ -58,6 +59,8 @@ def python_side(params, count):
             layers += [nn.Linear(width, params["hidden"]), nn.ReLU(inplace=True)]
             width = params["hidden"]
         model = nn.Sequential(*layers, nn.Linear(width, 10))
+    if channels_last:
+        model = model.to(memory_format=torch.channels_last)
     if params["optimizer"] == "sgd":
         optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
     else:
@@ -74,7 +77,7 @@ def python_side(params, count):
         for index in torch.randperm(count).split(batch):
             x = pixels.index_select(0, index).float().sub_(mean).mul_(1 / std)
             if params["model"] == "cnn":
-                x = x.unsqueeze(1)
+                x = x.unsqueeze(-1).permute(0, 3, 1, 2) if channels_last else x.unsqueeze(1)
             optimizer.zero_grad(set_to_none=True)
             loss = loss_of(model(x), labels.index_select(0, index))
             loss.backward()
@@ -92,25 +95,36 @@ def run(command):
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout)
 
 
+def measure(native, params):
+    """CPU milliseconds per step of each side, and their last losses."""
+    count = samples(params)
+    config = {"data": DATA, "epochs": EPOCHS, "train_samples": count}
+    python = [sys.executable, __file__, "--python", json.dumps(params), str(count)]
+    sides = {"C++": [native, json.dumps(params), json.dumps(config), str(EPOCHS)], "Python": python}
+    if params["model"] == "cnn":
+        sides["channels last"] = [*python, "channels-last"]
+    times = {side: [] for side in sides}
+    results = {}
+    for _ in range(ROUNDS):
+        for side, command in sides.items():
+            results[side] = run(command)
+            times[side] += results[side]["step_cpu_ms"][1:]
+    assert len({r["parameters"] for r in results.values()}) == 1, "not the same model"
+    return {side: statistics.median(t) for side, t in times.items()}, results
+
+
 def main():
     if sys.argv[1] == "--python":
-        print(json.dumps(python_side(json.loads(sys.argv[2]), int(sys.argv[3]))))
+        print(json.dumps(python_side(json.loads(sys.argv[2]), int(sys.argv[3]), "channels-last" in sys.argv)))
         return
-    native = sys.argv[1]
-    print(f"{'CPU ms per step':34} {'C++':>8} {'Python':>8} {'C++/Python':>11}   losses")
+    print(f"{'CPU ms per step':34} {'C++':>8} {'Python':>8} {'ratio':>6} {'channels last':>14} {'ratio':>6}   last loss")
     for name, params in CASES.items():
-        count = samples(params)
-        config = {"data": DATA, "epochs": EPOCHS, "train_samples": count}
-        ours, theirs = [], []
-        for _ in range(ROUNDS):
-            a = run([native, json.dumps(params), json.dumps(config), str(EPOCHS)])
-            b = run([sys.executable, __file__, "--python", json.dumps(params), str(count)])
-            assert a["parameters"] == b["parameters"], "not the same model"
-            ours += a["step_cpu_ms"][1:]
-            theirs += b["step_cpu_ms"][1:]
-        c, p = statistics.median(ours), statistics.median(theirs)
-        print(f"{name:34} {c:8.3f} {p:8.3f} {c / p:11.2f}   {a['train_loss']:.3f} {b['train_loss']:.3f}", flush=True)
-    print(f"Python: torch {b['version']}")
+        times, results = measure(sys.argv[1], params)
+        ours, plain, last = times["C++"], times["Python"], times.get("channels last")
+        more = f"{last:14.3f} {ours / last:6.2f}" if last else f"{'':21}"
+        print(f"{name:34} {ours:8.3f} {plain:8.3f} {ours / plain:6.2f} {more}   "
+              f"{results['C++']['train_loss']:.3f} {results['Python']['train_loss']:.3f}", flush=True)
+    print(f"one thread each; Python: torch {results['Python']['version']}")
 
 
 main()
