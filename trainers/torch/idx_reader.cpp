@@ -78,7 +78,10 @@ void IdxReader::read(std::span<std::uint8_t> bytes) {
 void IdxReader::expect_end() {
   std::uint8_t byte = 0;
   const int got = gzread(file_, &byte, 1);
-  if (got < 0) fail_read();
+  // zlib answers 0 for a file cut within its checksum, and tells only through gzerror.
+  int code = Z_OK;
+  gzerror(file_, &code);
+  if (got < 0 || (got == 0 && code != Z_OK)) fail_read();
   if (got > 0) fail("has more bytes than its header says");
 }
 
