@@ -1,6 +1,7 @@
 /// `betatune`: one file per subcommand in cli/.
 
 #include "optimizer/cli/commands.hpp"
+#include "optimizer/cli/simulate_command.hpp"
 
 namespace {
 
@@ -19,6 +20,7 @@ int main(int argc, char** argv) {
   app.option_defaults()->always_capture_default();
   int exit_code = exit_codes::kDone;
   add_run_command(app, exit_code);
+  add_simulate_command(app, exit_code);
   add_version_command(app, exit_code);
   try {
     app.parse(argc, argv);

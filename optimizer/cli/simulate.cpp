@@ -1,0 +1,66 @@
+#include "optimizer/simulate.hpp"
+
+#include <cstdio>
+#include <fmt/format.h>
+#include <memory>
+
+#include "optimizer/cli/commands.hpp"
+#include "optimizer/cli/simulate_command.hpp"
+
+namespace betatune {
+namespace {
+
+struct Options {
+  std::uint64_t seeds = 100;
+  std::optional<std::uint64_t> seed;
+  std::string mutation = "none";
+  std::optional<std::string> scheduler;
+};
+
+void print(const SimulationResult& result) {
+  fmt::print("seed {}: {}; {} trials, {} events, {} restarts, {} attempts lost, {:.0f} s\n  {}\n",
+             result.seed, result.violations.empty() ? "ended by " + result.finished : "BROKEN",
+             result.trials, result.events, result.restarts, result.lost, result.virtual_seconds,
+             result.setup);
+  for (const std::string& violation : result.violations) fmt::print("  {}\n", violation);
+}
+
+int run(const Options& options) {
+  const auto mutation = from_name<Mutation>(options.mutation);
+  if (!mutation) {
+    fmt::print(stderr,
+               "betatune simulate: there is no mutation `{}`; there are:", options.mutation);
+    for (const auto& each : enum_names(Mutation{})) fmt::print(stderr, " {}", each.name);
+    fmt::print(stderr, "\n");
+    return exit_codes::kUsage;
+  }
+  std::uint64_t broken = 0;
+  std::uint64_t events = 0;
+  const std::uint64_t first = options.seed.value_or(0);
+  const std::uint64_t count = options.seed ? 1 : options.seeds;
+  for (std::uint64_t seed = first; seed < first + count; ++seed) {
+    const SimulationResult result = simulate({seed, *mutation, options.scheduler});
+    events += result.events;
+    if (!result.violations.empty()) ++broken;
+    if (options.seed || !result.violations.empty()) print(result);
+  }
+  fmt::print("{} seeds, {} events, {} broken\n", count, events, broken);
+  return broken == 0 ? exit_codes::kDone : exit_codes::kBug;
+}
+
+}  // namespace
+
+void add_simulate_command(CLI::App& app, int& exit_code) {
+  auto* command = app.add_subcommand(
+      "simulate", "Run studies against crashes, losses and delays on a virtual clock.");
+  const auto options = std::make_shared<Options>();
+  command->add_option("--seeds", options->seeds, "How many runs: seeds 0, 1, 2 ...");
+  command->add_option("--seed", options->seed, "Only this run, told in detail.");
+  command->add_option("--scheduler", options->scheduler, "Always this scheduler.");
+  command->add_option("--mutation", options->mutation,
+                      "Put a bug in, to see that the checks find it: no_dedup, no_fence, "
+                      "send_before_append, no_reconcile or unsynced_store.");
+  command->callback([options, &exit_code] { exit_code = run(*options); });
+}
+
+}  // namespace betatune

@@ -1,0 +1,122 @@
+#include "optimizer/simulate.hpp"
+
+#include <fmt/format.h>
+
+#include "optimizer/hash.hpp"
+#include "optimizer/simulation/server.hpp"
+#include "optimizer/simulation/trainer.hpp"
+
+namespace betatune {
+namespace {
+
+using namespace simulation;
+
+/// Once faults stop, every study must be over by then.
+constexpr Monotonic kDeadline = std::chrono::seconds(4'000);
+
+std::uint64_t hash_of_log(const StudyStore& store) {
+  Hasher hash;
+  const std::vector<Event> log = store.read(0, 1'000'000).value();
+  for (const Event& event : log) {
+    hash.add(event.seq).add(event.at_us).add(fact_type(event.fact));
+    hash.add(std::string_view(encode_fact(event.fact).dump()));
+  }
+  return hash.value();
+}
+
+std::string describe(const StudySpec& spec, const FaultRates& rates, std::size_t trainers) {
+  return fmt::format(
+      "{} trials, {}, {}, {} steps{}, {} trainers; drop {} duplicate {} slow {} partition {} "
+      "trainer_crash {} hang {} server_crash {} append_fails {} torn {} fail {} diverge {} user {}",
+      *spec.stopping.trials, spec.algorithm.searcher.name, spec.algorithm.scheduler.name,
+      spec.full_budget(), spec.fidelity && spec.fidelity->resumable ? " resumable" : "", trainers,
+      rates.drop, rates.duplicate, rates.slow, rates.partition, rates.trainer_crash, rates.hang,
+      rates.server_crash, rates.append_fails, rates.torn_append, rates.fail, rates.diverge,
+      rates.user);
+}
+
+TrainerSetup draw_trainer(Stream& random, std::size_t index, const ObjectiveSpec& objective) {
+  TrainerSetup setup;
+  setup.name = "t" + std::to_string(index);
+  setup.slots = 1 + static_cast<int>(random.below(3));
+  setup.step_s = 0.2 + 2.0 * random.uniform();
+  setup.renames = random.below(3) == 0;
+  setup.metric = objective.metric;
+  setup.maximize = objective.goal == Goal::maximize;
+  return setup;
+}
+
+/// The connections: `NAME#SESSION` is where a message goes, NAME the link that carries it.
+class Wires {
+ public:
+  Wires(World& world, Checks& checks) : network_(world), world_(world), checks_(checks) {}
+
+  void build(const StudySpec& spec, Mutation mutation) {
+    server_ = std::make_unique<SimServer>(
+        world_, checks_, spec, mutation,
+        [this](const PeerId& to, const Message& message) { to_trainer(to, message); });
+    const std::size_t count = 1 + world_.random.below(4);
+    for (std::size_t i = 0; i < count; ++i) {
+      trainers_.push_back(std::make_unique<SimTrainer>(
+          world_, checks_, network_, draw_trainer(world_.random, i, spec.objective),
+          [this](const TrainerId& link, const PeerId& from, Message message) {
+            network_.carry(link, [this, from, message = std::move(message)] {
+              server_->receive(from, message);
+            });
+          }));
+    }
+  }
+  void start() {
+    server_->start();
+    for (const auto& trainer : trainers_) trainer->start();
+  }
+  const SimServer& server() const { return *server_; }
+  std::size_t trainers() const { return trainers_.size(); }
+
+ private:
+  void to_trainer(const PeerId& to, const Message& message) {
+    // Names after a relaunch are `tN.BOOT`; the wire is tN's.
+    const std::string link = to.substr(0, to.find_first_of(".#"));
+    const std::size_t index = std::stoul(link.substr(1));
+    network_.carry(link, [this, index, to, message] { trainers_[index]->receive(to, message); });
+  }
+
+  Network network_;
+  World& world_;
+  Checks& checks_;
+  std::unique_ptr<SimServer> server_;
+  std::vector<std::unique_ptr<SimTrainer>> trainers_;
+};
+
+}  // namespace
+
+SimulationResult simulate(const SimulationOptions& options) {
+  World world(options.seed);
+  Checks checks;
+  const StudySpec spec = draw_study(world.random, options);
+  if (spec.trials.parallel) checks.allow_parallel(*spec.trials.parallel);
+  Wires wires(world, checks);
+  wires.build(spec, options.mutation);
+  wires.start();
+  while (!wires.server().over() && checks.violations().empty()) {
+    if (world.clock.now() > kDeadline) {
+      checks.broken("I7: not finished long after the last fault:" + wires.server().where());
+    } else if (!world.clock.step()) {
+      checks.broken("nothing happens any more:" + wires.server().where());
+    }
+  }
+  SimulationResult result;
+  result.seed = options.seed;
+  result.setup = describe(spec, world.rates, wires.trainers());
+  result.violations = checks.violations();
+  result.finished = wires.server().finished();
+  result.events = checks.replica().seq;
+  result.trials = checks.replica().trials.size();
+  result.restarts = wires.server().restarts();
+  result.lost = checks.lost();
+  result.virtual_seconds = std::chrono::duration<double>(world.clock.now()).count();
+  result.log_hash = hash_of_log(wires.server().store());
+  return result;
+}
+
+}  // namespace betatune

@@ -1,0 +1,188 @@
+#include "optimizer/simulation/checks.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace betatune::simulation {
+
+void Checks::broken(const std::string& what) {
+  if (violations_.size() < 20) violations_.push_back(what);
+}
+
+void Checks::made(const Report& report) {
+  const auto serial = report.metrics.find("serial");
+  if (serial == report.metrics.end()) return;  // it only brings a checkpoint
+  made_[serial->second] = Made{report.trial, report.attempt, report.seq, report.step, false};
+}
+
+void Checks::durable(std::span<const Event> events) {
+  for (const Event& event : events) {
+    const Json body = Json::parse(encode_fact(event.fact).dump());
+    const auto read = decode_fact(fact_type(event.fact), body);
+    if (!read) return broken("a fact cannot be read back: " + read.error().message);
+    const Status applied = apply(replica_, Event{event.seq, event.at_us, read.value()});
+    if (!applied) return broken("I5: the log does not fold: " + applied.error().message);
+    std::visit([this](const auto& fact) { on(fact); }, event.fact);
+  }
+}
+
+void Checks::live(const StudyState& state) {
+  if (state_hash(state) != state_hash(replica_)) {
+    broken(fmt::format("I5: at event {} the live state is not what the log folds to", state.seq));
+  }
+}
+
+Checks::Told* Checks::running(TrialId trial, AttemptId attempt, const char* what) {
+  if (trial.n >= trials_.size()) {
+    broken(fmt::format("{} for trial {}, which does not exist", what, trial.n));
+    return nullptr;
+  }
+  Told& told = trials_[trial.n];
+  if (told.running && told.attempts == attempt.n) return &told;
+  broken(fmt::format("I3: {} for attempt {} of trial {}, which is not the current one", what,
+                     attempt.n, trial.n));
+  return nullptr;
+}
+
+void Checks::on(const TrialCreated& fact) {
+  if (fact.trial.n != trials_.size()) broken(fmt::format("trial {} out of order", fact.trial.n));
+  if (!configurations_.insert(fact.configuration).second && fact.origin != "enqueued") {
+    broken(fmt::format("trial {} repeats a configuration", fact.trial.n));
+  }
+  trials_.emplace_back();
+}
+
+void Checks::on(const AttemptStarted& fact) {
+  if (fact.trial.n >= trials_.size()) return broken("an attempt of an unknown trial");
+  Told& told = trials_[fact.trial.n];
+  if (told.running) broken(fmt::format("I3: trial {} has two current attempts", fact.trial.n));
+  if (told.closed) broken(fmt::format("trial {} starts after its end", fact.trial.n));
+  if (fact.attempt.n != told.attempts + 1) broken("attempt numbers are not 1, 2, 3 ...");
+  if (fact.checkpoint && !published_.contains(fact.checkpoint->uri)) {
+    broken(fmt::format("trial {} resumes from a checkpoint that nobody published", fact.trial.n));
+  }
+  told.attempts = fact.attempt.n;
+  told.running = true;
+  told.trainer = fact.trainer;
+  if (++busy_[fact.trainer] > slots_[fact.trainer]) {
+    broken(fmt::format("trainer `{}` has more attempts than slots", fact.trainer));
+  }
+  if (++running_now_ > parallel_) broken("more attempts at once than trials.parallel");
+}
+
+void Checks::on(const Reported& fact) {
+  Told* told = running(fact.trial, fact.attempt, "a report");
+  if (told == nullptr) return;
+  if (fact.seq != ++told->reports[fact.attempt.n]) broken("reports are not dense");
+  const auto serial = fact.metrics.find("serial");
+  if (serial != fact.metrics.end()) {
+    const auto found = made_.find(serial->second);
+    if (found == made_.end()) return broken("the log has a report that no trainer made");
+    Made& made = found->second;
+    if (made.recorded) {
+      broken(fmt::format("I2: report {} of trial {} counts twice", fact.seq, fact.trial.n));
+    }
+    made.recorded = true;
+    if (made.trial != fact.trial || made.attempt != fact.attempt || made.seq != fact.seq ||
+        made.step != fact.step) {
+      broken(
+          fmt::format("report {} of attempt {} of trial {} is recorded as report {} of attempt {}",
+                      made.seq, made.attempt.n, made.trial.n, fact.seq, fact.attempt.n));
+    }
+  }
+  if (fact.loss) told->losses[fact.step] = *fact.loss;
+}
+
+void Checks::on(const CheckpointSaved& fact) {
+  running(fact.trial, fact.attempt, "a checkpoint");
+}
+
+void Checks::on(const Decided& fact) {
+  if (Told* told = running(fact.trial, fact.attempt, "a decision")) {
+    told->decided.insert({fact.attempt.n, fact.action});
+  }
+}
+
+void Checks::on(const AttemptEnded& fact) {
+  Told* told = running(fact.trial, fact.attempt, "an end");
+  if (told == nullptr) return;
+  told->running = false;
+  --busy_[told->trainer];
+  --running_now_;
+  told->ended.insert(fact.attempt.n);
+  lost_ += fact.end == AttemptEnd::lost ? 1 : 0;
+  if (fact.end == AttemptEnd::lost || fact.end == AttemptEnd::failed) return;
+  if (told->losses.empty()) return;
+  const auto& [step, loss] = *told->losses.rbegin();
+  told->standing = {std::min(step, replica_.full_budget), loss};
+}
+
+void Checks::on(const TrialClosed& fact) {
+  if (fact.trial.n >= trials_.size()) return broken("the end of an unknown trial");
+  Told& told = trials_[fact.trial.n];
+  if (told.running) broken(fmt::format("trial {} closes while it runs", fact.trial.n));
+  if (told.closed) broken(fmt::format("I2: trial {} closes twice", fact.trial.n));
+  told.closed = true;
+  told.excluded = fact.outcome == Outcome::failed || fact.outcome == Outcome::cancelled;
+}
+
+void Checks::sending(const Outgoing& outgoing) {
+  if (const auto* assign = std::get_if<Assign>(&outgoing.message)) {
+    const Told* told = assign->trial.n < trials_.size() ? &trials_[assign->trial.n] : nullptr;
+    if (told == nullptr || told->attempts < assign->attempt.n) {
+      return broken("ASSIGN before its AttemptStarted is durable");
+    }
+    const bool right = outgoing.to.starts_with(told->trainer + "#");
+    if (told->attempts == assign->attempt.n && !right) broken("ASSIGN to another trainer");
+  } else if (const auto* ack = std::get_if<Ack>(&outgoing.message)) {
+    if (ack->trial.n >= trials_.size()) return broken("ACK for an unknown trial");
+    Told& told = trials_[ack->trial.n];
+    if (told.reports[ack->attempt.n] < ack->seq) broken("I1: ACK of a report that is not durable");
+    if (ack->done && !told.ended.contains(ack->attempt.n))
+      broken("ACK of a DONE that is not durable");
+  } else if (const auto* decision = std::get_if<Decision>(&outgoing.message)) {
+    const bool known =
+        decision->trial.n < trials_.size() &&
+        trials_[decision->trial.n].decided.contains({decision->attempt.n, decision->action});
+    if (!known) broken("DECISION that is not durable");
+  } else if (const auto* refusal = std::get_if<Refusal>(&outgoing.message)) {
+    if (refusal->code == "conflict" || refusal->code == "malformed" || refusal->fatal) {
+      broken("an honest trainer is refused: " + refusal->code + ": " + refusal->message);
+    }
+  }
+}
+
+/// I8, from the raw reports alone.
+void Checks::best(const StudyState& state) {
+  std::optional<std::uint64_t> best;
+  for (std::uint64_t n = 0; n < trials_.size(); ++n) {
+    const auto& mine = trials_[n].standing;
+    if (!mine || trials_[n].excluded) continue;
+    if (!best) {
+      best = n;
+      continue;
+    }
+    const auto& other = trials_[*best].standing;
+    if (mine->first > other->first ||
+        (mine->first == other->first && mine->second < other->second)) {
+      best = n;
+    }
+  }
+  const bool same = best ? state.best == TrialId{*best} : !state.best.has_value();
+  if (!same) broken("I8: the best trial is not what the raw reports give");
+}
+
+void Checks::finished(const std::string& reason, const StudyState& state, std::int64_t asked_for) {
+  const auto closed =
+      std::count_if(trials_.begin(), trials_.end(), [](const Told& told) { return told.closed; });
+  const auto created = static_cast<std::int64_t>(trials_.size());
+  if (closed != created) {
+    broken(fmt::format("I4: {} of {} trials are closed at the end", closed, created));
+  }
+  if (reason == "trials" ? created != asked_for : created > asked_for) {
+    broken(fmt::format("I4: {} trials where {} were asked for ({})", created, asked_for, reason));
+  }
+  best(state);
+}
+
+}  // namespace betatune::simulation

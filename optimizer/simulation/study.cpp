@@ -1,0 +1,78 @@
+#include "optimizer/simulation/study.hpp"
+
+namespace betatune::simulation {
+namespace {
+
+/// Another searcher that must be asked when a slot is free, as a model is.
+class OnDemand : public Searcher {
+ public:
+  explicit OnDemand(std::unique_ptr<Searcher> inner) : inner_(std::move(inner)) {}
+  std::vector<Suggestion> suggest(const History& history, int count, Key key) const override {
+    return inner_->suggest(history, count, key);
+  }
+  bool asks_ahead() const override { return false; }
+
+ private:
+  std::unique_ptr<Searcher> inner_;
+};
+
+SearchSpace draw_space(Stream& random) {
+  std::vector<Parameter> parameters;
+  // One run in eight is a space of few configurations, that may be exhausted.
+  const bool small = random.below(8) == 0;
+  if (!small) parameters.push_back({"x", Real{0, 1, Scale::linear, {}}, {}, {}});
+  const std::int64_t most = small ? 6 : 64;
+  parameters.push_back({"units", Integer{1, most, Scale::linear, 1}, {}, {}});
+  parameters.push_back(
+      {"kind", Categorical{{Value(std::string("a")), Value(std::string("b"))}}, {}, {}});
+  auto space = SearchSpace::make(std::move(parameters));
+  BETATUNE_ASSERT(space);
+  return std::move(space).value();
+}
+
+}  // namespace
+
+StudySpec draw_study(Stream& random, const SimulationOptions& options) {
+  StudySpec spec;
+  spec.study.name = "simulated";
+  spec.study.seed = options.seed;
+  spec.space = draw_space(random);
+  spec.objective.metric = "value";
+  spec.objective.goal = random.below(2) == 0 ? Goal::minimize : Goal::maximize;
+  if (random.below(8) == 0) {
+    spec.objective.target = spec.objective.goal == Goal::minimize ? 0.55 : -0.55;
+  }
+  const bool steps = random.below(4) != 0;
+  if (steps) {
+    constexpr Step kSteps[] = {4, 9, 20};
+    const Step max = kSteps[random.below(3)];
+    spec.fidelity = FidelitySpec{"epoch", 1, max, random.below(4) != 0};
+  }
+  constexpr const char* schedulers[] = {"fifo", "asha", "hyperband", "successive-halving"};
+  spec.algorithm.scheduler.name = steps ? schedulers[random.below(4)] : "fifo";
+  if (options.scheduler && (steps || *options.scheduler == "fifo")) {
+    spec.algorithm.scheduler.name = *options.scheduler;
+  }
+  spec.algorithm.searcher.name = random.below(2) == 0 ? "random" : "sobol";
+  spec.stopping.trials = 1 + static_cast<std::int64_t>(random.below(30));
+  if (random.below(4) == 0) spec.trials.parallel = 1 + static_cast<int>(random.below(3));
+  if (random.below(8) == 0) spec.trials.max_failed = 2;
+  if (random.below(4) == 0) spec.trials.retry.user = 1;
+  spec.server.lease = Duration{10};
+  spec.document = Json{{"stopping", {{"trials", *spec.stopping.trials}}}};
+  if (spec.fidelity) spec.document["fidelity"] = Json{{"max", spec.fidelity->max}};
+  return spec;
+}
+
+Policies make_policies(const StudySpec& spec, bool on_demand) {
+  Diagnostics diagnostics;
+  std::unique_ptr<Searcher> searcher = make_searcher(spec, diagnostics);
+  Policies policies;
+  policies.scheduler = make_scheduler(spec, diagnostics);
+  BETATUNE_ASSERT(diagnostics.ok());
+  if (on_demand) searcher = std::make_unique<OnDemand>(std::move(searcher));
+  policies.searcher = std::move(searcher);
+  return policies;
+}
+
+}  // namespace betatune::simulation
