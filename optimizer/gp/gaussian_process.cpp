@@ -31,6 +31,7 @@ void GaussianProcess::append(const RowMatrix& features) {
   features_.rightCols(features.cols()) = features;
   RowMatrix rows;
   map_.kernel(hyperparameters_.lengthscales, features, features_, true, rows, nullptr);
+  rows *= hyperparameters_.amplitude;
   for (Eigen::Index i = 0; i < rows.rows(); ++i) rows(i, before + i) += hyperparameters_.noise;
   factor_.append(rows);
 }
@@ -52,13 +53,15 @@ void GaussianProcess::screen(const RowMatrix& features, Eigen::VectorXd& mean,
                              Eigen::VectorXd& variance) const {
   RowMatrix k;
   map_.kernel(hyperparameters_.lengthscales, features_, features, false, k, nullptr);
+  const double amplitude = hyperparameters_.amplitude;
   mean = Eigen::VectorXd::Zero(features.cols());
   Eigen::ArrayXd nearest = Eigen::ArrayXd::Zero(features.cols());
   for (Eigen::Index i = 0; i < size(); ++i) {
-    if (i < alpha_.size()) mean += alpha_[i] * k.row(i).transpose();
+    if (i < alpha_.size()) mean += amplitude * alpha_[i] * k.row(i).transpose();
     nearest = nearest.max(k.row(i).transpose().array());
   }
-  variance = (1 - nearest.square() / (1 + hyperparameters_.noise)).max(kLeastVariance).matrix();
+  const double share = amplitude / (amplitude + hyperparameters_.noise);
+  variance = (amplitude * (1 - nearest.square() * share)).max(kLeastVariance).matrix();
 }
 
 Prediction GaussianProcess::predict(const RowMatrix& features, bool with_slopes) const {
@@ -66,6 +69,9 @@ Prediction GaussianProcess::predict(const RowMatrix& features, bool with_slopes)
   RowMatrix k, slope, white;
   map_.kernel(hyperparameters_.lengthscales, features_, features, false, k,
               with_slopes ? &slope : nullptr);
+  const double amplitude = hyperparameters_.amplitude;
+  k *= amplitude;
+  if (with_slopes) slope *= amplitude;
   factor_.whiten(k, white);
   Prediction out;
   out.mean = Eigen::VectorXd::Zero(m);
@@ -74,7 +80,7 @@ Prediction GaussianProcess::predict(const RowMatrix& features, bool with_slopes)
     if (i < alpha_.size()) out.mean += alpha_[i] * k.row(i).transpose();
     explained += white.row(i).transpose().array().square();
   }
-  out.variance = (1 - explained).max(kLeastVariance).matrix();
+  out.variance = (amplitude - explained).max(kLeastVariance).matrix();
   if (!with_slopes) return out;
 
   // d k_ic / d f = 2 w slope_ic (f_c - f_i), so both slopes are 2 w (f sum_i q_i - sum_i q_i f_i)

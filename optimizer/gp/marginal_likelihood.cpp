@@ -11,7 +11,9 @@ namespace betatune {
 namespace {
 
 constexpr double kShortest = 0.025, kLongest = 1000;
-constexpr double kLeastNoise = 1e-4, kMostNoise = 2;
+constexpr double kLeastNoise = 1e-6, kMostNoise = 2;
+constexpr double kLeastAmplitude = 0.05, kMostAmplitude = 100;
+constexpr double kAmplitudeMu = 1, kAmplitudeSigma = 1;
 constexpr double kNoiseMu = -4, kNoiseSigma = 1;
 
 double lengthscale_mu(Eigen::Index columns) {
@@ -60,23 +62,25 @@ Eigen::VectorXd weigh_distances(const FeatureMap& map, const RowMatrix& features
 }  // namespace
 
 Eigen::VectorXd Hyperparameters::to_logs() const {
-  Eigen::VectorXd logs(lengthscales.size() + 1);
-  logs << lengthscales.array().log().matrix(), std::log(noise);
+  Eigen::VectorXd logs(lengthscales.size() + 2);
+  logs << lengthscales.array().log().matrix(), std::log(noise), std::log(amplitude);
   return logs;
 }
 
 Hyperparameters Hyperparameters::from_logs(const Eigen::VectorXd& logs) {
-  const Eigen::Index d = logs.size() - 1;
+  const Eigen::Index d = logs.size() - 2;
   Hyperparameters out;
   out.lengthscales.resize(d);
   for (Eigen::Index j = 0; j < d; ++j) out.lengthscales[j] = std::exp(logs[j]);
   out.noise = std::exp(logs[d]);
+  out.amplitude = std::exp(logs[d + 1]);
   return out;
 }
 
 Hyperparameters Hyperparameters::prior_mode(Eigen::Index columns) {
   const double mode = std::exp(lengthscale_mu(columns) - kLengthscaleSigma * kLengthscaleSigma);
-  return {Eigen::VectorXd::Constant(columns, mode), std::exp(kNoiseMu - kNoiseSigma * kNoiseSigma)};
+  return {Eigen::VectorXd::Constant(columns, mode), std::exp(kNoiseMu - kNoiseSigma * kNoiseSigma),
+          std::exp(kAmplitudeMu - kAmplitudeSigma * kAmplitudeSigma)};
 }
 
 double log_marginal_likelihood(const FeatureMap& map, const RowMatrix& features,
@@ -85,6 +89,7 @@ double log_marginal_likelihood(const FeatureMap& map, const RowMatrix& features,
   const Eigen::Index n = y.size();
   RowMatrix k, slope;
   map.kernel(at.lengthscales, features, features, true, k, gradient == nullptr ? nullptr : &slope);
+  k *= at.amplitude;
   k.diagonal().array() += at.noise;
   GrowingFactor factor;
   factor.append(k);
@@ -105,21 +110,27 @@ double log_marginal_likelihood(const FeatureMap& map, const RowMatrix& features,
     }
     h(i, i) = 0;
   }
-  gradient->resize(map.columns() + 1);
-  gradient->head(map.columns()) =
-      -2 * weigh_distances(map, features, h).array() / at.lengthscales.array().square();
-  (*gradient)[map.columns()] = 0.5 * at.noise * trace;
+  const Eigen::Index d = map.columns();
+  gradient->resize(d + 2);
+  gradient->head(d) = -2 * at.amplitude * weigh_distances(map, features, h).array() /
+                      at.lengthscales.array().square();
+  (*gradient)[d] = 0.5 * at.noise * trace;
+  // The kernel without its noise is K - noise I, so the trace with it follows from that with I.
+  (*gradient)[d + 1] =
+      0.5 * (white.squaredNorm() - static_cast<double>(n)) - 0.5 * at.noise * trace;
   return value;
 }
 
 double log_prior(const Hyperparameters& at, Eigen::VectorXd* gradient) {
   const Eigen::Index d = at.lengthscales.size();
-  Eigen::VectorXd slopes(d + 1);
+  Eigen::VectorXd slopes(d + 2);
   double value = log_normal_density(std::log(at.noise), kNoiseMu, kNoiseSigma, &slopes[d]);
   for (Eigen::Index j = 0; j < d; ++j) {
     value += log_normal_density(std::log(at.lengthscales[j]), lengthscale_mu(d), kLengthscaleSigma,
                                 &slopes[j]);
   }
+  value +=
+      log_normal_density(std::log(at.amplitude), kAmplitudeMu, kAmplitudeSigma, &slopes[d + 1]);
   if (gradient != nullptr) *gradient = slopes;
   return value;
 }
@@ -127,10 +138,12 @@ double log_prior(const Hyperparameters& at, Eigen::VectorXd* gradient) {
 Hyperparameters fit_hyperparameters(const FeatureMap& map, const RowMatrix& features,
                                     const Eigen::VectorXd& y) {
   const Eigen::Index d = map.columns();
-  Eigen::VectorXd lower = Eigen::VectorXd::Constant(d + 1, std::log(kShortest));
-  Eigen::VectorXd upper = Eigen::VectorXd::Constant(d + 1, std::log(kLongest));
+  Eigen::VectorXd lower = Eigen::VectorXd::Constant(d + 2, std::log(kShortest));
+  Eigen::VectorXd upper = Eigen::VectorXd::Constant(d + 2, std::log(kLongest));
   lower[d] = std::log(kLeastNoise);
   upper[d] = std::log(kMostNoise);
+  lower[d + 1] = std::log(kLeastAmplitude);
+  upper[d + 1] = std::log(kMostAmplitude);
   BoxLbfgsOptions options;
   options.iterations_max = 40;
   options.evaluations_max = 60;

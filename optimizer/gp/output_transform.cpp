@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "searchspaces/result.hpp"
@@ -9,7 +10,49 @@
 namespace betatune {
 namespace {
 
-constexpr double kFence = 3.0;  ///< quartile distances above the third quartile
+constexpr Eigen::Index kLeastForPower = 5;
+constexpr int kPowers = 20;  ///< that are tried, from 1 downwards
+constexpr double kPowerStep = 0.1;
+constexpr double kFence = 20;  ///< quartile distances above the third quartile
+
+/// Yeo and Johnson's power of y: bends large values down for lambda < 1, keeps the order.
+double bend(double y, double lambda) {
+  if (y >= 0) {
+    return lambda == 0 ? std::log1p(y) : std::expm1(lambda * std::log1p(y)) / lambda;
+  }
+  const double rest = 2 - lambda;  // >= 1 for lambda <= 1
+  return -std::expm1(rest * std::log1p(-y)) / rest;
+}
+
+void standardize(Eigen::VectorXd& y) {
+  y.array() -= y.mean();
+  const double deviation = std::sqrt(y.squaredNorm() / static_cast<double>(y.size()));
+  if (deviation > 1e-13) {
+    y /= deviation;
+  } else {
+    y.setZero();
+  }
+}
+
+/// The power under which standardized outputs look most like draws from one normal distribution.
+double best_power(const Eigen::VectorXd& y) {
+  double log_slopes = 0;
+  for (const double each : y) log_slopes += std::copysign(std::log1p(std::abs(each)), each);
+  double best = 1, highest = -std::numeric_limits<double>::infinity();
+  for (int step = 0; step <= kPowers; ++step) {
+    const double lambda = 1 - kPowerStep * step;
+    Eigen::VectorXd bent = y.unaryExpr([&](double each) { return bend(each, lambda); });
+    bent.array() -= bent.mean();
+    const double n = static_cast<double>(y.size());
+    const double likelihood =
+        -0.5 * n * std::log(bent.squaredNorm() / n) + (lambda - 1) * log_slopes;
+    if (likelihood > highest) {
+      highest = likelihood;
+      best = lambda;
+    }
+  }
+  return best;
+}
 
 /// The value that a share of the sorted numbers is below, interpolated.
 double quantile(const std::vector<double>& sorted, double share) {
@@ -43,12 +86,11 @@ Eigen::VectorXd transform_outputs(const Eigen::VectorXd& losses) {
   for (Eigen::Index i = 0; i < y.size(); ++i) {
     y[i] = std::isfinite(losses[i]) ? std::min(losses[i] / unit, worst) : worst;
   }
-  y.array() -= y.mean();
-  const double deviation = std::sqrt(y.squaredNorm() / static_cast<double>(y.size()));
-  if (deviation > 1e-13) {
-    y /= deviation;
-  } else {
-    y.setZero();
+  standardize(y);
+  if (y.size() >= kLeastForPower) {
+    const double lambda = best_power(y);
+    for (double& each : y) each = bend(each, lambda);
+    standardize(y);
   }
   return y;
 }

@@ -15,7 +15,7 @@ import mpmath
 import numpy as np
 from scipy.stats import qmc
 from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import Matern, WhiteKernel
+from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
 HERE = pathlib.Path(__file__).parent
 
@@ -24,13 +24,13 @@ def write(name, value):
     (HERE / name).write_text(json.dumps(value) + "\n")
 
 
-def numeric_case(n, d, noise, seed):
+def numeric_case(n, d, noise, amplitude, seed):
     rng = np.random.default_rng(seed)
     x, x_new = rng.random((n, d)), rng.random((7, d))
     lengthscales = rng.uniform(0.15, 1.5, d)
     y = np.sin(6 * x).sum(axis=1)
     y = (y - y.mean()) / y.std() if n > 1 else np.array([0.7])
-    kernel = Matern(lengthscales, nu=2.5) + WhiteKernel(noise)
+    kernel = ConstantKernel(amplitude) * Matern(lengthscales, nu=2.5) + WhiteKernel(noise)
     gp = GaussianProcessRegressor(kernel, optimizer=None, alpha=0.0).fit(x, y)
     value, gradient = gp.log_marginal_likelihood(kernel.theta, eval_gradient=True)
     mean, cov = gp.predict(x_new, return_cov=True)
@@ -39,9 +39,10 @@ def numeric_case(n, d, noise, seed):
         "outputs": y.tolist(),
         "lengthscales": lengthscales.tolist(),
         "noise": noise,
+        "amplitude": amplitude,
         "log_marginal_likelihood": value,
-        # By the logarithms of the length-scales, then of the noise.
-        "gradient": gradient.tolist(),
+        # By the logarithms of the length-scales, the noise and the amplitude.
+        "gradient": [*gradient[1:], gradient[0]],
         "new_points": x_new.tolist(),
         "mean": mean.tolist(),
         # Of the function itself: without the noise that scikit-learn adds.
@@ -94,6 +95,7 @@ def mixed_case():
         "outputs": y.tolist(),
         "lengthscales": lengthscales.tolist(),
         "noise": noise,
+        "amplitude": 1.0,
         "log_marginal_likelihood":
             -0.5 * y @ np.linalg.solve(k, y) - 0.5 * logdet - 6 * np.log(2 * np.pi),
         "new_points": x_new,
@@ -116,8 +118,9 @@ def improvement_case(z):
 
 
 def main():
-    write("regression.json", [numeric_case(1, 2, 0.1, 1), numeric_case(9, 3, 1e-2, 2),
-                              numeric_case(60, 6, 1e-4, 3), numeric_case(130, 10, 3e-3, 4)])
+    write("regression.json", [numeric_case(1, 2, 0.1, 1.0, 1), numeric_case(9, 3, 1e-2, 2.5, 2),
+                              numeric_case(60, 6, 1e-4, 0.3, 3),
+                              numeric_case(130, 10, 3e-3, 20.0, 4)])
     write("mixed.json", mixed_case())
     steps = [-40, -39.5, -30, -20, -12, -8, -6, -5.001, -5, -4.999, -4, -3, -2, -1, -0.5, 0, 0.25,
              1, 2, 4, 6, 10, 30]

@@ -48,7 +48,8 @@ void expect_close(const Eigen::VectorXd& actual, const Eigen::VectorXd& expected
 }
 
 void expect_posterior(const FeatureMap& map, const nlohmann::json& expected) {
-  const Hyperparameters at{vector_of(expected["lengthscales"]), expected["noise"].get<double>()};
+  const Hyperparameters at{vector_of(expected["lengthscales"]), expected["noise"].get<double>(),
+                           expected["amplitude"].get<double>()};
   const RowMatrix features = map.map(matrix_of(expected["points"]));
   const Eigen::VectorXd y = vector_of(expected["outputs"]);
 
@@ -75,7 +76,8 @@ TEST(GoldenGp, LikelihoodsGradientIsScikitLearns) {
   for (const nlohmann::json& expected : golden("regression.json")) {
     const std::vector<Column> columns(expected["lengthscales"].size());
     const FeatureMap map(columns);
-    const Hyperparameters at{vector_of(expected["lengthscales"]), expected["noise"].get<double>()};
+    const Hyperparameters at{vector_of(expected["lengthscales"]), expected["noise"].get<double>(),
+                             expected["amplitude"].get<double>()};
 
     Eigen::VectorXd gradient;
     log_marginal_likelihood(map, map.map(matrix_of(expected["points"])),

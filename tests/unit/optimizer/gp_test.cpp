@@ -49,7 +49,7 @@ Eigen::VectorXd outputs(Eigen::Index n, std::uint64_t seed) {
 }
 
 Hyperparameters some_hyperparameters(Eigen::Index d) {
-  Hyperparameters at{Eigen::VectorXd(d), 0.02};
+  Hyperparameters at{Eigen::VectorXd(d), 0.02, 1.3};
   for (Eigen::Index j = 0; j < d; ++j) at.lengthscales[j] = 0.3 + 0.25 * static_cast<double>(j);
   return at;
 }
@@ -203,18 +203,19 @@ TEST(GaussianProcess, WithOnePointAndWithNoneIsThePriorElsewhere) {
   points << 0.1, 0.1, 0.9, 0.9;
   const Prediction prior = gp.predict(gp.map().map(points), true);
   EXPECT_EQ(prior.mean[0], 0);
-  EXPECT_EQ(prior.variance[0], 1);
+  EXPECT_EQ(prior.variance[0], 1.3);
   EXPECT_EQ(prior.mean_slope.cwiseAbs().maxCoeff(), 0);
 
   gp.append(gp.map().map(points.topRows(1)));
   gp.set_outputs(Eigen::VectorXd::Constant(1, 2.0));
   const Prediction posterior = gp.predict(gp.map().map(points), false);
-  EXPECT_NEAR(posterior.mean[0], 2 / 1.02, 1e-12);
-  EXPECT_NEAR(posterior.variance[1], 1, 0.1);
+  EXPECT_NEAR(posterior.mean[0], 2 * 1.3 / 1.32, 1e-12);
+  EXPECT_NEAR(posterior.variance[1], 1.3, 0.1);
 }
 
 TEST(GaussianProcess, DuplicatedPointsAreHarmless) {
-  GaussianProcess gp(FeatureMap(std::vector<Column>(1)), {Eigen::VectorXd::Constant(1, 0.5), 1e-4});
+  GaussianProcess gp(FeatureMap(std::vector<Column>(1)),
+                     {Eigen::VectorXd::Constant(1, 0.5), 1e-4, 1});
   const RowMatrix points = RowMatrix::Constant(80, 1, 0.4);
   gp.append(gp.map().map(points));
   gp.set_outputs(outputs(80, 4));

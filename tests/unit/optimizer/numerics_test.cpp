@@ -143,8 +143,8 @@ TEST(GrowingFactor, InvertsAndWhitens) {
 
   EXPECT_LT((a * factor.inverse() - RowMatrix::Identity(75, 75)).cwiseAbs().maxCoeff(), 1e-11);
   EXPECT_LT((a * solved - b).cwiseAbs().maxCoeff(), 1e-11);
-  EXPECT_NEAR(factor.half_log_determinant(),
-              0.5 * std::log(Eigen::MatrixXd(a).determinant()), 1e-9);
+  EXPECT_NEAR(factor.half_log_determinant(), 0.5 * std::log(Eigen::MatrixXd(a).determinant()),
+              1e-9);
 }
 
 TEST(GrowingFactor, SurvivesASingularMatrix) {
