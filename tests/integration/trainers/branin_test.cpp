@@ -1,0 +1,38 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "support/fake_optimizer.hpp"
+#include "support/trainer_process.hpp"
+
+namespace betatune::testing {
+namespace {
+
+using ::testing::ElementsAre;
+
+const std::string kTrainer = BETATUNE_BINARY_DIR "/bin/betatune-trainer";
+
+struct Bench {
+  TemporaryFolder folder;
+  std::string endpoint = "ipc://" + (folder.path() / "socket").string();
+  FakeOptimizer optimizer{endpoint};
+};
+
+TEST(BraninPlugin, ReportsTheFunctionsValue) {
+  Bench bench;
+  TrainerProcess trainer(kTrainer, bench.endpoint);
+
+  Assign assign = make_assign(0, "branin", bench.folder.path());
+  assign.params = {{"x", 3.14159265358979}, {"y", 2.275}};  // one of its three minima
+  bench.optimizer.assign(assign);
+  ASSERT_TRUE(bench.optimizer.serve_all());
+
+  const Told& told = bench.optimizer.told(0);
+  EXPECT_EQ(told.done->end, AttemptEnd::reached) << told.done->message;
+  EXPECT_NEAR(told.last("loss"), 0.397887, 1e-6);
+  EXPECT_THAT(told.steps(), ElementsAre(1));
+  ASSERT_TRUE(told.checkpoint().has_value());
+  EXPECT_TRUE(std::filesystem::exists(bench.folder.path() / told.checkpoint()->uri / "state"));
+}
+
+}  // namespace
+}  // namespace betatune::testing

@@ -1,0 +1,51 @@
+#pragma once
+/// A real betatune-trainer for a test, with a folder of its own; both gone at the end.
+
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+#include "transport/message.hpp"
+
+namespace betatune::testing {
+
+class TemporaryFolder {
+ public:
+  TemporaryFolder();
+  ~TemporaryFolder();
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+class TrainerProcess {
+ public:
+  /// `program`: the build's betatune-trainer. `arguments` follow --connect.
+  TrainerProcess(const std::string& program, const std::string& endpoint,
+                 std::vector<std::string> arguments = {},
+                 std::vector<std::string> environment = {});
+  ~TrainerProcess();
+
+  pid_t pid() const { return pid_; }
+  void signal(int signal) const;
+  bool running();
+  /// Waits for its end; -signal if it was ended by one. Precondition: it ends.
+  int wait();
+
+ private:
+  pid_t pid_ = 0;
+  bool reaped_ = false;
+  int status_ = 0;
+};
+
+/// An assignment of `plugin`, trial `trial`, attempt 1, one step, objective `loss`.
+Assign make_assign(std::uint64_t trial, const std::string& plugin,
+                   const std::filesystem::path& study);
+
+/// Processes whose environment or arguments hold `mark`.
+std::vector<pid_t> processes_with(const std::string& mark);
+
+}  // namespace betatune::testing

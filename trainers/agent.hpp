@@ -1,0 +1,20 @@
+#pragma once
+/// The running trainer: AgentCore between a socket to the optimizer and the worker processes.
+
+#include <string>
+
+#include "trainers/agent_core.hpp"
+
+namespace betatune {
+
+struct AgentSetup {
+  AgentOptions options;
+  std::string endpoint;
+  Milliseconds kill_grace{10'000};  ///< from SIGTERM to SIGKILL of a worker
+};
+
+/// Until the study ends, the optimizer stays away, or a signal says so: SIGUSR1 finishes what runs;
+/// SIGTERM or SIGINT saves what runs and leaves, the second one at once. Returns the exit status.
+int run_agent(const AgentSetup& setup);
+
+}  // namespace betatune

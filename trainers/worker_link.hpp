@@ -1,0 +1,72 @@
+#pragma once
+/// What the agent and a worker process say to each other: one JSON object per packet.
+///
+///   worker -> agent   {"report": {"step": 3, "metrics": {...}, "checkpoint": {...}}}
+///                     {"done": {"end": "reached", "step": 9, "failure": "user", "message": "..."}}
+///   agent -> worker   {"action": "stop"}
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "trainers/posix.hpp"
+#include "transport/message.hpp"
+
+namespace betatune {
+
+/// Everything a worker process is given.
+struct WorkerJob {
+  Assign assign;
+  std::map<std::string, std::string> environment;  ///< added to the inherited one
+  std::int64_t grace_ms = 10'000;                  ///< between SIGTERM and SIGKILL of a command
+  static constexpr auto fields() {
+    return std::tuple{Field{"assign", &WorkerJob::assign, "the assignment"},
+                      defaulted("environment", &WorkerJob::environment, "variables to set"),
+                      defaulted("grace_ms", &WorkerJob::grace_ms, "from SIGTERM to SIGKILL")};
+  }
+};
+
+/// How a worker's attempt ended, in its own words. `end` is reached, stopped, paused or failed.
+struct WorkerEnd {
+  AttemptEnd end = AttemptEnd::reached;
+  Step step = 0;
+  std::optional<FailureClass> failure;
+  std::string message;
+  static constexpr auto fields() {
+    return std::tuple{Field{"end", &WorkerEnd::end, "how"},
+                      Field{"step", &WorkerEnd::step, "where"},
+                      Field{"failure", &WorkerEnd::failure, "class"},
+                      defaulted("message", &WorkerEnd::message, "for people")};
+  }
+};
+WorkerEnd failed_end(Step step, FailureClass failure, std::string message);
+
+struct WorkerReport {
+  Step step = 0;
+  Metrics metrics;
+  std::optional<ArtifactRef> checkpoint;
+};
+
+using WorkerMessage = std::variant<WorkerReport, WorkerEnd>;
+std::string encode_worker_message(const WorkerMessage& message);
+Result<WorkerMessage> decode_worker_message(const std::string& packet);
+
+std::string encode_action(Action action);
+
+/// The worker's end of the line. Blocks while the agent does not read: a report is never dropped.
+class WorkerLink {
+ public:
+  explicit WorkerLink(int fd) : fd_(fd) {}
+
+  /// Ends the process if the agent is gone: nobody would ever hear of its work.
+  void send(const WorkerMessage& message);
+  /// What was decided so far; once stop or pause, it stays so.
+  Action decision();
+  int fd() const { return fd_; }
+
+ private:
+  int fd_;
+  Action decision_ = Action::go_on;
+};
+
+}  // namespace betatune
