@@ -23,6 +23,7 @@ constexpr auto kFirstRetry = 100ms;
 constexpr auto kLongestRetry = 5'000ms;
 /// A launched trainer that has died this often, with none ever connected, will not come.
 constexpr int kHopelessStarts = 3;
+constexpr std::uint64_t kRefusalsLogged = 10;
 /// After BYE, so that trainers can end by themselves.
 constexpr auto kLauncherGrace = 3'000ms;
 
@@ -45,6 +46,7 @@ class Server {
     BETATUNE_CHECK(socket_->bind(options_.bind.endpoint));
     pool_ = std::make_unique<WorkerPool>(options_.plan_threads);
     take(parts_.coordinator.start(monotonic_now()));
+    take_requests();
     flush();
     if (parts_.launcher != nullptr && !over()) {
       BETATUNE_CHECK(parts_.launcher->start(
@@ -92,7 +94,10 @@ class Server {
     refusal.code = error.substr(0, colon);
     refusal.message = error.substr(std::min(colon + 2, error.size()));
     socket_->send(to, encode_message(refusal));
-    log().warn("refused a message: {}", error);
+    // A peer that sends nothing but nonsense must not fill the log as well.
+    ++refused_;
+    if (refused_ < kRefusalsLogged) log().warn("refused a message: {}", error);
+    if (refused_ == kRefusalsLogged) log().warn("further refused messages are not logged");
   }
 
   void step(const Input& input) { take(parts_.coordinator.step(input, monotonic_now())); }
@@ -278,6 +283,7 @@ class Server {
   bool retrying_ = false;
   std::chrono::milliseconds delay_ = kFirstRetry;
   bool interrupted_ = false;
+  std::uint64_t refused_ = 0;
   bool joined_ = false;
   int dead_starts_ = 0;
   std::string last_detail_;

@@ -126,6 +126,7 @@ Result<Bind> bind_loopback(const std::string& bind, const fs::path& study_dir) {
   const fs::path file = study_dir / "token";
   std::error_code failed;
   if (!fs::exists(file, failed)) {
+    fs::create_directories(study_dir, failed);
     BETATUNE_TRY(const std::string fresh, random_token());
     BETATUNE_CHECK(write_token(file, fresh));
   }

@@ -1,6 +1,7 @@
 #pragma once
 /// A study served for real (sockets, SQLite, threads) inside a test process.
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <thread>
@@ -53,7 +54,10 @@ inline std::shared_ptr<const StudySpec> simple_study(const std::filesystem::path
 /// Opens `spec` in its folder and serves it on another thread until it ends.
 class ServedStudy {
  public:
-  explicit ServedStudy(std::shared_ptr<const StudySpec> spec) {
+  using WrapStore = std::function<std::unique_ptr<StudyStore>(std::unique_ptr<StudyStore>)>;
+
+  /// `wrap` may put a store that fails in front of the real one.
+  explicit ServedStudy(std::shared_ptr<const StudySpec> spec, const WrapStore& wrap = {}) {
     Diagnostics diagnostics;
     SessionOptions options;
     const auto bind = resolve_bind(spec->server.bind, study_directory(*spec));
@@ -66,6 +70,7 @@ class ServedStudy {
       assertion_failed("the session opens", __FILE__, __LINE__, session.error().message);
     }
     session_ = std::move(session).value();
+    if (wrap) session_.store = wrap(std::move(session_.store));
   }
   ~ServedStudy() {
     if (thread_.joinable()) thread_.join();

@@ -23,6 +23,7 @@ struct WireTrainerOptions {
   std::function<double(const Configuration&, Step)> loss = [](const Configuration&, Step) {
     return 0.0;
   };
+  std::function<void(const Assign&)> on_assign = [](const Assign&) {};
   bool send_twice = false;  ///< every message, as a network may
   int reconnect_every = 0;  ///< a new session after so many assignments; 0: never
   int garbage_every = 0;    ///< a message of nonsense after so many assignments; 0: never
@@ -72,13 +73,15 @@ class WireTrainer {
   void say_hello() {
     Hello hello;
     hello.trainer = options_.name;
-    hello.session = std::string(31, '0') + std::to_string(session_ % 10);
+    hello.session = std::to_string(100'000'000 + session_);
     hello.token = options_.token;
     hello.slots = options_.slots;
     hello.sdk = "wire_trainer";
     hello.held = held();
     send(hello);
   }
+
+  void say_ready() { send(Ready{options_.slots - static_cast<int>(work_.size())}); }
 
   std::vector<Held> held() const {
     std::vector<Held> all;
@@ -106,13 +109,14 @@ class WireTrainer {
   void on(const Welcome& welcome) {
     if (std::exchange(welcome_, true)) return;
     for (const Held& held : welcome.drop) work_.erase({held.trial, held.attempt});
-    send(Ready{options_.slots - static_cast<int>(work_.size())});
+    say_ready();
     repeat();
   }
   void on(const Assign& assign) {
     const WorkKey key{assign.trial, assign.attempt};
     if (work_.count(key) != 0) return;
     const auto count = ++assigned;
+    options_.on_assign(assign);
     Work work;
     for (Step step = assign.from + 1; step <= assign.until; ++step) {
       const auto seq = static_cast<std::uint64_t>(step - assign.from);
@@ -149,7 +153,7 @@ class WireTrainer {
     waiting.erase(waiting.begin(), waiting.upper_bound(ack.seq));
     if (!ack.done) return;
     work_.erase(found);
-    send(Ready{options_.slots - static_cast<int>(work_.size())});
+    say_ready();
   }
   void on(const Beat& beat) {
     for (const Held& held : beat.drop) work_.erase({held.trial, held.attempt});
@@ -183,6 +187,8 @@ class WireTrainer {
         Beat beat;
         beat.held = held();
         send(beat);
+        // Absolute, and said again with every beat: one that was lost would leave slots empty.
+        say_ready();
         repeat();
       } else {
         say_hello();
