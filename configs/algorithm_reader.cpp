@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "configs/node_data.hpp"
 #include "configs/study_reader.hpp"
 
 namespace betatune {
@@ -30,6 +31,15 @@ bool read_known(const ConfigNode& node, const std::string& path, Diagnostics& di
   return read_config(node.without(others), path, diagnostics, into);
 }
 
+// The options of a policy: what stands beside its name, with the mark of the name, so that what is
+// wrong with the policy as a whole points there.
+ConfigNode options_of(const ConfigNode& node, const std::vector<std::string>& own_keys) {
+  auto data = ConfigNodeBuilder::look(node.without(own_keys));
+  if (node.kind() == Kind::string) data = {Kind::mapping, node.mark(), {}, {}, 0, {}, {}};
+  if (const ConfigNode* name = node.find("name")) data.mark = name->mark();
+  return ConfigNodeBuilder::make(std::move(data));
+}
+
 bool check_name(const ConfigNode& node, const std::string& path, const std::string& name,
                 Diagnostics& diagnostics) {
   if (!name.empty()) return true;
@@ -42,11 +52,11 @@ PolicySpec read_scheduler(const ConfigNode& node, Diagnostics& diagnostics) {
   if (node.is_null()) return {fields.name, {}};
   if (node.kind() == Kind::string) {
     check_name(node, "algorithm.scheduler", node.text(), diagnostics);
-    return {node.text(), {}};
+    return {node.text(), options_of(node, {})};
   }
   read_known(node, "algorithm.scheduler", diagnostics, fields);
   check_name(node, "algorithm.scheduler.name", fields.name, diagnostics);
-  return {fields.name, node.without(keys_of<SchedulerFields>())};
+  return {fields.name, options_of(node, keys_of<SchedulerFields>())};
 }
 
 std::optional<Configuration> read_point(const ConfigNode& node, const std::string& path,
@@ -77,7 +87,7 @@ AlgorithmSpec read_algorithm(const ConfigNode& node, Diagnostics& diagnostics) {
   if (node.is_null()) return spec;
   if (node.kind() == Kind::string) {
     check_name(node, "algorithm", node.text(), diagnostics);
-    spec.searcher.name = node.text();
+    spec.searcher = {node.text(), options_of(node, {})};
     return spec;
   }
   // Reserved for a later version, so no searcher's option.
@@ -86,7 +96,7 @@ AlgorithmSpec read_algorithm(const ConfigNode& node, Diagnostics& diagnostics) {
   check_name(node, "algorithm.name", fields.name, diagnostics);
   std::vector<std::string> own = keys_of<AlgorithmFields>();
   own.emplace_back("transfer");
-  spec.searcher = {fields.name, node.without(own)};
+  spec.searcher = {fields.name, options_of(node, own)};
   spec.scheduler = read_scheduler(fields.scheduler, diagnostics);
   spec.initial = std::move(fields.initial);
   return spec;

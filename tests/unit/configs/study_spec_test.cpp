@@ -125,6 +125,8 @@ TEST(StudySpec, KeepsPolicyOptionsForTheirMakers) {
   EXPECT_EQ(spec.algorithm.scheduler.name, "hyperband");
   EXPECT_EQ(spec.algorithm.scheduler.options.to_json(), Json::parse(R"({"eta": 4})"));
   EXPECT_EQ(spec.algorithm.scheduler.options.find("eta")->mark().line, 20);
+  EXPECT_EQ(spec.algorithm.searcher.options.mark().line, 18);
+  EXPECT_EQ(spec.algorithm.searcher.options.mark().column, 9);
   EXPECT_EQ(spec.algorithm.initial.points.size(), 1u);
   EXPECT_EQ(spec.algorithm.initial.design, "random");
   EXPECT_EQ(spec.algorithm.initial.count, 7);
