@@ -122,4 +122,20 @@ void check_initial_points(const InitialSpec& initial, const SearchSpace& space,
   }
 }
 
+void add_default_point(const SearchSpace& space, InitialSpec& initial) {
+  const auto parameters = space.parameters();
+  const bool any = std::any_of(parameters.begin(), parameters.end(), [](const Parameter& each) {
+    return each.default_value.has_value();
+  });
+  const auto defaults = any ? space.complete({}) : Error{};
+  if (!defaults) return;
+  Diagnostics reported;  // a point that cannot be read was reported before
+  for (const ConfigNode& node : initial.points) {
+    const auto point = read_point(node, "", reported);
+    const auto complete = point ? space.complete(*point) : Error{};
+    if (complete && complete.value() == defaults.value()) return;
+  }
+  initial.points.insert(initial.points.begin(), ConfigNode::from_json(Json::object(), ""));
+}
+
 }  // namespace betatune

@@ -20,7 +20,7 @@ constexpr std::array kPlanned = {
     PlannedKey{"objective.threshold", "The reference point of several objectives.", "remove it"},
     PlannedKey{"objectives.*.threshold", "The reference point of several objectives.", "remove it"},
     PlannedKey{"parameters.*.prior", "Where a person believes the optimum is.",
-               "use `default`: the first trial tries it"},
+               "put it into algorithm.initial.points"},
     PlannedKey{"stopping.gpu_hours", "A budget of GPU time.", "use stopping.wall_time"},
     PlannedKey{"stopping.no_gain", "Ending when nothing gets better.",
                "use stopping.trials and objective.target"},

@@ -27,7 +27,8 @@ namespace field_docs {
 inline constexpr const char* kWhen =
     "The parameter exists only where this holds: a mapping {other: value} or {other: [a, b]}, or "
     "an expression.";
-inline constexpr const char* kDefault = "Tried first, and used where a value is left out.";
+inline constexpr const char* kDefault =
+    "Used where a value is left out. If all parameters have one, the first trial tries them.";
 }  // namespace field_docs
 
 struct RealFields {

@@ -55,6 +55,8 @@ SearchSpace read_space(const std::vector<ConfigNode::Entry>& parameters,
 AlgorithmSpec read_algorithm(const ConfigNode& node, Diagnostics& diagnostics);
 void check_initial_points(const InitialSpec& initial, const SearchSpace& space,
                           Diagnostics& diagnostics);
+/// Where the defaults make a configuration that no point is, it comes first.
+void add_default_point(const SearchSpace& space, InitialSpec& initial);
 
 /// What types cannot say: ranges, names, sections that need each other. study_checks.cpp
 void check_study(const ConfigNode& root, const StudySpec& spec, Diagnostics& diagnostics);

@@ -86,6 +86,7 @@ void take_space(const StudyFile& file, const ConfigNode& root, const ConfigNode&
   spec.document = document_of(root, entries);
   if (complete && context.diagnostics.problems().size() == before) {
     check_initial_points(spec.algorithm.initial, spec.space, context.diagnostics);
+    add_default_point(spec.space, spec.algorithm.initial);
   }
   std::vector<std::string> names;
   for (const ConfigNode::Entry& entry : entries) names.push_back(entry.key);

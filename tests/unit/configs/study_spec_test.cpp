@@ -132,6 +132,24 @@ TEST(StudySpec, KeepsPolicyOptionsForTheirMakers) {
   EXPECT_EQ(spec.algorithm.initial.count, 7);
 }
 
+TEST(StudySpec, TriesTheDefaultsFirstIfTheyAreAConfiguration) {
+  const std::string head =
+      "version: 1\nstudy: {name: demo}\nstopping: {trials: 5}\ntrainer: {plugin: demo}\n"
+      "parameters:\n  x: {type: int, min: 1, max: 9, default: 3}\n";
+  const auto points = [](const std::string& yaml) {
+    Json out = Json::array();
+    for (const auto& each : read_good(yaml).algorithm.initial.points) out.push_back(each.to_json());
+    return out;
+  };
+
+  EXPECT_EQ(points(head), Json::parse("[{}]"));
+  EXPECT_EQ(points(head + "algorithm: {initial: {points: [{x: 7}]}}\n"),
+            Json::parse(R"([{}, {"x": 7}])"));
+  EXPECT_EQ(points(head + "algorithm: {initial: {points: [{x: 7}, {x: 3}]}}\n"),
+            Json::parse(R"([{"x": 7}, {"x": 3}])"));
+  EXPECT_EQ(points(head + "  y: {type: int, min: 1, max: 9}\n"), Json::array());
+}
+
 TEST(StudySpec, HasDefaultsForWhatIsLeftOut) {
   const StudySpec spec = read_good(small(""));
 
