@@ -1,5 +1,6 @@
 /// `betatune`: one file per subcommand in cli/.
 
+#include "optimizer/cli/check.hpp"
 #include "optimizer/cli/commands.hpp"
 #include "optimizer/cli/simulate_command.hpp"
 
@@ -7,6 +8,7 @@ namespace {
 
 constexpr const char* kDescription =
     "Betatune: tunes the hyper-parameters of training jobs.\n\n"
+    "  betatune check study.yaml     what is wrong with a study file, and what it means\n"
     "  betatune run study.yaml       start a study, or go on with it\n"
     "  betatune status study.yaml    how far it is\n"
     "  betatune best study.yaml      the best configuration, and where its model is\n";
@@ -21,6 +23,8 @@ int main(int argc, char** argv) {
   int exit_code = exit_codes::kDone;
   add_run_command(app, exit_code);
   add_simulate_command(app, exit_code);
+  add_check_command(app, exit_code);
+  add_schema_command(app, exit_code);
   add_version_command(app, exit_code);
   try {
     app.parse(argc, argv);

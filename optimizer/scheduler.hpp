@@ -49,7 +49,11 @@ class Scheduler {
 
 using SchedulerRegistry = Registry<Scheduler, PolicyContext>;
 
-/// `auto` resolved, then made from the registry; unknown names are diagnostics with a suggestion.
+/// The names in the registries that the study's policies mean, `auto` resolved.
+std::string scheduler_name(const StudySpec& spec);
+std::string searcher_name(const StudySpec& spec);
+
+/// Made from the registry by those names; unknown ones are diagnostics with a suggestion.
 std::unique_ptr<Scheduler> make_scheduler(const StudySpec& spec, Diagnostics& diagnostics);
 std::unique_ptr<Searcher> make_searcher(const StudySpec& spec, Diagnostics& diagnostics);
 

@@ -27,12 +27,15 @@ bool check_fidelity(const char* name, const StudySpec& spec, const ConfigNode& n
   return false;
 }
 
+std::string scheduler_name(const StudySpec& spec) {
+  const std::string& wanted = spec.algorithm.scheduler.name;
+  if (!wanted.empty() && wanted != "auto") return wanted;
+  return spec.fidelity && spec.fidelity->min < spec.fidelity->max ? "asha" : "fifo";
+}
+
 std::unique_ptr<Scheduler> make_scheduler(const StudySpec& spec, Diagnostics& diagnostics) {
   const PolicySpec& wanted = spec.algorithm.scheduler;
-  std::string name = wanted.name;
-  if (name.empty() || name == "auto") {
-    name = spec.fidelity && spec.fidelity->min < spec.fidelity->max ? "asha" : "fifo";
-  }
+  const std::string name = scheduler_name(spec);
   if (const auto* entry = SchedulerRegistry::find(name)) {
     return entry->make(PolicyContext{spec}, wanted.options, diagnostics);
   }

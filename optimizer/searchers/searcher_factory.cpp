@@ -4,9 +4,14 @@
 
 namespace betatune {
 
+std::string searcher_name(const StudySpec& spec) {
+  const std::string& wanted = spec.algorithm.searcher.name;
+  return wanted.empty() || wanted == "auto" ? "gp" : wanted;
+}
+
 std::unique_ptr<Searcher> make_searcher(const StudySpec& spec, Diagnostics& diagnostics) {
   const PolicySpec& wanted = spec.algorithm.searcher;
-  const std::string name = wanted.name.empty() || wanted.name == "auto" ? "gp" : wanted.name;
+  const std::string name = searcher_name(spec);
   if (const auto* entry = SearcherRegistry::find(name)) {
     return entry->make(PolicyContext{spec}, wanted.options, diagnostics);
   }
