@@ -1,5 +1,6 @@
 /// `betatune`: one file per subcommand in cli/.
 
+#include "optimizer/cli/ask_tell_command.hpp"
 #include "optimizer/cli/check.hpp"
 #include "optimizer/cli/commands.hpp"
 #include "optimizer/cli/simulate_command.hpp"
@@ -25,6 +26,7 @@ int main(int argc, char** argv) {
   add_simulate_command(app, exit_code);
   add_check_command(app, exit_code);
   add_schema_command(app, exit_code);
+  add_ask_tell_command(app, exit_code);
   add_version_command(app, exit_code);
   try {
     app.parse(argc, argv);

@@ -70,6 +70,7 @@ Result<CoordinatorOptions> settings_of(const StudySession& session, const fs::pa
   settings.wall_offset_us = wall_offset_us();
   settings.fresh_seed = draw_seed();
   settings.rejoin_grace = options.rejoin_grace;
+  if (options.ahead) settings.ahead = *options.ahead;
   return settings;
 }
 
