@@ -27,6 +27,14 @@ int main(int argc, char** argv) {
   add_check_command(app, exit_code);
   add_schema_command(app, exit_code);
   add_ask_tell_command(app, exit_code);
+  add_status_command(app, exit_code);
+  add_best_command(app, exit_code);
+  add_trials_command(app, exit_code);
+  add_show_command(app, exit_code);
+  add_export_command(app, exit_code);
+  add_enqueue_command(app, exit_code);
+  add_stop_command(app, exit_code);
+  add_plugin_command(app, exit_code);
   add_version_command(app, exit_code);
   try {
     app.parse(argc, argv);

@@ -13,10 +13,15 @@
 namespace betatune {
 
 /// A wish that another process left in the store (betatune enqueue, stop), to be taken by the
-/// optimizer that owns the study, now or at its next start.
+/// optimizer that owns the study, now or at its next start:
+///
+///   enqueue      {"params": {...}}   a complete configuration (space.complete)
+///   stop_trial   {"trial": 3}
+///   drain        {}                  meant for the optimizer that runs now: one that finds it at its
+///                                    start takes it without acting on it
 struct StoredRequest {
   std::int64_t id = 0;
-  std::string kind;  ///< "enqueue", "stop_trial", "drain"
+  std::string kind;
   Json body;
 };
 

@@ -53,6 +53,11 @@ TrialRow trial_of(const Statement& row) {
   return trial;
 }
 
+ReportRow report_of(const Statement& row) {
+  return {static_cast<std::uint64_t>(row.integer(0)), row.integer(1), row.optional_real(2),
+          json_of(row, 3), row.integer(4)};
+}
+
 /// What `sort` stands for in SQL; names of parameters and metrics are looked up by bound paths.
 std::string sort_expression(const std::string& sort) {
   static const std::map<std::string, std::string> known = {
@@ -76,10 +81,12 @@ class SqliteReader final : public StudyReader {
       : database_(std::move(database)), directory_(std::move(directory)) {}
 
   Result<StudySummary> summary() override;
-  Status trials(const TrialQuery& query, const std::function<bool(TrialRow)>& each) override;
+  Status trials(const TrialQuery& query, const std::function<bool(const TrialRow&)>& each) override;
   Result<std::optional<TrialRow>> trial(TrialId id) override;
   Result<std::vector<AttemptRow>> attempts(TrialId id) override;
   Result<std::vector<ReportRow>> reports(TrialId id) override;
+  Status all_reports(
+      const std::function<bool(std::uint64_t trial, const ReportRow&)>& each) override;
   Result<std::vector<std::string>> parameter_names() override { return keys_of("params"); }
   Result<std::vector<std::string>> metric_names() override { return keys_of("metrics"); }
 
@@ -155,7 +162,8 @@ Result<StudySummary> SqliteReader::summary() {
   return summary;
 }
 
-Status SqliteReader::trials(const TrialQuery& query, const std::function<bool(TrialRow)>& each) {
+Status SqliteReader::trials(const TrialQuery& query,
+                            const std::function<bool(const TrialRow&)>& each) {
   const std::string by = sort_expression(query.sort);
   // Rows without a value come last in both directions.
   const std::string order =
@@ -212,8 +220,19 @@ Result<std::vector<ReportRow>> SqliteReader::reports(TrialId id) {
   for (;;) {
     BETATUNE_TRY(const bool row, rows.step());
     if (!row) return found;
-    found.push_back({static_cast<std::uint64_t>(rows.integer(0)), rows.integer(1),
-                     rows.optional_real(2), json_of(rows, 3), rows.integer(4)});
+    found.push_back(report_of(rows));
+  }
+}
+
+Status SqliteReader::all_reports(
+    const std::function<bool(std::uint64_t trial, const ReportRow&)>& each) {
+  BETATUNE_TRY(Statement rows,
+               database_.prepare("SELECT attempt, step, loss, metrics, at_us, trial FROM"
+                                 " report_rows ORDER BY seq"));
+  for (;;) {
+    BETATUNE_TRY(const bool row, rows.step());
+    if (!row) return Ok{};
+    if (!each(static_cast<std::uint64_t>(rows.integer(5)), report_of(rows))) return Ok{};
   }
 }
 

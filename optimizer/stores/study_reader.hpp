@@ -80,10 +80,14 @@ class StudyReader {
 
   virtual Result<StudySummary> summary() = 0;
   /// Calls `each` for every row in order, without holding all of them; false ends it.
-  virtual Status trials(const TrialQuery& query, const std::function<bool(TrialRow)>& each) = 0;
+  virtual Status trials(const TrialQuery& query,
+                        const std::function<bool(const TrialRow&)>& each) = 0;
   virtual Result<std::optional<TrialRow>> trial(TrialId id) = 0;
   virtual Result<std::vector<AttemptRow>> attempts(TrialId id) = 0;
   virtual Result<std::vector<ReportRow>> reports(TrialId id) = 0;
+  /// Every report of the study, in the order of the log; false ends it.
+  virtual Status all_reports(
+      const std::function<bool(std::uint64_t trial, const ReportRow&)>& each) = 0;
   /// Names of all parameters and of all metrics that any trial has, sorted.
   virtual Result<std::vector<std::string>> parameter_names() = 0;
   virtual Result<std::vector<std::string>> metric_names() = 0;

@@ -1,0 +1,148 @@
+#include <charconv>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "configs/study_spec.hpp"
+#include "optimizer/cli/commands.hpp"
+#include "optimizer/cli/output.hpp"
+#include "optimizer/cli/study_argument.hpp"
+#include "optimizer/store.hpp"
+
+namespace betatune {
+namespace {
+
+struct Options {
+  std::string study;
+  std::string json_params;
+  std::vector<std::string> params;
+  bool json = false;
+};
+
+Error usage(std::string message) {
+  return Error{ErrorKind::invalid_argument, std::move(message)};
+}
+
+template <class T>
+std::optional<T> parse_number(const std::string& text) {
+  T number{};
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (code != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+/// A choice is meant by its text, so that "64" finds the number 64 and the word "64" alike.
+std::optional<Value> choice_of(const Parameter& parameter, const std::string& text) {
+  const std::vector<Value>* values = nullptr;
+  if (const auto* ordinal = std::get_if<Ordinal>(&parameter.domain)) values = &ordinal->values;
+  if (const auto* choice = std::get_if<Categorical>(&parameter.domain)) values = &choice->values;
+  if (values == nullptr) return std::nullopt;
+  for (const Value& value : *values) {
+    if (to_text(value) == text) return value;
+  }
+  return std::nullopt;
+}
+
+Value value_of(const SearchSpace& space, const std::string& name, const std::string& text) {
+  if (const Parameter* parameter = space.find(name)) {
+    if (const auto choice = choice_of(*parameter, text)) return *choice;
+  }
+  if (const auto integer = parse_number<std::int64_t>(text)) return *integer;
+  if (const auto real = parse_number<double>(text)) return *real;
+  if (text == "true" || text == "false") return text == "true";
+  return text;
+}
+
+Result<Configuration> partial_of(const SearchSpace& space, const Options& options) {
+  Configuration partial;
+  if (!options.json_params.empty()) {
+    const Json json = Json::parse(options.json_params, nullptr, false);
+    if (!json.is_object()) return usage("--params: expected a JSON object, as '{\"lr\": 0.1}'");
+    BETATUNE_TRY(partial, configuration_from_json(json));
+  }
+  for (const std::string& each : options.params) {
+    const std::size_t equals = each.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      return usage(fmt::format("-p {}: expected NAME=VALUE", each));
+    }
+    const std::string name = each.substr(0, equals);
+    partial[name] = value_of(space, name, each.substr(equals + 1));
+  }
+  return partial;
+}
+
+/// The space that the study was recorded with: the file beside it may have changed since.
+std::optional<SearchSpace> recorded_space(const StudySummary& study, int& exit_code) {
+  Diagnostics diagnostics;
+  const auto node = ConfigNode::from_json(study.document, "the recorded study file");
+  StudySpec spec = read_study(node, std::filesystem::current_path(), diagnostics);
+  if (diagnostics.ok()) return std::move(spec.space);
+  std::fputs(diagnostics.render(::isatty(STDERR_FILENO) != 0).c_str(), stderr);
+  exit_code = exit_codes::kInvalidConfig;
+  return std::nullopt;
+}
+
+void say_when(const StudySummary& study, const StudyPlace& place) {
+  if (study.optimizer_pid != 0) {
+    fmt::print(stderr, "enqueued: the running optimizer tries it next\n");
+  } else if (!study.closed_reason.empty()) {
+    fmt::print(stderr,
+               "enqueued, but the study is finished ({}): raise its budget under `stopping` and "
+               "`betatune run` it again\n",
+               study.closed_reason);
+  } else {
+    fmt::print(stderr, "enqueued: `betatune run {}` tries it first\n", place.argument);
+  }
+}
+
+Status enqueue(const StudyPlace& place, const Json& params) {
+  BETATUNE_TRY(auto store, open_sqlite_store(place.directory, OpenMode::request_only));
+  return store->add_request("enqueue", Json{{"params", params}});
+}
+
+int run(const Options& options) {
+  int exit_code = exit_codes::kDone;
+  const auto place = find_study(options.study, exit_code);
+  if (!place) return exit_code;
+  const auto reader = open_study(*place, exit_code);
+  if (!reader) return exit_code;
+  const auto study = reader->summary();
+  if (!study) return report_error(study.error());
+  const auto space = recorded_space(study.value(), exit_code);
+  if (!space) return exit_code;
+  const auto partial = partial_of(*space, options);
+  if (!partial) return report_error(partial.error());
+  const auto complete = space->complete(partial.value());
+  if (!complete) return report_error(complete.error());
+
+  const Json params = to_json(complete.value());
+  const Status done = enqueue(*place, params);
+  if (!done) return report_error(done.error());
+  say_when(study.value(), *place);
+  if (options.json) {
+    print_json(
+        Json{{"schema", "betatune.enqueue/1"}, {"study", study.value().name}, {"params", params}});
+  } else {
+    fmt::print("{}\n", assignments_text(params));
+  }
+  return exit_codes::kDone;
+}
+
+}  // namespace
+
+void add_enqueue_command(CLI::App& app, int& exit_code) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command =
+      app.add_subcommand("enqueue",
+                         "Try a configuration by hand; what is left out takes its default.\n\n"
+                         "  betatune enqueue branin -p x=3.1 -p y=2.3\n"
+                         "  betatune enqueue branin --params '{\"x\": 3.1, \"y\": 2.3}'\n");
+  command->add_option("STUDY", options->study, kStudyHelp)->required();
+  command->add_option("-p", options->params, "A parameter's value; may be repeated.")
+      ->type_name("NAME=VALUE")
+      ->allow_extra_args(false);
+  command->add_option("--params", options->json_params, "Several at once.")->type_name("JSON");
+  command->add_flag("--json", options->json, "Print a JSON object (betatune.enqueue/1).");
+  command->callback([options, &exit_code] { exit_code = run(*options); });
+}
+
+}  // namespace betatune

@@ -1,0 +1,140 @@
+#include <cstdio>
+#include <fmt/format.h>
+
+#include "optimizer/cli/commands.hpp"
+#include "optimizer/cli/output.hpp"
+#include "optimizer/cli/study_argument.hpp"
+
+namespace betatune {
+namespace {
+
+struct Options {
+  std::string format;
+  std::string study;
+  bool observations = false;
+};
+
+/// RFC 4180: quoted only where it must be.
+std::string csv_text(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) {
+    if (c == '"') quoted += '"';
+    quoted += c;
+  }
+  return quoted + '"';
+}
+
+std::string csv_value(const Json& object, const std::string& name) {
+  const auto found = object.find(name);
+  if (!object.is_object() || found == object.end() || found->is_null()) return "";
+  return csv_text(found->is_string() ? found->get<std::string>() : found->dump());
+}
+
+template <class T>
+std::string csv_number(const std::optional<T>& number) {
+  return number ? fmt::format("{}", *number) : std::string();
+}
+
+std::string csv_time(const std::optional<std::int64_t>& at_us) {
+  return at_us ? utc_text(*at_us) : std::string();
+}
+
+void put_line(const std::string& line) {
+  fmt::print("{}\n", line);
+}
+
+Status trials_csv(StudyReader& reader, const Objective& objective) {
+  BETATUNE_TRY(const auto parameters, reader.parameter_names());
+  BETATUNE_TRY(const auto metrics, reader.metric_names());
+  std::string header =
+      "id,state,outcome,loss,value,step,origin,attempts,failures,failure,checkpoint,created_at,"
+      "started_at,ended_at,seconds";
+  for (const std::string& name : parameters) header += "," + csv_text("params." + name);
+  for (const std::string& name : metrics) header += "," + csv_text("metrics." + name);
+  put_line(header);
+  return reader.trials({}, [&](const TrialRow& trial) {
+    const std::string value =
+        trial.loss ? fmt::format("{}", objective.value(*trial.loss)) : std::string();
+    std::string line = fmt::format(
+        "{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}", trial.id, trial.state,
+        trial.outcome.value_or(""), csv_number(trial.loss), value, trial.step,
+        csv_text(trial.origin), trial.attempts, trial.failures, trial.failure.value_or(""),
+        csv_text(trial.checkpoint.value_or("")), utc_text(trial.created_at_us),
+        csv_time(trial.started_at_us), csv_time(trial.ended_at_us), csv_number(seconds_of(trial)));
+    for (const std::string& name : parameters) line += "," + csv_value(trial.params, name);
+    for (const std::string& name : metrics) line += "," + csv_value(trial.metrics, name);
+    put_line(line);
+    return true;
+  });
+}
+
+Status trials_jsonl(StudyReader& reader, const Objective& objective) {
+  return reader.trials({}, [&](const TrialRow& trial) {
+    print_json(trial_json(trial, objective));
+    return true;
+  });
+}
+
+/// One line per metric of each report: the `observations` view.
+void put_observations(const ReportRow& report, std::uint64_t trial, bool csv) {
+  if (!csv) {
+    print_json(Json{{"trial", trial},
+                    {"attempt", report.attempt},
+                    {"step", report.step},
+                    {"loss", report.loss ? Json(*report.loss) : Json(nullptr)},
+                    {"metrics", report.metrics},
+                    {"at", utc_text(report.at_us)}});
+    return;
+  }
+  for (const auto& [name, value] : report.metrics.items()) {
+    put_line(fmt::format("{},{},{},{},{},{}", trial, report.attempt, report.step, csv_text(name),
+                         value.dump(), utc_text(report.at_us)));
+  }
+}
+
+Status observations(StudyReader& reader, bool csv) {
+  if (csv) put_line("trial,attempt,step,metric,value,at");
+  return reader.all_reports([&](std::uint64_t trial, const ReportRow& report) {
+    put_observations(report, trial, csv);
+    return true;
+  });
+}
+
+int run(const Options& options) {
+  int exit_code = exit_codes::kDone;
+  const auto place = find_study(options.study, exit_code);
+  if (!place) return exit_code;
+  const auto reader = open_study(*place, exit_code);
+  if (!reader) return exit_code;
+  const auto study = reader->summary();
+  if (!study) return report_error(study.error());
+  const Objective objective = objective_of(study.value().document);
+  const bool csv = options.format == "csv";
+  const Status done = options.observations ? observations(*reader, csv)
+                      : csv                ? trials_csv(*reader, objective)
+                                           : trials_jsonl(*reader, objective);
+  if (!done) return report_error(done.error());
+  if (std::fflush(stdout) == 0) return exit_codes::kDone;
+  fmt::print(stderr, "error: the output could not be written completely\n");
+  return exit_codes::kStorage;
+}
+
+}  // namespace
+
+void add_export_command(CLI::App& app, int& exit_code) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("export",
+                                         "All trials as a table, on stdout.\n\n"
+                                         "  betatune export csv branin > trials.csv\n"
+                                         "  betatune export jsonl branin --observations\n");
+  command->add_option("FORMAT", options->format, "csv, or jsonl: one JSON object per line.")
+      ->required()
+      ->check(CLI::IsMember({"csv", "jsonl"}));
+  command->add_option("STUDY", options->study, kStudyHelp)->required();
+  command->add_flag("--observations", options->observations,
+                    "What was reported at each step, instead of one row per trial.");
+  command->callback([options, &exit_code] { exit_code = run(*options); });
+}
+
+}  // namespace betatune

@@ -1,0 +1,145 @@
+#include "optimizer/cli/output.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <ctime>
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+namespace betatune {
+namespace {
+
+const Json* find(const Json& json, const char* key) {
+  if (!json.is_object()) return nullptr;
+  const auto found = json.find(key);
+  return found == json.end() ? nullptr : &*found;
+}
+
+std::string text_of(const Json* json, const std::string& otherwise) {
+  return json != nullptr && json->is_string() ? json->get<std::string>() : otherwise;
+}
+
+template <class T>
+Json or_null(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
+Json time_or_null(const std::optional<std::int64_t>& at_us) {
+  return at_us ? Json(utc_text(*at_us)) : Json(nullptr);
+}
+
+/// Terminal columns, counting the starts of UTF-8 sequences.
+std::size_t width_of(const std::string& text) {
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+}
+
+}  // namespace
+
+std::string short_number(double number) {
+  return fmt::format("{:.6g}", number);
+}
+
+std::string duration_text(double seconds) {
+  if (seconds < 60) return fmt::format("{:.1f} s", std::max(0.0, seconds));
+  const auto whole = static_cast<std::int64_t>(seconds);
+  if (whole < 3600) return fmt::format("{} min {:02} s", whole / 60, whole % 60);
+  return fmt::format("{} h {:02} min", whole / 3600, whole / 60 % 60);
+}
+
+std::string utc_text(std::int64_t at_us) {
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(std::time_t{at_us / 1'000'000}),
+                     at_us / 1'000 % 1'000);
+}
+
+Objective objective_of(const Json& document) {
+  Objective objective;
+  const Json* section = find(document, "objective");
+  if (const Json* several = find(document, "objectives");
+      several != nullptr && several->is_array() && !several->empty()) {
+    section = &several->front();
+  }
+  if (section != nullptr) {
+    objective.metric = text_of(find(*section, "metric"), objective.metric);
+    objective.maximize = text_of(find(*section, "goal"), "minimize") == "maximize";
+    const Json* target = find(*section, "target");
+    if (target != nullptr && target->is_number()) objective.target = target->get<double>();
+  }
+  if (const Json* fidelity = find(document, "fidelity")) {
+    objective.step = text_of(find(*fidelity, "name"), "epoch");
+  }
+  return objective;
+}
+
+std::string state_text(const TrialRow& trial) {
+  return trial.outcome ? *trial.outcome : trial.state;
+}
+
+std::optional<double> seconds_of(const TrialRow& trial) {
+  if (!trial.started_at_us || !trial.ended_at_us) return std::nullopt;
+  return static_cast<double>(*trial.ended_at_us - *trial.started_at_us) / 1e6;
+}
+
+std::string assignments_text(const Json& object) {
+  std::string text;
+  for (const auto& [name, value] : object.items()) {
+    if (!text.empty()) text += ' ';
+    text += name + '=';
+    if (value.is_number_float()) {
+      text += short_number(value.get<double>());
+    } else {
+      text += value.is_string() ? value.get<std::string>() : value.dump();
+    }
+  }
+  return text;
+}
+
+Json trial_json(const TrialRow& trial, const Objective& objective) {
+  return Json{{"id", trial.id},
+              {"state", trial.state},
+              {"outcome", or_null(trial.outcome)},
+              {"loss", or_null(trial.loss)},
+              {"value", trial.loss ? Json(objective.value(*trial.loss)) : Json(nullptr)},
+              {"step", trial.step},
+              {"params", trial.params},
+              {"metrics", trial.metrics},
+              {"origin", trial.origin},
+              {"attempts", trial.attempts},
+              {"failures", trial.failures},
+              {"failure", or_null(trial.failure)},
+              {"message", or_null(trial.message)},
+              {"decision", or_null(trial.decision)},
+              {"trainer", or_null(trial.trainer)},
+              {"checkpoint", or_null(trial.checkpoint)},
+              {"note", trial.note},
+              {"created_at", utc_text(trial.created_at_us)},
+              {"started_at", time_or_null(trial.started_at_us)},
+              {"ended_at", time_or_null(trial.ended_at_us)},
+              {"seconds", or_null(seconds_of(trial))}};
+}
+
+std::string Table::text() const {
+  std::vector<std::size_t> widths;
+  for (const auto& row : rows_) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width_of(row[i]));
+  }
+  std::string text;
+  for (const auto& row : rows_) {
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      text += row[i];
+      if (i + 1 < row.size()) text.append(widths[i] - width_of(row[i]) + 2, ' ');
+    }
+    while (text.ends_with(' ')) text.pop_back();
+    text += '\n';
+  }
+  return text;
+}
+
+void print_json(const Json& json) {
+  // Replaces bytes that are not UTF-8: the output must be JSON whatever a trainer said.
+  fmt::print("{}\n", json.dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
+}  // namespace betatune

@@ -1,0 +1,54 @@
+#pragma once
+/// How reading commands print: numbers, times, tables, and rows as JSON.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "optimizer/stores/study_reader.hpp"
+
+namespace betatune {
+
+/// At most six significant digits: for people; JSON and CSV have all digits.
+std::string short_number(double number);
+/// "2 h 05 min", "3 min 07 s", "12.3 s".
+std::string duration_text(double seconds);
+/// "2026-11-24T00:05:11.123Z".
+std::string utc_text(std::int64_t at_us);
+
+/// What is optimized, read from the recorded study file.
+struct Objective {
+  std::string metric = "loss";
+  bool maximize = false;
+  std::string step = "step";  ///< what one step is called
+  std::optional<double> target;
+  /// A loss, which is always minimised, in the user's own direction.
+  double value(double loss) const { return maximize ? -loss : loss; }
+};
+Objective objective_of(const Json& document);
+
+/// "closed" trials show how they ended.
+std::string state_text(const TrialRow& trial);
+/// Seconds from the first start to the end, if both are known.
+std::optional<double> seconds_of(const TrialRow& trial);
+/// "lr=0.01 layers=3"
+std::string assignments_text(const Json& object);
+
+Json trial_json(const TrialRow& trial, const Objective& objective);
+
+/// Left-aligned columns, two blanks apart; the last one is never padded.
+class Table {
+ public:
+  explicit Table(std::vector<std::string> header) { rows_.push_back(std::move(header)); }
+  void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
+  std::string text() const;
+
+ private:
+  std::vector<std::vector<std::string>> rows_;
+};
+
+/// Prints one JSON document and a line end to stdout.
+void print_json(const Json& json);
+
+}  // namespace betatune

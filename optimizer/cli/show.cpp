@@ -1,0 +1,155 @@
+#include <fmt/format.h>
+
+#include "optimizer/cli/commands.hpp"
+#include "optimizer/cli/output.hpp"
+#include "optimizer/cli/study_argument.hpp"
+
+namespace betatune {
+namespace {
+
+struct Shown {
+  TrialRow trial;
+  std::vector<AttemptRow> attempts;
+  std::vector<ReportRow> reports;
+};
+
+template <class T>
+Json or_null(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
+Json show_json(const Shown& shown, const StudySummary& study) {
+  Json attempts = Json::array();
+  for (const AttemptRow& row : shown.attempts) {
+    attempts.push_back({{"attempt", row.attempt},
+                        {"trainer", row.trainer},
+                        {"from", row.from},
+                        {"until", row.until},
+                        {"outcome", or_null(row.end)},
+                        {"step", or_null(row.step)},
+                        {"failure", or_null(row.failure)},
+                        {"message", or_null(row.message)},
+                        {"started_at", utc_text(row.started_at_us)},
+                        {"ended_at", row.ended_at_us ? Json(utc_text(*row.ended_at_us)) : Json()}});
+  }
+  Json reports = Json::array();
+  for (const ReportRow& row : shown.reports) {
+    reports.push_back({{"attempt", row.attempt},
+                       {"step", row.step},
+                       {"loss", or_null(row.loss)},
+                       {"metrics", row.metrics},
+                       {"at", utc_text(row.at_us)}});
+  }
+  Json trial = trial_json(shown.trial, objective_of(study.document));
+  trial["schema"] = "betatune.show/1";
+  trial["study"] = study.name;
+  trial["attempt_list"] = std::move(attempts);
+  trial["reports"] = std::move(reports);
+  return trial;
+}
+
+void print_lines(const char* title, const Json& object) {
+  if (!object.is_object() || object.empty()) return;
+  fmt::print("\n{}\n", title);
+  for (const auto& [name, value] : object.items()) {
+    fmt::print("  {}: {}\n", name, value.is_string() ? value.get<std::string>() : value.dump());
+  }
+}
+
+void print_attempts(const Shown& shown, const Objective& objective) {
+  if (shown.attempts.empty()) return;
+  Table table({"attempt", "trainer", "from", "until", "end", objective.step, "seconds", "message"});
+  for (const AttemptRow& row : shown.attempts) {
+    const std::string end = row.end ? *row.end : "running";
+    const auto seconds =
+        row.ended_at_us ? static_cast<double>(*row.ended_at_us - row.started_at_us) / 1e6 : -1;
+    table.add({std::to_string(row.attempt), row.trainer, std::to_string(row.from),
+               std::to_string(row.until), row.failure ? end + ": " + *row.failure : end,
+               row.step ? std::to_string(*row.step) : "-",
+               seconds < 0 ? "-" : fmt::format("{:.1f}", seconds), row.message.value_or("")});
+  }
+  fmt::print("\n{}", table.text());
+}
+
+void print_reports(const Shown& shown, const Objective& objective) {
+  if (shown.reports.empty()) return;
+  Table table({"attempt", objective.step, objective.metric, "metrics"});
+  for (const ReportRow& row : shown.reports) {
+    table.add({std::to_string(row.attempt), std::to_string(row.step),
+               row.loss ? short_number(objective.value(*row.loss)) : "-",
+               assignments_text(row.metrics)});
+  }
+  fmt::print("\n{}", table.text());
+}
+
+void print_shown(const Shown& shown, const StudySummary& study, const StudyPlace& place) {
+  const Objective objective = objective_of(study.document);
+  const TrialRow& trial = shown.trial;
+  fmt::print("trial {} of {}: {}", trial.id, study.name, state_text(trial));
+  if (trial.loss) {
+    fmt::print(", {} = {}", objective.metric, short_number(objective.value(*trial.loss)));
+  }
+  fmt::print("\n  suggested by {}, {}\n", trial.origin, utc_text(trial.created_at_us));
+  if (trial.failure) {
+    fmt::print("  last failure: {}{}\n", *trial.failure,
+               trial.message ? ": " + *trial.message : std::string());
+  }
+  if (trial.decision) fmt::print("  decision: {}\n", *trial.decision);
+  if (trial.checkpoint) {
+    fmt::print("  checkpoint: {}\n", (place.directory / *trial.checkpoint).string());
+  }
+  print_lines("configuration", trial.params);
+  print_lines("why this one", trial.note);
+  print_attempts(shown, objective);
+  print_reports(shown, objective);
+}
+
+Result<Shown> read(StudyReader& reader, const StudySummary& study, TrialId id) {
+  BETATUNE_TRY(auto trial, reader.trial(id));
+  if (!trial) {
+    return Error{ErrorKind::invalid_argument,
+                 study.trials() == 0 ? fmt::format("{} has no trials yet", study.name)
+                                     : fmt::format("{} has no trial {}; its trials are 0 to {}",
+                                                   study.name, id.n, study.trials() - 1)};
+  }
+  Shown shown{std::move(*trial), {}, {}};
+  BETATUNE_TRY(shown.attempts, reader.attempts(id));
+  BETATUNE_TRY(shown.reports, reader.reports(id));
+  return shown;
+}
+
+int run(const std::string& argument, std::uint64_t id, bool json) {
+  int exit_code = exit_codes::kDone;
+  const auto place = find_study(argument, exit_code);
+  if (!place) return exit_code;
+  const auto reader = open_study(*place, exit_code);
+  if (!reader) return exit_code;
+  const auto study = reader->summary();
+  if (!study) return report_error(study.error());
+  const auto shown = read(*reader, study.value(), TrialId{id});
+  if (!shown) return report_error(shown.error());
+  json ? print_json(show_json(shown.value(), study.value()))
+       : print_shown(shown.value(), study.value(), *place);
+  return exit_codes::kDone;
+}
+
+}  // namespace
+
+void add_show_command(CLI::App& app, int& exit_code) {
+  struct Options {
+    std::string study;
+    std::uint64_t trial = 0;
+    bool json = false;
+  };
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("show",
+                                         "Everything about one trial: configuration, attempts, "
+                                         "reports.\n\n  betatune show branin 12\n");
+  command->add_option("STUDY", options->study, kStudyHelp)->required();
+  command->add_option("TRIAL", options->trial, "Its number: 0, 1, 2 ...")->required();
+  command->add_flag("--json", options->json, "Print a JSON object (betatune.show/1).");
+  command->callback(
+      [options, &exit_code] { exit_code = run(options->study, options->trial, options->json); });
+}
+
+}  // namespace betatune

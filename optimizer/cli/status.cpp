@@ -1,0 +1,138 @@
+#include <fmt/format.h>
+
+#include "optimizer/cli/commands.hpp"
+#include "optimizer/cli/output.hpp"
+#include "optimizer/cli/study_argument.hpp"
+
+namespace betatune {
+namespace {
+
+std::int64_t count(const std::map<std::string, std::int64_t>& counts, const char* key) {
+  const auto found = counts.find(key);
+  return found == counts.end() ? 0 : found->second;
+}
+
+std::optional<std::int64_t> budget_of(const Json& document) {
+  const Json::json_pointer path("/stopping/trials");
+  if (!document.contains(path) || !document.at(path).is_number_integer()) return std::nullopt;
+  return document.at(path).get<std::int64_t>();
+}
+
+std::string_view state_of(const StudySummary& study) {
+  if (!study.closed_reason.empty()) return "finished";
+  return study.optimizer_pid != 0 ? "running" : "stopped";
+}
+
+Json status_json(const StudySummary& study, const StudyPlace& place) {
+  const Objective objective = objective_of(study.document);
+  const auto budget = budget_of(study.document);
+  Json trials{{"total", study.trials()}};
+  for (const char* state : {"waiting", "running", "paused"}) {
+    trials[state] = count(study.by_state, state);
+  }
+  for (const char* outcome : {"completed", "stopped", "failed", "cancelled"}) {
+    trials[outcome] = count(study.by_outcome, outcome);
+  }
+  return Json{
+      {"schema", "betatune.status/1"},
+      {"study", study.name},
+      {"directory", place.directory.string()},
+      {"state", state_of(study)},
+      {"reason", study.closed_reason.empty() ? Json(nullptr) : Json(study.closed_reason)},
+      {"optimizer_pid", study.optimizer_pid == 0 ? Json(nullptr) : Json(study.optimizer_pid)},
+      {"objective",
+       {{"metric", objective.metric}, {"goal", objective.maximize ? "maximize" : "minimize"}}},
+      {"budget", {{"trials", budget ? Json(*budget) : Json(nullptr)}}},
+      {"trials", trials},
+      {"failures", study.by_failure},
+      {"enqueued", study.enqueued},
+      {"best", study.best ? trial_json(*study.best, objective) : Json(nullptr)},
+      {"seed", study.seed},
+      {"epoch", study.epoch},
+      {"events", study.events},
+      {"started_at", utc_text(study.first_at_us)},
+      {"updated_at", utc_text(study.last_at_us)},
+      {"active_seconds", static_cast<double>(study.active_us) / 1e6}};
+}
+
+std::string headline(const StudySummary& study, const StudyPlace& place) {
+  if (!study.closed_reason.empty()) return "finished (" + study.closed_reason + ")";
+  if (study.optimizer_pid != 0) {
+    return fmt::format("running (process {})", study.optimizer_pid);
+  }
+  return fmt::format("stopped; `betatune run {}` goes on with it", place.argument);
+}
+
+/// "31 of 60: 28 completed, 1 failed (oom 1), 2 running"
+std::string trials_text(const StudySummary& study) {
+  const auto budget = budget_of(study.document);
+  std::string text =
+      budget ? fmt::format("{} of {}", study.trials(), *budget) : fmt::format("{}", study.trials());
+  std::string parts;
+  const auto part = [&](std::int64_t number, const char* name) {
+    if (number > 0) parts += fmt::format("{}{} {}", parts.empty() ? "" : ", ", number, name);
+  };
+  for (const char* name : {"completed", "stopped", "cancelled", "failed"}) {
+    part(count(study.by_outcome, name), name);
+    if (std::string_view(name) != "failed" || study.by_failure.empty()) continue;
+    std::string classes;
+    for (const auto& [kind, number] : study.by_failure) {
+      classes += fmt::format("{}{} {}", classes.empty() ? "" : ", ", kind, number);
+    }
+    parts += " (" + classes + ")";
+  }
+  for (const char* name : {"running", "paused", "waiting"}) part(count(study.by_state, name), name);
+  part(study.enqueued, "enqueued");
+  return parts.empty() ? text : text + ": " + parts;
+}
+
+std::string best_text(const StudySummary& study) {
+  if (!study.best) return "none yet: no trial has a result";
+  const Objective objective = objective_of(study.document);
+  const TrialRow& best = *study.best;
+  return fmt::format("trial {}: {} = {} at {} {}\n            {}", best.id, objective.metric,
+                     short_number(objective.value(*best.loss)), objective.step, best.step,
+                     assignments_text(best.params));
+}
+
+void print_status(const StudySummary& study, const StudyPlace& place) {
+  fmt::print(
+      "study       {} - {}\n"
+      "trials      {}\n"
+      "best        {}\n"
+      "time        {} of work, last change {}\n"
+      "folder      {} (seed {}, {} events)\n",
+      study.name, headline(study, place), trials_text(study), best_text(study),
+      duration_text(static_cast<double>(study.active_us) / 1e6), utc_text(study.last_at_us),
+      place.directory.string(), study.seed, study.events);
+}
+
+int run(const std::string& argument, bool json) {
+  int exit_code = exit_codes::kDone;
+  const auto place = find_study(argument, exit_code);
+  if (!place) return exit_code;
+  const auto reader = open_study(*place, exit_code);
+  if (!reader) return exit_code;
+  const auto study = reader->summary();
+  if (!study) return report_error(study.error());
+  json ? print_json(status_json(study.value(), *place)) : print_status(study.value(), *place);
+  return exit_codes::kDone;
+}
+
+}  // namespace
+
+void add_status_command(CLI::App& app, int& exit_code) {
+  struct Options {
+    std::string study;
+    bool json = false;
+  };
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand(
+      "status",
+      "How far a study is.\n\n  betatune status runs/branin\n  betatune status branin --json\n");
+  command->add_option("STUDY", options->study, kStudyHelp)->required();
+  command->add_flag("--json", options->json, "Print a JSON object (betatune.status/1).");
+  command->callback([options, &exit_code] { exit_code = run(options->study, options->json); });
+}
+
+}  // namespace betatune

@@ -1,0 +1,106 @@
+#include <algorithm>
+#include <array>
+#include <fmt/format.h>
+
+#include "configs/node.hpp"
+#include "optimizer/cli/commands.hpp"
+#include "optimizer/cli/output.hpp"
+#include "optimizer/cli/study_argument.hpp"
+
+namespace betatune {
+namespace {
+
+struct Options {
+  std::string study;
+  TrialQuery query;
+  std::string state;
+  bool json = false;
+};
+
+constexpr std::array<const char*, 7> kSortKeys{"id",      "loss",  "step",    "created",
+                                               "started", "ended", "duration"};
+constexpr std::array<const char*, 8> kStates{"waiting",   "running", "paused", "closed",
+                                             "completed", "stopped", "failed", "cancelled"};
+
+/// A sort key is a column, a parameter or a metric; anything else is a mistake to be told.
+bool check_sort(StudyReader& reader, const std::string& sort) {
+  std::vector<std::string> names(kSortKeys.begin(), kSortKeys.end());
+  if (std::find(names.begin(), names.end(), sort) != names.end()) return true;
+  const auto parameters = reader.parameter_names();
+  const auto metrics = reader.metric_names();
+  if (parameters) names.insert(names.end(), parameters.value().begin(), parameters.value().end());
+  if (metrics) names.insert(names.end(), metrics.value().begin(), metrics.value().end());
+  if (std::find(names.begin(), names.end(), sort) != names.end()) return true;
+  const std::string near = closest(sort, names);
+  fmt::print(stderr, "error: --sort {}: no such column, parameter or metric\n  {}\n", sort,
+             near.empty() ? fmt::format("one of: {}", fmt::join(names, ", "))
+                          : fmt::format("did you mean `{}`?", near));
+  return false;
+}
+
+Status print_table(StudyReader& reader, const TrialQuery& query, const Objective& objective) {
+  Table table({"id", "state", objective.metric, objective.step, "seconds", "origin", "parameters"});
+  const auto add = [&](const TrialRow& trial) {
+    const auto seconds = seconds_of(trial);
+    table.add({std::to_string(trial.id),
+               trial.failure && trial.outcome == "failed" ? "failed: " + *trial.failure
+                                                          : state_text(trial),
+               trial.loss ? short_number(objective.value(*trial.loss)) : "-",
+               std::to_string(trial.step), seconds ? fmt::format("{:.1f}", *seconds) : "-",
+               trial.origin, assignments_text(trial.params)});
+    return true;
+  };
+  BETATUNE_CHECK(reader.trials(query, add));
+  fmt::print("{}", table.text());
+  return Ok{};
+}
+
+Status print_trials_json(StudyReader& reader, const TrialQuery& query, const StudySummary& study) {
+  const Objective objective = objective_of(study.document);
+  Json trials = Json::array();
+  BETATUNE_CHECK(reader.trials(query, [&](const TrialRow& trial) {
+    trials.push_back(trial_json(trial, objective));
+    return true;
+  }));
+  print_json(Json{{"schema", "betatune.trials/1"}, {"study", study.name}, {"trials", trials}});
+  return Ok{};
+}
+
+int run(Options options) {
+  int exit_code = exit_codes::kDone;
+  const auto place = find_study(options.study, exit_code);
+  if (!place) return exit_code;
+  const auto reader = open_study(*place, exit_code);
+  if (!reader) return exit_code;
+  if (!check_sort(*reader, options.query.sort)) return exit_codes::kUsage;
+  if (!options.state.empty()) options.query.state = options.state;
+  const auto study = reader->summary();
+  if (!study) return report_error(study.error());
+  const Status done =
+      options.json ? print_trials_json(*reader, options.query, study.value())
+                   : print_table(*reader, options.query, objective_of(study.value().document));
+  return done ? exit_codes::kDone : report_error(done.error());
+}
+
+}  // namespace
+
+void add_trials_command(CLI::App& app, int& exit_code) {
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("trials",
+                                         "The trials of a study.\n\n"
+                                         "  betatune trials branin --sort loss --limit 5\n"
+                                         "  betatune trials branin --state failed --json\n");
+  command->add_option("STUDY", options->study, kStudyHelp)->required();
+  command->add_option("--sort", options->query.sort,
+                      "id, loss, step, created, started, ended, duration, or the name of a "
+                      "parameter or metric; smallest first, trials without a value last.");
+  command->add_flag("--reverse", options->query.descending, "Largest first.");
+  command->add_option("--limit", options->query.limit, "At most so many.")
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 62));
+  command->add_option("--state", options->state, "Only trials in this state, or of this outcome.")
+      ->check(CLI::IsMember(std::vector<std::string>(kStates.begin(), kStates.end())));
+  command->add_flag("--json", options->json, "Print a JSON object (betatune.trials/1).");
+  command->callback([options, &exit_code] { exit_code = run(*options); });
+}
+
+}  // namespace betatune
