@@ -2,9 +2,12 @@
 
 #include <filesystem>
 #include <fmt/format.h>
+#include <optional>
 #include <unistd.h>
 
 #include "optimizer/cli/commands.hpp"
+#include "optimizer/cli/output.hpp"
+#include "optimizer/cli/study_argument.hpp"
 #include "optimizer/cli/study_description.hpp"
 #include "optimizer/cli/terminal.hpp"
 #include "optimizer/launcher.hpp"
@@ -14,7 +17,7 @@ namespace betatune {
 namespace {
 
 struct CheckOptions {
-  std::string file;
+  std::string study;
   bool json = false;
 };
 
@@ -61,27 +64,48 @@ int print_problems(const CheckOptions& options, const Diagnostics& diagnostics) 
                        {"ok", false},
                        {"problems", problems},
                        {"problem_count", count}};
-    fmt::print("{}\n", json.dump(-1, ' ', false, Json::error_handler_t::replace));
+    print_json(json);
   } else {
     fmt::print(stderr, "{}{}: {} problem{}\n", diagnostics.render(wants_color(STDERR_FILENO)),
-               options.file, count, count == 1 ? "" : "s");
+               options.study, count, count == 1 ? "" : "s");
   }
   return exit_codes::kInvalidConfig;
 }
 
+// A study file; or, for a study that has started, the document that its log recorded.
+std::optional<ConfigNode> find_document(const std::string& argument, Diagnostics& diagnostics,
+                                        int& exit_code) {
+  std::error_code error;
+  const bool started = std::filesystem::is_directory(argument, error) ||
+                       (!std::filesystem::exists(argument, error) &&
+                        std::filesystem::is_directory("runs/" + argument, error));
+  if (!started) return ConfigNode::load(argument, diagnostics);
+  const auto place = find_study(argument, exit_code);
+  if (!place) return std::nullopt;
+  const auto reader = open_study(*place, exit_code);
+  if (!reader) return std::nullopt;
+  auto summary = reader->summary();
+  if (summary) return ConfigNode::from_json(summary.value().document, argument);
+  exit_code = report_error(summary.error());
+  return std::nullopt;
+}
+
 int check(const CheckOptions& options) {
   Diagnostics diagnostics;
-  const std::filesystem::path path = options.file;
-  const ConfigNode root = ConfigNode::load(path, diagnostics);
+  int exit_code = exit_codes::kDone;
+  const auto root = find_document(options.study, diagnostics, exit_code);
+  if (!root) return exit_code;
   StudySpec spec;
-  if (!root.is_null()) spec = read_study(root, path.parent_path(), diagnostics);
+  if (!root->is_null()) {
+    spec = read_study(*root, std::filesystem::path(options.study).parent_path(), diagnostics);
+  }
   // What the policies say of a space that could not be read would be noise.
-  if (diagnostics.ok()) check_policies(spec, root, diagnostics);
+  if (diagnostics.ok()) check_policies(spec, *root, diagnostics);
   if (!diagnostics.ok()) return print_problems(options, diagnostics);
   if (options.json) {
-    fmt::print("{}\n", description_json(spec).dump(-1, ' ', false, Json::error_handler_t::replace));
+    print_json(description_json(spec));
   } else {
-    fmt::print("{}: no problems\n\n{}", options.file, description_text(spec));
+    fmt::print("{}: no problems\n\n{}", options.study, description_text(spec));
   }
   return exit_codes::kDone;
 }
@@ -94,7 +118,7 @@ void add_check_command(CLI::App& app, int& exit_code) {
       "Validate a study file; show the space and three draws from it. Changes nothing.\n\n"
       "  betatune check study.yaml");
   auto options = std::make_shared<CheckOptions>();
-  command->add_option("study", options->file, "The study file.")->required();
+  command->add_option("study", options->study, kStudyHelp)->required();
   command->add_flag("--json", options->json, "Print a JSON object.");
   command->callback([options, &exit_code] { exit_code = check(*options); });
 }

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "configs/study_file.hpp"
+#include "optimizer/cli/output.hpp"
 #include "optimizer/scheduler.hpp"
 
 namespace betatune {
@@ -14,26 +15,12 @@ constexpr int kDraws = 3;
 
 using Row = std::vector<std::string>;
 
-// Columns two blanks apart; widths count characters, not bytes.
-std::string aligned(const std::vector<Row>& rows) {
-  const auto width = [](const std::string& text) {
-    return static_cast<std::size_t>(
-        std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
-  };
-  std::vector<std::size_t> widths;
-  for (const Row& row : rows) {
-    widths.resize(std::max(widths.size(), row.size()));
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width(row[i]));
-  }
-  std::string text;
-  for (const Row& row : rows) {
-    std::string line = " ";
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      line += " " + row[i] + std::string(widths[i] - width(row[i]) + 1, ' ');
-    }
-    text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
-  }
-  return text;
+// Two blanks in front of each line.
+std::string aligned(std::vector<Row> rows) {
+  for (Row& row : rows) row.front().insert(0, "  ");
+  Table table(std::move(rows.front()));
+  for (std::size_t i = 1; i < rows.size(); ++i) table.add(std::move(rows[i]));
+  return table.text();
 }
 
 std::string number(double value) {
@@ -82,7 +69,7 @@ std::string space_table(const SearchSpace& space) {
     row.push_back(each.when ? each.when->text() : "");
     rows.push_back(std::move(row));
   }
-  return aligned(rows);
+  return aligned(std::move(rows));
 }
 
 // In the largest unit that divides it: 48 h, 90 min, 45 s.

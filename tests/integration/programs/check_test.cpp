@@ -117,6 +117,31 @@ TEST_F(CheckCommand, SpeaksJson) {
   EXPECT_EQ(bad["problems"][0]["line"], 9);
 }
 
+TEST_F(CheckCommand, TakesAStudyThatHasNotStartedByItsFileOnly) {
+  fs::create_directories(folder_ / "runs/demo");
+
+  const Ended ended = betatune(folder_.path(), "check demo");
+
+  EXPECT_EQ(ended.status, 5);
+  EXPECT_THAT(ended.out, HasSubstr("has not been started"));
+}
+
+TEST_F(CheckCommand, ShowsWhatTheLogOfAStartedStudyRecorded) {
+  const std::string yaml = study("");
+  std::ofstream(folder_ / "study.yaml")
+      << yaml.substr(0, yaml.find("{plugin: demo}")) << "{external: true}\n"
+      << yaml.substr(yaml.find("parameters:"));
+  std::ofstream(folder_ / "talk.jsonl") << "{\"ask\": 1}\n{\"close\": 1}\n";
+  ASSERT_EQ(betatune(folder_.path(), "ask-tell study.yaml < talk.jsonl").status, 0);
+  const Ended before = betatune(folder_.path(), "check study.yaml --json");
+  fs::remove(folder_ / "study.yaml");
+
+  const Ended by_name = betatune(folder_.path(), "check demo --json");
+
+  EXPECT_EQ(by_name.status, 0);
+  EXPECT_EQ(by_name.out, before.out);
+}
+
 TEST_F(CheckCommand, IsUsedWrong) {
   EXPECT_EQ(betatune(folder_.path(), "check").status, 2);
   EXPECT_EQ(betatune(folder_.path(), "check a.yaml --jsno").status, 2);
