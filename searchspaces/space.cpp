@@ -65,6 +65,12 @@ Configuration SearchSpace::sample(Key key) const {
 }
 
 Eigen::VectorXd SearchSpace::encode(const Configuration& configuration) const {
+  std::optional<Eigen::VectorXd> point = try_encode(configuration);
+  BETATUNE_ASSERT(point.has_value());
+  return *std::move(point);
+}
+
+std::optional<Eigen::VectorXd> SearchSpace::try_encode(const Configuration& configuration) const {
   Eigen::VectorXd point =
       Eigen::VectorXd::Constant(dims(), std::numeric_limits<double>::quiet_NaN());
   for (std::size_t i = 0; i < data_->columns.size(); ++i) {
@@ -72,7 +78,7 @@ Eigen::VectorXd SearchSpace::encode(const Configuration& configuration) const {
     const auto found = configuration.find(data_->parameters[index].name);
     if (found == configuration.end()) continue;
     const auto position = data_->plans[index].axis->position(found->second);
-    BETATUNE_ASSERT(position.has_value());
+    if (!position) return std::nullopt;
     point[static_cast<Eigen::Index>(i)] = *position;
   }
   return point;

@@ -125,6 +125,9 @@ class SearchSpace {
   Eigen::VectorXd sample_point(Key key) const;
   /// dims() numbers in [0,1], NaN where inactive. Precondition: check(configuration).
   Eigen::VectorXd encode(const Configuration& configuration) const;
+  /// The same for a configuration of an earlier version of the space: nothing if a value is outside
+  /// its domain here. Parameters that it lacks are NaN, those that the space lacks are not looked at.
+  std::optional<Eigen::VectorXd> try_encode(const Configuration& configuration) const;
   /// The configuration at a point: values clamped to [0,1] and put on their grid, conditions
   /// resolved from parents to children, derived ones computed. A NaN column that turns out active
   /// takes the parameter's default, or 0.5. Constraints are not looked at; a derived parameter that

@@ -56,11 +56,12 @@ RowMatrix stack(const std::vector<Eigen::VectorXd>& rows, int dims) {
 
 }  // namespace
 
-const Eigen::VectorXd& ObservationCollector::encoded(const SearchSpace& space, const Trial& trial) {
+const std::optional<Eigen::VectorXd>& ObservationCollector::encoded(const SearchSpace& space,
+                                                                    const Trial& trial) {
   const std::size_t i = trial.id.n;
   if (encoded_.size() <= i) encoded_.resize(i + 1);
   if (encoded_[i].configuration != trial.configuration) {
-    encoded_[i] = {trial.configuration, space.encode(*trial.configuration)};
+    encoded_[i] = {trial.configuration, space.try_encode(*trial.configuration)};
   }
   return encoded_[i].point;
 }
@@ -75,17 +76,20 @@ Observations ObservationCollector::collect(const History& history) {
     double loss = 0;
     const Use use = use_of(trial, out.step, &loss);
     if (use == Use::nothing) continue;
-    const Eigen::VectorXd& point = encoded(space, trial);
+    const std::optional<Eigen::VectorXd>& point = encoded(space, trial);
+    if (!point) continue;
     if (use == Use::pending) {
-      pending.push_back(point);
+      pending.push_back(*point);
       continue;
     }
     if (use == Use::result) ++out.finite;
     out.trials.push_back(trial.id.n);
-    points.push_back(point);
+    points.push_back(*point);
     losses.push_back(loss);
   }
-  for (const Configuration& each : history.queued) pending.push_back(space.encode(each));
+  for (const Configuration& each : history.queued) {
+    if (auto point = space.try_encode(each)) pending.push_back(*std::move(point));
+  }
   out.points = stack(points, space.dims());
   out.pending = stack(pending, space.dims());
   out.losses = Eigen::Map<const Eigen::VectorXd>(losses.data(), std::ssize(losses));

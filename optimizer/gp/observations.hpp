@@ -3,6 +3,7 @@
 
 #include <Eigen/Core>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "optimizer/history.hpp"
@@ -32,11 +33,12 @@ class ObservationCollector {
   Observations collect(const History& history);
 
  private:
-  const Eigen::VectorXd& encoded(const SearchSpace& space, const Trial& trial);
+  /// Nothing for a trial of an earlier version of the space that has no place in this one.
+  const std::optional<Eigen::VectorXd>& encoded(const SearchSpace& space, const Trial& trial);
 
   struct Encoded {
     std::shared_ptr<const Configuration> configuration;
-    Eigen::VectorXd point;
+    std::optional<Eigen::VectorXd> point;
   };
   std::vector<Encoded> encoded_;
 };

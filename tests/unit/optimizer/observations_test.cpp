@@ -39,6 +39,19 @@ TEST(Observations, ResultsFailuresAndPendingTrialsAreKeptApart) {
   EXPECT_NEAR(data.pending(1, 0), 0.5, 1e-15);
 }
 
+TEST(Observations, LeaveOutTrialsThatAChangedSpaceHasNoPlaceFor) {
+  HistoryBuilder study({real("x", 0, 1)});
+  study.add_result(at(0.1), "test", 5);
+  study.add_result(at(1.5), "test", 6);
+  study.edit().queued.push_back(at(-2));
+  ObservationCollector collector;
+
+  const Observations data = collector.collect(study.history());
+
+  EXPECT_EQ(data.trials, (std::vector<std::size_t>{0}));
+  EXPECT_EQ(data.pending.rows(), 0);
+}
+
 TEST(Observations, TakeTheHighestStepThatEnoughTrialsReached) {
   HistoryBuilder study({real("x", 0, 1)});
   study.spec().fidelity = FidelitySpec{"epoch", 1, 9, true};

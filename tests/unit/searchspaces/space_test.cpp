@@ -82,6 +82,18 @@ TEST(SearchSpace, AMissingColumnThatTurnsOutActiveTakesItsDefaultOrTheMiddle) {
   EXPECT_EQ(decoded, (Configuration{{"lr", Value(1.0)}, {"decay", Value(5.0)}}));
 }
 
+TEST(SearchSpace, TrialsOfAnEarlierSpaceAreEncodedIfTheirValuesStillExist) {
+  const SearchSpace space = space_of({real("lr", 0, 1), integer("added", 1, 4)});
+
+  const auto older = space.try_encode({{"lr", Value(0.5)}, {"removed", Value("x")}});
+  const auto outside = space.try_encode({{"lr", Value(2.0)}, {"added", whole(2)}});
+
+  ASSERT_TRUE(older.has_value());
+  EXPECT_EQ((*older)[0], 0.5);
+  EXPECT_TRUE(is_inactive((*older)[1]));
+  EXPECT_FALSE(outside.has_value());
+}
+
 // ---- encoding ----
 
 TEST(SearchSpace, GridsAndChoicesAreEncodedAtTheMiddleOfEqualCells) {
