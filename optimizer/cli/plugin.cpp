@@ -3,28 +3,30 @@
 
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include "optimizer/cli/commands.hpp"
+#include "optimizer/launchers/trainer_program.hpp"
 
 namespace betatune {
 namespace {
 
 /// Becomes `betatune-trainer plugin ...`; returns only if that cannot be started.
 int run_trainer(const std::vector<std::string>& arguments) {
-  std::error_code failed;
-  const auto self = std::filesystem::read_symlink("/proc/self/exe", failed);
-  const std::string program = (self.parent_path() / "betatune-trainer").string();
+  const auto found = find_trainer_program();
+  if (!found) {
+    fmt::print(stderr, "error: {}\n", found.error().message);
+    return exit_codes::kNoTrainer;
+  }
+  const std::string& program = found.value();
   std::vector<std::string> words{program, "plugin"};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> pointers;
   for (std::string& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
   ::execv(program.c_str(), pointers.data());
-  fmt::print(stderr, "error: {}: {}; install or build betatune-trainer beside betatune\n", program,
-             std::strerror(errno));
+  fmt::print(stderr, "error: {}: {}\n", program, std::strerror(errno));
   return exit_codes::kNoTrainer;
 }
 

@@ -6,6 +6,7 @@
 
 #include "optimizer/cli/commands.hpp"
 #include "optimizer/launcher.hpp"
+#include "optimizer/launchers/trainer_program.hpp"
 #include "optimizer/progress.hpp"
 #include "optimizer/server.hpp"
 #include "optimizer/study_session.hpp"
@@ -206,10 +207,21 @@ int run(const RunOptions& options) {
     print_summary(session.value(), options, "trials");
     return exit_codes::kDone;
   }
+  if (launcher.value() != nullptr && spec->trainer.plugin) {
+    // Found out now, not by every trial of the budget.
+    if (const Status usable = check_plugin(*spec->trainer.plugin); !usable) {
+      return fail(usable.error());
+    }
+  }
   const int code = serve_session(session.value(), bind.value(), launcher.value().get(), options);
   if (code >= 0) return code;
   const int exit_code = -1 - code;
   print_summary(session.value(), options, reason_of(exit_code));
+  const StudyState& state = session.value().coordinator->state();
+  if (exit_code == exit_codes::kDone && state.failed_count() > 0 && !state.best) {
+    fmt::print(stderr, "error: every trial failed; see betatune trials --state failed\n");
+    return exit_codes::kTooManyFailures;
+  }
   return exit_code;
 }
 

@@ -16,6 +16,7 @@
 
 #include "optimizer/launcher.hpp"
 #include "optimizer/launchers/gpus.hpp"
+#include "optimizer/launchers/trainer_program.hpp"
 #include "searchspaces/log.hpp"
 
 extern char** environ;
@@ -87,25 +88,6 @@ Result<pid_t> start_process(Program program) {
   return child;
 }
 
-/// betatune-trainer beside this program, else in PATH.
-Result<std::string> find_trainer() {
-  std::error_code ignored;
-  std::vector<fs::path> folders = {fs::read_symlink("/proc/self/exe", ignored).parent_path()};
-  const char* path = std::getenv("PATH");
-  const std::string all = path != nullptr ? path : "";
-  for (std::size_t begin = 0; begin < all.size();) {
-    const std::size_t end = std::min(all.find(':', begin), all.size());
-    folders.emplace_back(all.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  for (const fs::path& folder : folders) {
-    const fs::path candidate = folder / "betatune-trainer";
-    if (access(candidate.c_str(), X_OK) == 0) return candidate.string();
-  }
-  return Error{ErrorKind::not_found,
-               "betatune-trainer is neither beside betatune nor in PATH: install both programs"};
-}
-
 std::string describe_exit(int status) {
   if (WIFSIGNALED(status)) return fmt::format("was killed by {}", strsignal(WTERMSIG(status)));
   return fmt::format("exited with status {}", WEXITSTATUS(status));
@@ -124,7 +106,7 @@ class LocalLauncher final : public Launcher {
 
   Status start(const LaunchSpec& spec) override {
     spec_ = spec;
-    BETATUNE_TRY(program_, find_trainer());
+    BETATUNE_TRY(program_, find_trainer_program());
     std::error_code failed;
     fs::create_directories(spec_.log_directory, failed);
     if (failed) {
