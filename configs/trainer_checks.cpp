@@ -11,9 +11,10 @@ namespace {
 namespace fs = std::filesystem;
 
 // What a command can ask for besides parameters; docs/study-file.md says what each is.
-constexpr std::array kPlaceholders = {"config_file", "trial",     "attempt",
-                                      "until",       "seed",      "checkpoint_dir",
-                                      "scratch_dir", "study_dir", "metrics_file"};
+constexpr std::array kPlaceholders = {
+    "params_file",    "config_file", "metrics_file", "scratch_dir", "study_dir",
+    "checkpoint_dir", "resume_dir",  "trial",        "attempt",     "from",
+    "until",          "seed",        "cpus",         "objective"};
 
 bool is_word_character(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
