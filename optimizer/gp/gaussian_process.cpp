@@ -10,6 +10,7 @@ namespace betatune {
 namespace {
 
 constexpr double kLeastVariance = 1e-12;
+constexpr double kPendingNoise = 1e-6;  ///< enough for two of them in one place
 
 }  // namespace
 
@@ -25,6 +26,14 @@ void GaussianProcess::truncate(Eigen::Index count) {
 }
 
 void GaussianProcess::append(const RowMatrix& features) {
+  append(features, hyperparameters_.noise);
+}
+
+void GaussianProcess::append_pending(const RowMatrix& features) {
+  append(features, kPendingNoise);
+}
+
+void GaussianProcess::append(const RowMatrix& features, double noise) {
   if (features.cols() == 0) return;
   const Eigen::Index before = size();
   features_.conservativeResize(Eigen::NoChange, before + features.cols());
@@ -32,7 +41,7 @@ void GaussianProcess::append(const RowMatrix& features) {
   RowMatrix rows;
   map_.kernel(hyperparameters_.lengthscales, features, features_, true, rows, nullptr);
   rows *= hyperparameters_.amplitude;
-  for (Eigen::Index i = 0; i < rows.rows(); ++i) rows(i, before + i) += hyperparameters_.noise;
+  for (Eigen::Index i = 0; i < rows.rows(); ++i) rows(i, before + i) += noise;
   factor_.append(rows);
 }
 
@@ -55,13 +64,15 @@ void GaussianProcess::screen(const RowMatrix& features, Eigen::VectorXd& mean,
   map_.kernel(hyperparameters_.lengthscales, features_, features, false, k, nullptr);
   const double amplitude = hyperparameters_.amplitude;
   mean = Eigen::VectorXd::Zero(features.cols());
-  Eigen::ArrayXd nearest = Eigen::ArrayXd::Zero(features.cols());
+  Eigen::ArrayXd explained = Eigen::ArrayXd::Zero(features.cols());
   for (Eigen::Index i = 0; i < size(); ++i) {
-    if (i < alpha_.size()) mean += amplitude * alpha_[i] * k.row(i).transpose();
-    nearest = nearest.max(k.row(i).transpose().array());
+    const bool pending = i >= alpha_.size();
+    const double noise = pending ? kPendingNoise : hyperparameters_.noise;
+    const double weight = amplitude * amplitude / (amplitude + noise);
+    if (!pending) mean += amplitude * alpha_[i] * k.row(i).transpose();
+    explained = explained.max(weight * k.row(i).transpose().array().square());
   }
-  const double share = amplitude / (amplitude + hyperparameters_.noise);
-  variance = (amplitude * (1 - nearest.square() * share)).max(kLeastVariance).matrix();
+  variance = (amplitude - explained).max(kLeastVariance).matrix();
 }
 
 Prediction GaussianProcess::predict(const RowMatrix& features, bool with_slopes) const {

@@ -1,7 +1,8 @@
 #pragma once
 /// The posterior of a Gaussian process that grows by points: data first, then pending points, which
 /// count as observed at their posterior mean. Those leave the mean as it is (their weights are
-/// zero) and take the variance away, so that several points at once stay apart.
+/// zero) and take the variance away, so that several points at once stay apart. They count as
+/// observed without noise: else a noisy model would ask for the same place again and again at once.
 
 #include <Eigen/Core>
 
@@ -24,9 +25,10 @@ class GaussianProcess {
   Eigen::Index size() const { return features_.cols(); }
   /// Keeps the first `count` points. Precondition: count <= size().
   void truncate(Eigen::Index count);
-  /// Appends points given as features, size() x m.
+  /// Appends points given as features, map().size() x m: of data, or pending.
   void append(const RowMatrix& features);
-  /// The outputs of all present points; points appended later are pending.
+  void append_pending(const RowMatrix& features);
+  /// The outputs of all present points. Precondition: none is pending.
   void set_outputs(const Eigen::VectorXd& y);
 
   /// Posterior means at the points that have outputs.
@@ -37,6 +39,8 @@ class GaussianProcess {
   Prediction predict(const RowMatrix& features, bool with_slopes) const;
 
  private:
+  void append(const RowMatrix& features, double noise);
+
   FeatureMap map_;
   Hyperparameters hyperparameters_;
   RowMatrix features_;  ///< map().size() x n

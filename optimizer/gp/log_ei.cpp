@@ -1,13 +1,29 @@
 #include "optimizer/gp/log_ei.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "optimizer/numerics/normal.hpp"
 
 namespace betatune {
+namespace {
+
+/// Points that are predicted at once: their kernel values stay in the cache.
+constexpr Eigen::Index kBatch = 128;
+
+}  // namespace
 
 Eigen::VectorXd log_expected_improvement(const GaussianProcess& gp, double best,
                                          const RowMatrix& points, RowMatrix* gradient) {
+  if (gradient == nullptr && points.rows() > kBatch) {
+    Eigen::VectorXd all(points.rows());
+    for (Eigen::Index i = 0; i < points.rows(); i += kBatch) {
+      const Eigen::Index count = std::min(kBatch, points.rows() - i);
+      all.segment(i, count) =
+          log_expected_improvement(gp, best, points.middleRows(i, count), nullptr);
+    }
+    return all;
+  }
   const RowMatrix features = gp.map().map(points);
   const Prediction at = gp.predict(features, gradient != nullptr);
   const Eigen::Index m = points.rows();
@@ -27,12 +43,14 @@ Eigen::VectorXd log_expected_improvement(const GaussianProcess& gp, double best,
 }
 
 Eigen::VectorXd screen_log_ei(const GaussianProcess& gp, double best, const RowMatrix& points) {
-  Eigen::VectorXd mean, variance;
-  gp.screen(gp.map().map(points), mean, variance);
-  Eigen::VectorXd value(points.rows());
-  for (Eigen::Index i = 0; i < points.rows(); ++i) {
-    const double sigma = std::sqrt(variance[i]);
-    value[i] = log_improvement((best - mean[i]) / sigma).log_h + std::log(sigma);
+  Eigen::VectorXd value(points.rows()), mean, variance;
+  for (Eigen::Index begin = 0; begin < points.rows(); begin += kBatch) {
+    const Eigen::Index count = std::min(kBatch, points.rows() - begin);
+    gp.screen(gp.map().map(points.middleRows(begin, count)), mean, variance);
+    for (Eigen::Index i = 0; i < count; ++i) {
+      const double sigma = std::sqrt(variance[i]);
+      value[begin + i] = log_improvement((best - mean[i]) / sigma).log_h + std::log(sigma);
+    }
   }
   return value;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 #include "optimizer/numerics/box_lbfgs.hpp"
@@ -14,7 +15,7 @@ constexpr double kShortest = 0.025, kLongest = 1000;
 constexpr double kLeastNoise = 1e-6, kMostNoise = 2;
 constexpr double kLeastAmplitude = 0.05, kMostAmplitude = 100;
 constexpr double kAmplitudeMu = 1, kAmplitudeSigma = 1;
-constexpr double kNoiseMu = -4, kNoiseSigma = 1;
+constexpr double kNoiseMu = -6, kNoiseSigma = 2;
 
 double lengthscale_mu(Eigen::Index columns) {
   return std::numbers::sqrt2 +
@@ -57,6 +58,26 @@ Eigen::VectorXd weigh_distances(const FeatureMap& map, const RowMatrix& features
     out[feature.column] += sum;
   }
   return out;
+}
+
+/// Noise and short length-scales explain the same data, and gradients do not lead from one to the
+/// other: the most probable of a few that cover both.
+Hyperparameters best_start(const FeatureMap& map, const RowMatrix& features,
+                           const Eigen::VectorXd& y) {
+  const Hyperparameters mode = Hyperparameters::prior_mode(map.columns());
+  Hyperparameters best = mode;
+  double highest = -std::numeric_limits<double>::infinity();
+  for (const double stretch : {1.0, 3.0}) {
+    for (const double noise : {mode.noise, 0.01, 0.3}) {
+      const Hyperparameters at{stretch * mode.lengthscales, noise, 1};
+      const double value =
+          log_marginal_likelihood(map, features, y, at, nullptr) + log_prior(at, nullptr);
+      if (value <= highest) continue;
+      highest = value;
+      best = at;
+    }
+  }
+  return best;
 }
 
 }  // namespace
@@ -150,7 +171,7 @@ Hyperparameters fit_hyperparameters(const FeatureMap& map, const RowMatrix& feat
   options.gradient_tolerance = 1e-3;
   options.value_tolerance = 1e-6;
   options.first_step = 0.5;
-  BoxLbfgs run(Hyperparameters::prior_mode(d).to_logs(), lower, upper, options);
+  BoxLbfgs run(best_start(map, features, y).to_logs(), lower, upper, options);
   while (!run.done()) {
     const Hyperparameters at = Hyperparameters::from_logs(run.wanted());
     Eigen::VectorXd likelihood, prior;

@@ -138,7 +138,7 @@ void Proposer::follow_gradients(std::vector<Candidate>& candidates) const {
   options.iterations_max = 30;
   options.evaluations_max = 40;
   options.gradient_tolerance = 1e-4;
-  options.value_tolerance = 1e-5;
+  options.value_tolerance = 1e-4;
   options.first_step = 0.1;
   std::vector<BoxLbfgs> runs;
   for (const Candidate& each : candidates) {

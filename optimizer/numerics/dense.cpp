@@ -31,80 +31,87 @@ Range nonzero(const Product& p, std::size_t row, std::size_t rows, Range panel) 
   return panel;
 }
 
-/// One tile of C, R rows by two vectors, += A B over the panel's range. `b` points at panel row
+template <class V, std::size_t N>
+constexpr std::size_t kWidth = N * sizeof(V) / sizeof(double);
+
+/// One tile of C, R rows by N vectors, += A B over the panel's range. `b` points at panel row
 /// `range.begin`.
-template <class V, std::size_t R>
+template <class V, std::size_t R, std::size_t N>
 BETATUNE_INLINE void tile(const Product& p, std::size_t row, Range range, const double* b,
                           double* c, std::size_t c_row) {
-  constexpr std::size_t kLanes = sizeof(V) / sizeof(double);
-  V sum[R][2];
+  constexpr std::size_t kLanes = kWidth<V, 1>;
+  V sum[R][N];
   for (std::size_t i = 0; i < R; ++i) {
-    std::memcpy(&sum[i][0], c + i * c_row, sizeof(V));
-    std::memcpy(&sum[i][1], c + i * c_row + kLanes, sizeof(V));
+    for (std::size_t k = 0; k < N; ++k)
+      std::memcpy(&sum[i][k], c + i * c_row + k * kLanes, sizeof(V));
   }
   const double* a = p.a + row * p.a_row + range.begin * p.a_column;
-  for (std::size_t t = range.begin; t < range.end; ++t, a += p.a_column, b += 2 * kLanes) {
-    V left, right;
-    std::memcpy(&left, b, sizeof(V));
-    std::memcpy(&right, b + kLanes, sizeof(V));
+  for (std::size_t t = range.begin; t < range.end; ++t, a += p.a_column, b += N * kLanes) {
+    V right[N];
+    std::memcpy(&right, b, sizeof(right));
     for (std::size_t i = 0; i < R; ++i) {
       const double factor = a[i * p.a_row];
-      sum[i][0] += factor * left;
-      sum[i][1] += factor * right;
+      for (std::size_t k = 0; k < N; ++k) sum[i][k] += factor * right[k];
     }
   }
   for (std::size_t i = 0; i < R; ++i) {
-    std::memcpy(c + i * c_row, &sum[i][0], sizeof(V));
-    std::memcpy(c + i * c_row + kLanes, &sum[i][1], sizeof(V));
+    for (std::size_t k = 0; k < N; ++k)
+      std::memcpy(c + i * c_row + k * kLanes, &sum[i][k], sizeof(V));
   }
 }
 
 /// The same where C has fewer columns left than a tile: through a padded copy.
-template <class V, std::size_t R>
+template <class V, std::size_t R, std::size_t N>
 BETATUNE_INLINE void edge_tile(const Product& p, std::size_t row, Range range, const double* b,
                                double* c, std::size_t columns) {
-  constexpr std::size_t kWidth = 2 * sizeof(V) / sizeof(double);
-  double padded[R * kWidth] = {};
-  for (std::size_t i = 0; i < R; ++i) std::copy_n(c + i * p.c_row, columns, padded + i * kWidth);
-  tile<V, R>(p, row, range, b, padded, kWidth);
-  for (std::size_t i = 0; i < R; ++i) std::copy_n(padded + i * kWidth, columns, c + i * p.c_row);
+  constexpr std::size_t kColumns = kWidth<V, N>;
+  double padded[R * kColumns] = {};
+  for (std::size_t i = 0; i < R; ++i) std::copy_n(c + i * p.c_row, columns, padded + i * kColumns);
+  tile<V, R, N>(p, row, range, b, padded, kColumns);
+  for (std::size_t i = 0; i < R; ++i) std::copy_n(padded + i * kColumns, columns, c + i * p.c_row);
 }
 
-template <class V, std::size_t R>
+template <class V, std::size_t R, std::size_t N>
 BETATUNE_INLINE void tile_of(const Product& p, std::size_t row, std::size_t column, Range panel,
                              const double* packed) {
-  constexpr std::size_t kWidth = 2 * sizeof(V) / sizeof(double);
   const Range range = nonzero(p, row, R, panel);
   if (range.begin >= range.end) return;
-  const double* b = packed + (range.begin - panel.begin) * kWidth;
+  const double* b = packed + (range.begin - panel.begin) * kWidth<V, N>;
   double* c = p.c + row * p.c_row + column;
-  const std::size_t columns = std::min(kWidth, p.columns - column);
-  if (columns == kWidth) {
-    tile<V, R>(p, row, range, b, c, p.c_row);
+  if (p.columns - column >= kWidth<V, N>) {
+    tile<V, R, N>(p, row, range, b, c, p.c_row);
   } else {
-    edge_tile<V, R>(p, row, range, b, c, columns);
+    edge_tile<V, R, N>(p, row, range, b, c, p.columns - column);
   }
+}
+
+/// The columns of C that begin at `column`, N vectors wide, for one panel of B.
+template <class V, std::size_t R, std::size_t N>
+BETATUNE_INLINE void strip(const Product& p, std::size_t column, Range panel, double* packed) {
+  const std::size_t columns = std::min(kWidth<V, N>, p.columns - column);
+  for (std::size_t t = panel.begin; t < panel.end; ++t) {
+    double* to = packed + (t - panel.begin) * kWidth<V, N>;
+    const double* from = p.b + t * p.b_row + column;
+    for (std::size_t j = 0; j < columns; ++j) to[j] = p.alpha * from[j];
+    for (std::size_t j = columns; j < kWidth<V, N>; ++j) to[j] = 0;
+  }
+  std::size_t row = 0;
+  for (; row + R <= p.rows; row += R) tile_of<V, R, N>(p, row, column, panel, packed);
+  for (; row < p.rows; ++row) tile_of<V, 1, N>(p, row, column, panel, packed);
 }
 
 template <class V>
 BETATUNE_INLINE void product_with(const Product& p) {
-  constexpr std::size_t kWidth = 2 * sizeof(V) / sizeof(double);
-  static_assert(kWidth <= kPacked);
+  static_assert(kWidth<V, 2> <= kPacked);
   alignas(64) double packed[kDepth * kPacked];
   for (std::size_t begin = 0; begin < p.depth; begin += kDepth) {
     const Range panel{begin, std::min(p.depth, begin + kDepth)};
-    for (std::size_t column = 0; column < p.columns; column += kWidth) {
-      const std::size_t columns = std::min(kWidth, p.columns - column);
-      for (std::size_t t = panel.begin; t < panel.end; ++t) {
-        double* to = packed + (t - panel.begin) * kWidth;
-        const double* from = p.b + t * p.b_row + column;
-        for (std::size_t j = 0; j < columns; ++j) to[j] = p.alpha * from[j];
-        for (std::size_t j = columns; j < kWidth; ++j) to[j] = 0;
-      }
-      std::size_t row = 0;
-      for (; row + kRows <= p.rows; row += kRows) tile_of<V, kRows>(p, row, column, panel, packed);
-      for (; row < p.rows; ++row) tile_of<V, 1>(p, row, column, panel, packed);
+    std::size_t column = 0;
+    // Few columns are the common case of a line search: half as wide, twice as high.
+    for (; column + kWidth<V, 1> < p.columns; column += kWidth<V, 2>) {
+      strip<V, kRows, 2>(p, column, panel, packed);
     }
+    if (column < p.columns) strip<V, 2 * kRows, 1>(p, column, panel, packed);
   }
 }
 
@@ -187,8 +194,6 @@ BETATUNE_INLINE void matern_loop(const double* distance, std::size_t n, double* 
 }
 #endif
 
-enum class Width { narrow, avx2, avx512 };
-
 Width widest() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
@@ -198,11 +203,14 @@ Width widest() {
   return Width::narrow;
 }
 
-const Width width = widest();
-
 }  // namespace
 
-void add_product(const Product& product) {
+Width machine_width() {
+  static const Width width = widest();
+  return width;
+}
+
+void add_product(const Product& product, [[maybe_unused]] Width width) {
 #if defined(__x86_64__)
   if (width == Width::avx512) return product_512(product);
   if (width == Width::avx2) return product_256(product);
@@ -211,7 +219,7 @@ void add_product(const Product& product) {
 }
 
 void add_squared_distance(double point, double weight, const double* values, std::size_t n,
-                          double* out) {
+                          double* out, [[maybe_unused]] Width width) {
 #if defined(__x86_64__)
   if (width == Width::avx512) return distance_512(point, weight, values, n, out);
   if (width == Width::avx2) return distance_256(point, weight, values, n, out);
@@ -219,7 +227,8 @@ void add_squared_distance(double point, double weight, const double* values, std
   distance_loop(point, weight, values, n, out);
 }
 
-void matern52(const double* distance, std::size_t n, double* value, double* slope) {
+void matern52(const double* distance, std::size_t n, double* value, double* slope,
+              [[maybe_unused]] Width width) {
 #if defined(__x86_64__)
   if (width == Width::avx512) return matern_512(distance, n, value, slope);
   if (width == Width::avx2) return matern_256(distance, n, value, slope);

@@ -12,7 +12,12 @@
 
 namespace betatune::dense {
 
-/// Which entries of A may be other than zero; the others are neither read nor multiplied.
+/// Vectors of two, four or eight doubles. The widest of this machine is the default everywhere;
+/// wider ones than it has must not be asked for.
+enum class Width { narrow, avx2, avx512 };
+Width machine_width();
+
+/// Which entries of A may be other than zero. The others must be zero: some are multiplied.
 enum class Shape { full, lower, upper };
 
 /// C += alpha A B, with A (rows x depth), B (depth x columns), C (rows x columns).
@@ -30,15 +35,16 @@ struct Product {
   std::size_t c_row = 0;
   double alpha = 1;  ///< 1 or -1
 };
-void add_product(const Product& product);
+void add_product(const Product& product, Width width = machine_width());
 
 /// out[i] += weight (point - values[i])^2, for i < n.
 void add_squared_distance(double point, double weight, const double* values, std::size_t n,
-                          double* out);
+                          double* out, Width width = machine_width());
 
 /// The Matern-5/2 kernel of squared distances, and its slope by the squared distance:
 ///   value = (1 + r + r^2/3) exp(-r), slope = -5/6 (1 + r) exp(-r), r = sqrt(5 distance).
 /// `slope` may be null; `value` may be `distance` itself. Relative error below 1e-14.
-void matern52(const double* distance, std::size_t n, double* value, double* slope);
+void matern52(const double* distance, std::size_t n, double* value, double* slope,
+              Width width = machine_width());
 
 }  // namespace betatune::dense

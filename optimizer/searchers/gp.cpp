@@ -103,9 +103,11 @@ class GpSearcher : public Searcher {
                           int count, Key key, std::vector<Suggestion>& out) const {
     const SearchSpace& space = history.space();
     GaussianProcess& gp = model_.condition(data);
-    const double best = gp.fitted().minCoeff();
-    gp.append(gp.map().map(data.pending));
-    for (const Suggestion& each : out) append(gp, space.encode(each.configuration));
+    double best = gp.fitted().minCoeff();
+    pend(gp, data.pending, best);
+    for (const Suggestion& each : out) {
+      pend(gp, space.encode(each.configuration).transpose(), best);
+    }
     ProposalOptions options;
     options.raw_points = options_.raw_points;
     options.starts = options_.starts;
@@ -121,16 +123,20 @@ class GpSearcher : public Searcher {
       if (!next) next = batch.draw(own);
       if (!next) return;
       batch.take(*next);
-      append(gp, space.encode(*next));
+      pend(gp, space.encode(*next).transpose(), best);
       Json note = nullptr;
       if (found) note = Json{{"log_ei", found->log_ei}};
       out.push_back({std::move(*next), found ? "gp" : "random", std::move(note)});
     }
   }
 
-  static void append(GaussianProcess& gp, const Eigen::VectorXd& point) {
-    const RowMatrix row = point.transpose();
-    gp.append(gp.map().map(row));
+  /// Takes points as observed at their posterior mean: one that is believed to be the best makes it
+  /// harder for its neighbours to improve on it.
+  static void pend(GaussianProcess& gp, const RowMatrix& points, double& best) {
+    if (points.rows() == 0) return;
+    const RowMatrix features = gp.map().map(points);
+    best = std::min(best, gp.predict(features, false).mean.minCoeff());
+    gp.append_pending(features);
   }
 
   GpOptions options_;

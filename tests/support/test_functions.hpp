@@ -18,6 +18,7 @@ struct TestFunction {
   int dims = 2;
   double minimum = 0;
   std::function<double(const std::vector<double>&)> at;  ///< of points in [0,1]^dims
+  double noise = 0;                                      ///< standard deviation
 };
 
 inline double branin(double x, double y) {
@@ -103,6 +104,10 @@ inline std::map<std::string, TestFunction> test_functions(std::uint64_t seed) {
   out["branin"] = {2, 0.39788735772973816,
                    [](const auto& u) { return branin(15 * u[0] - 5, 15 * u[1]); }};
   out["hartmann6"] = {6, -3.322368011391339, [](const auto& u) { return hartmann6(u); }};
+  out["noisy_branin"] = out["branin"];
+  out["noisy_branin"].noise = 5;
+  out["noisy_hartmann6"] = out["hartmann6"];
+  out["noisy_hartmann6"].noise = 0.2;
   out["ackley5"] = {5, 0, [seed](const auto& u) { return ackley(shifted(u, 10, seed)); }};
   out["rosenbrock4"] = {4, 0, [seed](const auto& u) { return rosenbrock(shifted(u, 2, seed)); }};
   out["levy10"] = {10, 0, [seed](const auto& u) { return levy(shifted(u, 10, seed)); }};

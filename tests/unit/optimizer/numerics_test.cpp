@@ -94,6 +94,34 @@ TEST(Dense, ProductsOfEveryShapeAreEigens) {
   }
 }
 
+TEST(Dense, EveryVectorWidthGivesTheSameBits) {
+  const RowMatrix a = random_matrix(37, 300, 1), b = random_matrix(300, 29, 2);
+  RowMatrix triangle = random_matrix(29, 29, 3).triangularView<Eigen::Lower>();
+  const auto results = [&](dense::Width width) {
+    RowMatrix out = RowMatrix::Zero(37, 29);
+    dense::add_product(
+        {37, 29, 300, a.data(), 300, 1, dense::Shape::full, b.data(), 29, out.data(), 29}, width);
+    RowMatrix transposed = RowMatrix::Zero(29, 29);
+    dense::add_product({29, 29, 29, triangle.data(), 1, 29, dense::Shape::upper, b.data(), 29,
+                        transposed.data(), 29},
+                       width);
+    std::vector<double> all(out.data(), out.data() + out.size());
+    all.insert(all.end(), transposed.data(), transposed.data() + transposed.size());
+    std::vector<double> distance(300, 0.0), value(300), slope(300);
+    dense::add_squared_distance(0.3, 1.7, a.data(), 300, distance.data(), width);
+    dense::matern52(distance.data(), 300, value.data(), slope.data(), width);
+    for (const auto& part : {distance, value, slope})
+      all.insert(all.end(), part.begin(), part.end());
+    return all;
+  };
+  const std::vector<double> narrow = results(dense::Width::narrow);
+  for (const dense::Width width : {dense::Width::avx2, dense::Width::avx512}) {
+    if (width <= dense::machine_width()) {
+      EXPECT_EQ(results(width), narrow);
+    }
+  }
+}
+
 TEST(Dense, MaternAndItsSlopeAreTheFormula) {
   std::vector<double> distance, value(1001), slope(1001);
   for (int i = 0; i <= 1000; ++i) distance.push_back(1e-6 * i * i * i);
