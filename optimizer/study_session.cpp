@@ -13,6 +13,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kEventsPerRead = 10'000;
+constexpr int kBeatsPerLease = 6;
 
 /// Only for a study whose file gives no seed; it is recorded, so the study can be repeated.
 std::uint64_t draw_seed() {
@@ -71,6 +72,10 @@ Result<CoordinatorOptions> settings_of(const StudySession& session, const fs::pa
   settings.fresh_seed = draw_seed();
   settings.rejoin_grace = options.rejoin_grace;
   if (options.ahead) settings.ahead = *options.ahead;
+  // Several beats fit into a lease, so that one which is lost ends nothing.
+  const auto lease = std::chrono::duration<double>(session.spec->server.lease.seconds);
+  settings.beat =
+      std::min(settings.beat, std::chrono::duration_cast<Monotonic>(lease / kBeatsPerLease));
   return settings;
 }
 

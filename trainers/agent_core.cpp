@@ -11,6 +11,8 @@ namespace {
 constexpr Milliseconds kGreetingFirst{1'000};
 constexpr Milliseconds kGreetingLongest{5'000};
 constexpr Milliseconds kHurryLongest{60'000};
+/// No credit that could be told: the next comparison differs, and READY is sent.
+constexpr int kCreditUnsaid = -1;
 
 }  // namespace
 
@@ -157,6 +159,8 @@ void AgentCore::tick_session(Milliseconds now) {
   if (now - beat_sent_ >= beat) {
     beat_sent_ = now;
     send(Beat{terms_.epoch, held(), {}});
+    // READY is said again with every beat: a slot whose ASSIGN was lost would stay empty for ever.
+    told_credit_ = kCreditUnsaid;
   }
 }
 

@@ -24,9 +24,11 @@ struct WireTrainerOptions {
     return 0.0;
   };
   std::function<void(const Assign&)> on_assign = [](const Assign&) {};
-  bool send_twice = false;  ///< every message, as a network may
-  int reconnect_every = 0;  ///< a new session after so many assignments; 0: never
-  int garbage_every = 0;    ///< a message of nonsense after so many assignments; 0: never
+  std::function<void(const Ack&)> on_ack = [](const Ack&) {};
+  bool outlives_studies = false;  ///< does not end at BYE
+  bool send_twice = false;        ///< every message, as a network may
+  int reconnect_every = 0;        ///< a new session after so many assignments; 0: never
+  int garbage_every = 0;          ///< a message of nonsense after so many assignments; 0: never
   std::chrono::milliseconds repeat_after{500};
 };
 
@@ -147,6 +149,7 @@ class WireTrainer {
     }
   }
   void on(const Ack& ack) {
+    options_.on_ack(ack);
     const auto found = work_.find({ack.trial, ack.attempt});
     if (found == work_.end()) return;
     auto& waiting = found->second.unacknowledged;
@@ -158,7 +161,9 @@ class WireTrainer {
   void on(const Beat& beat) {
     for (const Held& held : beat.drop) work_.erase({held.trial, held.attempt});
   }
-  void on(const Bye&) { loop_.stop(); }
+  void on(const Bye&) {
+    if (!options_.outlives_studies) loop_.stop();
+  }
   void on(const Refusal& refusal) {
     ++refused;
     last_refusal = refusal.code;
