@@ -5,6 +5,7 @@
 #include <random>
 #include <utility>
 
+#include "optimizer/stores/study_lock.hpp"
 #include "optimizer/version.hpp"
 
 namespace betatune {
@@ -28,20 +29,6 @@ std::int64_t wall_offset_us() {
   const auto monotonic =
       duration_cast<Monotonic>(std::chrono::steady_clock::now().time_since_epoch());
   return (wall - monotonic).count();
-}
-
-Result<fs::path> put_aside(const fs::path& directory) {
-  std::error_code failed;
-  if (!fs::exists(directory / "study.db", failed)) return fs::path{};
-  for (int n = 1;; ++n) {
-    fs::path target = directory;
-    target += fmt::format(".{}", n);
-    if (fs::exists(target, failed)) continue;
-    fs::rename(directory, target, failed);
-    if (!failed) return target;
-    return Error{ErrorKind::unavailable, fmt::format("cannot move {} to {}: {}", directory.string(),
-                                                     target.string(), failed.message())};
-  }
 }
 
 Status replay_all(const StudyStore& store, Coordinator& coordinator) {
@@ -81,6 +68,25 @@ Result<CoordinatorOptions> settings_of(const StudySession& session, const fs::pa
 
 }  // namespace
 
+Result<fs::path> set_study_aside(const fs::path& directory) {
+  std::error_code failed;
+  if (!fs::exists(directory / "study.db", failed)) return fs::path{};
+  if (const int holder = lock_holder(directory / "study.lock"); holder != 0) {
+    return Error{ErrorKind::conflict,
+                 fmt::format("{}: an optimizer works on this study (process {}); stop it first",
+                             directory.string(), holder)};
+  }
+  for (int n = 1;; ++n) {
+    fs::path target = directory;
+    target += fmt::format(".{}", n);
+    if (fs::exists(target, failed)) continue;
+    fs::rename(directory, target, failed);
+    if (!failed) return target;
+    return Error{ErrorKind::unavailable, fmt::format("cannot move {} to {}: {}", directory.string(),
+                                                     target.string(), failed.message())};
+  }
+}
+
 fs::path study_directory(const StudySpec& spec) {
   const fs::path path =
       spec.storage.path.empty() ? fs::path("runs") / spec.study.name : fs::path(spec.storage.path);
@@ -97,7 +103,7 @@ Result<StudySession> open_session(std::shared_ptr<const StudySpec> spec, const f
     session.store = make_memory_store();
   } else {
     if (options.fresh) {
-      BETATUNE_TRY(session.set_aside, put_aside(session.directory));
+      BETATUNE_TRY(session.set_aside, set_study_aside(session.directory));
     }
     BETATUNE_TRY(session.store, open_sqlite_store(session.directory, OpenMode::optimizer));
   }

@@ -36,6 +36,10 @@ struct StudySession {
 /// The study's folder: storage.path or runs/NAME, absolute.
 std::filesystem::path study_directory(const StudySpec& spec);
 
+/// Moves a study's folder to a name beside it, so that the next one begins empty; returns where, or
+/// nothing if there was none. Errors: conflict (an optimizer works on it), unavailable.
+Result<std::filesystem::path> set_study_aside(const std::filesystem::path& directory);
+
 /// Opens, locks and replays. Nothing is appended yet: a user who does not accept the changes leaves
 /// the log as it was. `file`: the study file, for trainers' relative paths. Problems with the
 /// searcher's and the scheduler's options go to `diagnostics` (error: invalid_argument). Other

@@ -4,12 +4,16 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "optimizer/checkpoints.hpp"
 #include "optimizer/cli/commands.hpp"
 #include "optimizer/launcher.hpp"
 #include "optimizer/launchers/trainer_program.hpp"
 #include "optimizer/progress.hpp"
 #include "optimizer/server.hpp"
 #include "optimizer/study_session.hpp"
+#include "searchspaces/log.hpp"
+#include "searchspaces/random.hpp"
+#include "transport/codec.hpp"
 #include "transport/endpoint.hpp"
 
 namespace betatune {
@@ -143,9 +147,55 @@ Result<std::unique_ptr<Launcher>> make_launcher(const StudySpec& spec, Diagnosti
   return launcher;
 }
 
+/// Shows what happens, and removes the checkpoints that it has made superfluous.
+class Housekeeping final : public ServerObserver {
+ public:
+  Housekeeping(ServerObserver& shown, const StudySession& session)
+      : shown_(shown), keeper_(session.directory, session.spec->storage.checkpoints.keep) {
+    keeper_.sweep(session.coordinator->state());
+  }
+  void on_events(std::span<const Event> events, const Coordinator& coordinator) override {
+    shown_.on_events(events, coordinator);
+    keeper_.on_events(events, coordinator.state());
+  }
+  void on_tick(const Coordinator& coordinator,
+               const std::vector<LaunchedTrainer>& trainers) override {
+    shown_.on_tick(coordinator, trainers);
+  }
+  void on_notice(const std::string& text) override { shown_.on_notice(text); }
+
+ private:
+  ServerObserver& shown_;
+  CheckpointKeeper keeper_;
+};
+
+/// A study file can be larger than a message: that is told now, not by trials that never start.
+Status check_assignable(const StudySpec& spec) {
+  Assign assign;
+  assign.params = spec.space.sample(root_key(0));
+  assign.job.config = spec.trainer.config;
+  assign.job.command = spec.trainer.command.value_or(std::vector<std::string>{});
+  const auto sent = decode_message(encode_message(assign));
+  if (sent) return Ok{};
+  return Error{ErrorKind::invalid_argument,
+               fmt::format("`trainer` and one configuration do not fit into a message to trainers "
+                           "({}); keep large data in files and give their paths",
+                           sent.error().message)};
+}
+
+/// The file as it was run, beside the results.
+void keep_copy(const std::string& file, const fs::path& directory) {
+  std::error_code failed;
+  if (fs::equivalent(file, directory / "study.yaml", failed)) return;
+  failed.clear();
+  fs::copy_file(file, directory / "study.yaml", fs::copy_options::overwrite_existing, failed);
+  if (failed) log().warn("cannot copy {} to {}: {}", file, directory.string(), failed.message());
+}
+
 int serve_session(StudySession& session, const Bind& bind, Launcher* launcher,
                   const RunOptions& options) {
-  const auto observer = make_progress(progress_kind(options.json, options.quiet), *session.spec);
+  const auto progress = make_progress(progress_kind(options.json, options.quiet), *session.spec);
+  const auto observer = std::make_unique<Housekeeping>(*progress, session);
   if (launcher == nullptr) {
     observer->on_notice(fmt::format(
         "waiting for trainers: betatune-trainer --connect {}{}", bind.endpoint,
@@ -187,12 +237,20 @@ int run(const RunOptions& options) {
   auto launcher = make_launcher(*spec, diagnostics);
   if (!diagnostics.ok()) return show_problems(diagnostics);
   if (!launcher) return fail(launcher.error());
+  if (const Status fits = check_assignable(*spec); !fits) return fail(fits.error());
 
   const fs::path directory = study_directory(*spec);
+  if (options.fresh) {
+    // Before the socket's folder is made in the new one.
+    const auto aside = set_study_aside(directory);
+    if (!aside) return fail(aside.error());
+    if (!aside.value().empty()) {
+      fmt::print(stderr, "the earlier study is now in {}\n", aside.value().string());
+    }
+  }
   const auto bind = resolve_bind(spec->server.bind, directory);
   if (!bind) return fail(bind.error());
   SessionOptions settings;
-  settings.fresh = options.fresh;
   settings.token = bind.value().token;
   // Our own trainers die with the optimizer that started them: none has survived to re-join.
   if (launcher.value() != nullptr) settings.rejoin_grace = Monotonic(0);
@@ -202,6 +260,7 @@ int run(const RunOptions& options) {
   if (!session.value().changes.empty() && !options.accept_changes) {
     return show_changes(session.value(), options.file);
   }
+  keep_copy(options.file, directory);
   if (is_finished(session.value())) {
     fmt::print(stderr, "this study is finished: its {} trials are done\n", *spec->stopping.trials);
     print_summary(session.value(), options, "trials");

@@ -1,0 +1,131 @@
+#include "optimizer/checkpoints.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <fmt/format.h>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "searchspaces/log.hpp"
+
+namespace betatune {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// The order in which a trial's checkpoints were made.
+struct Age {
+  std::uint64_t attempt = 0;
+  std::int64_t step = 0;
+  auto operator<=>(const Age&) const = default;
+};
+
+/// From "attempt-A-step-S", which trainers name their checkpoints; nothing for any other name.
+std::optional<Age> age_of(const std::string& name) {
+  constexpr std::string_view kAttempt = "attempt-";
+  constexpr std::string_view kStep = "-step-";
+  if (!name.starts_with(kAttempt)) return std::nullopt;
+  const std::size_t at = name.find(kStep);
+  if (at == std::string::npos) return std::nullopt;
+  Age age;
+  const char* end = name.data() + name.size();
+  const auto first = std::from_chars(name.data() + kAttempt.size(), name.data() + at, age.attempt);
+  const auto second = std::from_chars(name.data() + at + kStep.size(), end, age.step);
+  if (first.ec != std::errc{} || second.ec != std::errc{} || second.ptr != end) return std::nullopt;
+  return age;
+}
+
+struct Found {
+  Age age;
+  fs::path path;
+};
+
+/// Newest first. What has another name is nobody's checkpoint, and is left alone.
+std::vector<Found> checkpoints_in(const fs::path& folder) {
+  std::vector<Found> found;
+  std::error_code failed;
+  for (const auto& entry : fs::directory_iterator(folder, failed)) {
+    const auto age = age_of(entry.path().filename().string());
+    if (age && entry.is_directory(failed) && !entry.is_symlink(failed)) {
+      found.push_back({*age, entry.path()});
+    }
+  }
+  std::sort(found.begin(), found.end(),
+            [](const Found& a, const Found& b) { return a.age > b.age; });
+  return found;
+}
+
+bool stands_before(const Trial& a, const Trial& b) {
+  if (a.standing->level != b.standing->level) return a.standing->level > b.standing->level;
+  if (a.standing->loss != b.standing->loss) return a.standing->loss < b.standing->loss;
+  return a.id < b.id;
+}
+
+}  // namespace
+
+CheckpointKeeper::CheckpointKeeper(fs::path study_dir, int keep)
+    : study_dir_(std::move(study_dir)), keep_(std::max(1, keep)) {}
+
+void CheckpointKeeper::sweep(const StudyState& state) {
+  std::set<TrialId> closed;
+  for (const Trial& trial : state.trials) {
+    if (trial.state == TrialState::closed) closed.insert(trial.id);
+  }
+  settle_best(state, closed);
+  for (const Trial& trial : state.trials) tidy(state, trial.id);
+}
+
+void CheckpointKeeper::on_events(std::span<const Event> events, const StudyState& state) {
+  std::set<TrialId> touched, closed;
+  for (const Event& event : events) {
+    if (const auto* saved = std::get_if<CheckpointSaved>(&event.fact)) touched.insert(saved->trial);
+    if (const auto* end = std::get_if<TrialClosed>(&event.fact)) closed.insert(end->trial);
+  }
+  const std::set<TrialId> dethroned = settle_best(state, closed);
+  touched.insert(closed.begin(), closed.end());
+  touched.insert(dethroned.begin(), dethroned.end());
+  for (const TrialId id : touched) tidy(state, id);
+}
+
+/// Returns the trials that were best and are not any more.
+std::set<TrialId> CheckpointKeeper::settle_best(const StudyState& state,
+                                                const std::set<TrialId>& closed) {
+  std::set<TrialId> before;
+  if (best_) before.insert(*best_);
+  if (best_closed_) before.insert(*best_closed_);
+  best_ = state.best;
+  for (const TrialId id : closed) {
+    const Trial& trial = state.trials[id];
+    if (!trial.standing) continue;
+    if (!best_closed_ || stands_before(trial, state.trials[*best_closed_])) best_closed_ = id;
+  }
+  return before;
+}
+
+void CheckpointKeeper::tidy(const StudyState& state, TrialId id) const {
+  const Trial& trial = state.trials[id];
+  if (!trial.checkpoint) return;
+  const fs::path newest = study_dir_ / trial.checkpoint->uri;
+  const auto recorded = age_of(newest.filename().string());
+  // A trainer with names of its own keeps its files itself; and no trial touches another's folder.
+  const std::string own = fmt::format("trial-{}", id.n);
+  if (!recorded || newest.parent_path().filename() != own) return;
+  const bool is_closed = trial.state == TrialState::closed;
+  const bool is_best = id == best_ || id == best_closed_;
+  int to_keep = is_closed ? (is_best ? 1 : 0) : keep_;
+  for (const Found& each : checkpoints_in(newest.parent_path())) {
+    if (each.age > *recorded && !is_closed) continue;
+    if (each.age <= *recorded && to_keep > 0) {
+      --to_keep;
+      continue;
+    }
+    std::error_code failed;
+    fs::remove_all(each.path, failed);
+    if (failed) log().warn("{}: cannot be removed: {}", each.path.string(), failed.message());
+  }
+  std::error_code not_empty;
+  if (is_closed && !is_best) fs::remove(newest.parent_path(), not_empty);
+}
+
+}  // namespace betatune

@@ -1,0 +1,140 @@
+#include "optimizer/checkpoints.hpp"
+
+#include <fstream>
+#include <gtest/gtest.h>
+
+#include "tests/support/temporary_directory.hpp"
+
+namespace betatune {
+namespace {
+
+namespace fs = std::filesystem;
+
+class CheckpointsTest : public testing::Test {
+ protected:
+  static std::string uri(std::uint64_t trial, int attempt, Step step) {
+    return "checkpoints/trial-" + std::to_string(trial) + "/attempt-" + std::to_string(attempt) +
+           "-step-" + std::to_string(step);
+  }
+  void publish(std::uint64_t trial, int attempt, Step step) {
+    const fs::path folder = study_ / uri(trial, attempt, step);
+    fs::create_directories(folder);
+    std::ofstream(folder / "state") << step;
+  }
+  bool kept(std::uint64_t trial, int attempt, Step step) const {
+    return fs::exists(study_ / uri(trial, attempt, step) / "state");
+  }
+  /// A trial whose newest recorded checkpoint is of (attempt, step).
+  Trial trial_at(std::uint64_t id, TrialState at, int attempt, Step step, double loss) {
+    Trial trial;
+    trial.id = TrialId{id};
+    trial.state = at;
+    trial.standing = Standing{step, loss};
+    trial.checkpoint = ArtifactRef{uri(id, attempt, step), step, 1};
+    return trial;
+  }
+  static Event closed(std::uint64_t trial) {
+    return {1, 0, TrialClosed{TrialId{trial}, Outcome::completed, 1.0}};
+  }
+  static Event saved(std::uint64_t trial) {
+    return {1, 0, CheckpointSaved{TrialId{trial}, AttemptId{1}, {}}};
+  }
+
+  support::TemporaryDirectory folder_;
+  fs::path study_ = folder_.path();
+  StudyState state_;
+};
+
+TEST_F(CheckpointsTest, AnOpenTrialKeepsItsNewestRecordedOnesAndWhatIsNewer) {
+  for (const Step step : {1, 2, 3, 4}) publish(0, 1, step);
+  state_.trials.add(trial_at(0, TrialState::running, 1, 3, 0.5));
+
+  const Event event = saved(0);
+  CheckpointKeeper(study_, 2).on_events({&event, 1}, state_);
+
+  EXPECT_FALSE(kept(0, 1, 1));
+  EXPECT_TRUE(kept(0, 1, 2));
+  EXPECT_TRUE(kept(0, 1, 3));
+  EXPECT_TRUE(kept(0, 1, 4)) << "its report is on the way";
+}
+
+TEST_F(CheckpointsTest, ALaterAttemptIsNewerWhateverItsStep) {
+  publish(0, 1, 9);
+  publish(0, 2, 3);
+  state_.trials.add(trial_at(0, TrialState::paused, 2, 3, 0.5));
+
+  const Event event = saved(0);
+  CheckpointKeeper(study_, 1).on_events({&event, 1}, state_);
+
+  EXPECT_FALSE(kept(0, 1, 9));
+  EXPECT_TRUE(kept(0, 2, 3));
+}
+
+TEST_F(CheckpointsTest, OnlyTheBestClosedTrialKeepsItsModel) {
+  CheckpointKeeper keeper(study_, 2);
+  for (std::uint64_t id = 0; id < 3; ++id) {
+    const double loss = id == 1 ? 0.1 : 0.5 + 0.1 * static_cast<double>(id);
+    for (const Step step : {1, 2}) publish(id, 1, step);
+    state_.trials.add(trial_at(id, TrialState::closed, 1, 2, loss));
+    if (id != 2) state_.best = TrialId{id};
+    const Event event = closed(id);
+    keeper.on_events({&event, 1}, state_);
+    EXPECT_EQ(kept(0, 1, 2), id == 0) << "best until trial 1 closed";
+  }
+
+  EXPECT_TRUE(kept(1, 1, 2));
+  EXPECT_FALSE(kept(1, 1, 1));
+  EXPECT_FALSE(fs::exists(study_ / "checkpoints/trial-0"));
+  EXPECT_FALSE(fs::exists(study_ / "checkpoints/trial-2"));
+}
+
+TEST_F(CheckpointsTest, TheBestClosedModelStaysWhileAnOpenTrialLeads) {
+  CheckpointKeeper keeper(study_, 1);
+  publish(0, 1, 2);
+  publish(1, 1, 2);
+  state_.trials.add(trial_at(0, TrialState::closed, 1, 2, 0.5));
+  state_.trials.add(trial_at(1, TrialState::paused, 1, 2, 0.1));
+  state_.best = TrialId{1};
+  const std::vector<Event> events = {closed(0), saved(1)};
+
+  keeper.on_events(events, state_);
+
+  EXPECT_TRUE(kept(0, 1, 2)) << "trial 1 may still fail";
+  EXPECT_TRUE(kept(1, 1, 2));
+}
+
+TEST_F(CheckpointsTest, ASweepRemovesWhatAKilledOptimizerLeft) {
+  for (const Step step : {1, 2, 3}) publish(0, 1, step);
+  publish(1, 1, 2);
+  state_.trials.add(trial_at(0, TrialState::closed, 1, 3, 0.1));
+  state_.trials.add(trial_at(1, TrialState::closed, 1, 2, 0.7));
+  state_.best = TrialId{0};
+
+  CheckpointKeeper(study_, 2).sweep(state_);
+
+  EXPECT_TRUE(kept(0, 1, 3));
+  EXPECT_FALSE(kept(0, 1, 2));
+  EXPECT_FALSE(kept(1, 1, 2));
+}
+
+TEST_F(CheckpointsTest, FilesOfOthersAreLeftAlone) {
+  fs::create_directories(study_ / "checkpoints/trial-0/notes");
+  fs::create_directories(study_ / "checkpoints/trial-0/attempt-1-next.tmp");
+  publish(0, 1, 1);
+  publish(7, 1, 1);
+  state_.trials.add(trial_at(0, TrialState::closed, 1, 1, 0.9));
+  Trial thief = trial_at(1, TrialState::closed, 1, 1, 0.9);
+  thief.checkpoint->uri = uri(7, 1, 1);
+  state_.trials.add(thief);
+  state_.trials.add(trial_at(2, TrialState::closed, 1, 1, 0.1));
+  state_.best = TrialId{2};
+
+  CheckpointKeeper(study_, 1).sweep(state_);
+
+  EXPECT_TRUE(fs::exists(study_ / "checkpoints/trial-0/notes"));
+  EXPECT_TRUE(fs::exists(study_ / "checkpoints/trial-0/attempt-1-next.tmp"));
+  EXPECT_TRUE(kept(7, 1, 1)) << "another trial's";
+}
+
+}  // namespace
+}  // namespace betatune
