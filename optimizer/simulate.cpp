@@ -14,9 +14,8 @@ using namespace simulation;
 /// Once faults stop, every study must be over by then.
 constexpr Monotonic kDeadline = std::chrono::seconds(4'000);
 
-std::uint64_t hash_of_log(const StudyStore& store) {
+std::uint64_t hash_of_log(std::span<const Event> log) {
   Hasher hash;
-  const std::vector<Event> log = store.read(0, 1'000'000).value();
   for (const Event& event : log) {
     hash.add(event.seq).add(event.at_us).add(fact_type(event.fact));
     hash.add(std::string_view(encode_fact(event.fact).dump()));
@@ -115,7 +114,8 @@ SimulationResult simulate(const SimulationOptions& options) {
   result.restarts = wires.server().restarts();
   result.lost = checks.lost();
   result.virtual_seconds = std::chrono::duration<double>(world.clock.now()).count();
-  result.log_hash = hash_of_log(wires.server().store());
+  result.log = wires.server().store().read(0, 1'000'000).value();
+  result.log_hash = hash_of_log(result.log);
   return result;
 }
 

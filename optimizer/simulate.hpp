@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "searchspaces/schema.hpp"
+#include "optimizer/event.hpp"
 
 namespace betatune {
 
@@ -41,6 +41,7 @@ struct SimulationResult {
   std::size_t restarts = 0;  ///< of the optimizer
   std::size_t lost = 0;      ///< attempts that ended as lost
   double virtual_seconds = 0;
+  std::vector<Event> log;
   std::uint64_t log_hash = 0;  ///< over every byte of the log: equal seeds, equal hashes
 };
 

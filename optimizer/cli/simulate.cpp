@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <fmt/format.h>
+#include <fstream>
 #include <memory>
 
 #include "optimizer/cli/commands.hpp"
@@ -15,6 +16,7 @@ struct Options {
   std::optional<std::uint64_t> seed;
   std::string mutation = "none";
   std::optional<std::string> scheduler;
+  std::string log;
 };
 
 void print(const SimulationResult& result) {
@@ -23,6 +25,20 @@ void print(const SimulationResult& result) {
              result.trials, result.events, result.restarts, result.lost, result.virtual_seconds,
              result.setup);
   for (const std::string& violation : result.violations) fmt::print("  {}\n", violation);
+}
+
+/// One event per line, as the golden logs have them.
+bool write_log(const std::string& path, const std::vector<Event>& events) {
+  std::ofstream file(path);
+  for (const Event& event : events) {
+    const Json line{{"seq", event.seq},
+                    {"at_us", event.at_us},
+                    {"type", fact_type(event.fact)},
+                    {"body", encode_fact(event.fact)}};
+    file << line.dump() << '\n';
+  }
+  file.close();
+  return file.good();
 }
 
 int run(const Options& options) {
@@ -34,6 +50,10 @@ int run(const Options& options) {
     fmt::print(stderr, "\n");
     return exit_codes::kUsage;
   }
+  if (!options.log.empty() && !options.seed) {
+    fmt::print(stderr, "betatune simulate: --log needs --seed\n");
+    return exit_codes::kUsage;
+  }
   std::uint64_t broken = 0;
   std::uint64_t events = 0;
   const std::uint64_t first = options.seed.value_or(0);
@@ -43,6 +63,10 @@ int run(const Options& options) {
     events += result.events;
     if (!result.violations.empty()) ++broken;
     if (options.seed || !result.violations.empty()) print(result);
+    if (!options.log.empty() && !write_log(options.log, result.log)) {
+      fmt::print(stderr, "betatune simulate: cannot write {}\n", options.log);
+      return exit_codes::kStorage;
+    }
   }
   fmt::print("{} seeds, {} events, {} broken\n", count, events, broken);
   return broken == 0 ? exit_codes::kDone : exit_codes::kBug;
@@ -60,6 +84,7 @@ void add_simulate_command(CLI::App& app, int& exit_code) {
   command->add_option("--mutation", options->mutation,
                       "Put a bug in, to see that the checks find it: no_dedup, no_fence, "
                       "send_before_append, no_reconcile or unsynced_store.");
+  command->add_option("--log", options->log, "With --seed: write its log there, an event a line.");
   command->callback([options, &exit_code] { exit_code = run(*options); });
 }
 

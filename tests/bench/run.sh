@@ -3,7 +3,7 @@
 # packages. Peers live in an environment of their own, build/bench-venv, made at the first use.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-readonly all=(cli store service worker gp torch)
+readonly all=(cli store coordinator service worker gp torch)
 readonly bin=build/bin
 
 say() { printf '\n== %s\n' "$*"; }
@@ -29,6 +29,10 @@ bench_cli() {
 bench_store() {
   say "store: appends, resume and status of a large study"
   target bench_store && "$bin/bench_store"
+}
+bench_coordinator() {
+  say "coordinator: steps per second without I/O, in a study of 100,000 trials"
+  target bench_coordinator_steps && "$bin/bench_coordinator_steps"
 }
 bench_service() {
   say "service: durable trials per second, ZeroMQ + SQLite, 64 slots"
