@@ -1,8 +1,10 @@
 #include <chrono>
 #include <fmt/format.h>
+#include <set>
 #include <utility>
 
 #include "optimizer/store.hpp"
+#include "optimizer/stores/fact_text.hpp"
 #include "optimizer/stores/sqlite_projection.hpp"
 #include "optimizer/stores/sqlite_schema.hpp"
 #include "optimizer/stores/study_lock.hpp"
@@ -31,6 +33,12 @@ Result<Json> parse_body(std::string_view text) {
   Json json = Json::parse(text, nullptr, false);
   if (json.is_discarded()) return Error{ErrorKind::corrupt, "not JSON"};
   return json;
+}
+
+Result<Fact> fact_of(std::string_view type, std::string_view body) {
+  if (auto fact = read_fact_text(type, body)) return std::move(*fact);
+  BETATUNE_TRY(const Json json, parse_body(body));
+  return decode_fact(type, json);
 }
 
 class SqliteStore final : public StudyStore {
@@ -156,7 +164,7 @@ Status SqliteStore::write(std::span<const Event> events, std::span<const std::in
                        .run());
     BETATUNE_CHECK(projection_->apply(event));
   }
-  for (const std::int64_t id : taken) {
+  for (const std::int64_t id : std::set(taken.begin(), taken.end())) {
     BETATUNE_CHECK(take_.with(id).run());
     if (database_.changes() == 0) {
       return Error{ErrorKind::conflict, fmt::format("{}: request {} was already taken", name_, id)};
@@ -196,9 +204,7 @@ Result<std::vector<Event>> SqliteStore::read(Sequence after, std::size_t limit) 
     event.seq = static_cast<Sequence>(read_.integer(0));
     event.at_us = read_.integer(1);
     const Sequence wanted = after + events.size() + 1;
-    Result<Json> body = parse_body(read_.text(3));
-    Result<Fact> fact =
-        body ? decode_fact(read_.text(2), body.value()) : Result<Fact>(body.error());
+    Result<Fact> fact = fact_of(read_.text(2), read_.text(3));
     if (!fact || event.seq != wanted) {
       const std::string what = fact ? fmt::format("event {} is missing", wanted)
                                     : fmt::format("event {}: {}", wanted, fact.error().message);

@@ -30,6 +30,7 @@ struct LogShape {
   int reports = 3;     ///< steps of a full training
   bool faults = true;  ///< failures, losses, pauses, stops and cancelled trials too
   std::uint64_t seed = 1;
+  Json document = nullptr;  ///< of the study file; null: a small one of its own
 };
 
 /// A study's life, interleaved over `parallel` slots. Ends with StudyClosed.
@@ -66,6 +67,7 @@ class StudyLife {
   };
 
   Json document() const {
+    if (!shape_.document.is_null()) return shape_.document;
     return Json{{"version", 1},
                 {"study", {{"name", "generated"}}},
                 {"objective", {{"metric", "val_loss"}, {"goal", "minimize"}}},
