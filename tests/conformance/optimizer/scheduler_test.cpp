@@ -1,0 +1,185 @@
+// What every registered scheduler keeps, whatever trials do: a new one is tested here as soon as it
+// exists.
+
+#include <gtest/gtest.h>
+
+#include "tests/support/scheduler_world.hpp"
+
+namespace betatune {
+namespace {
+
+using support::fidelity_spec;
+using support::scheduler_of;
+using support::SchedulerWorld;
+using support::WorldShape;
+
+std::vector<std::string> names() {
+  std::vector<std::string> all;
+  for (const auto& [name, summary] : SchedulerRegistry::list()) all.push_back(name);
+  return all;
+}
+
+class SchedulerSuite : public testing::TestWithParam<std::string> {
+ protected:
+  StudySpec spec(Step max = 27) const { return fidelity_spec(1, max, GetParam()); }
+};
+
+/// Shapes that between them meet every corner: no failure, many, all; fewer trials than slots.
+std::vector<WorldShape> shapes() {
+  std::vector<WorldShape> all;
+  for (const int trials : {1, 2, 7, 60}) {
+    for (const int slots : {1, 5}) {
+      for (const double failing : {0.0, 0.1, 1.0}) {
+        WorldShape shape;
+        shape.trials = trials;
+        shape.slots = slots;
+        shape.failing = failing;
+        shape.seed = static_cast<std::uint64_t>(trials * 10 + slots);
+        all.push_back(shape);
+      }
+    }
+  }
+  return all;
+}
+
+std::string text_of(const std::optional<Assignment>& answer) {
+  if (!answer) return "nothing";
+  if (const auto* resume = std::get_if<Resume>(&*answer)) {
+    return "resume " + std::to_string(resume->trial.n) + " to " + std::to_string(resume->until);
+  }
+  return "start to " + std::to_string(std::get<StartNew>(*answer).until);
+}
+
+TEST_P(SchedulerSuite, EndsWithExactlyTheTrialsAskedFor) {
+  for (const WorldShape& shape : shapes()) {
+    SchedulerWorld world(spec(), shape);
+
+    world.run();
+
+    ASSERT_FALSE(HasFatalFailure());
+    EXPECT_EQ(world.state().trials.size(), static_cast<std::size_t>(shape.trials));
+    EXPECT_TRUE(world.state().running.empty());
+    EXPECT_TRUE(world.state().waiting.empty());
+  }
+}
+
+TEST_P(SchedulerSuite, TrainsSomebodyFullyUnlessEverythingFails) {
+  for (const WorldShape& shape : shapes()) {
+    if (shape.failing > 0) continue;
+    SchedulerWorld world(spec(), shape);
+
+    world.run();
+
+    Step highest = 0;
+    for (const Trial& trial : world.state().trials) highest = std::max(highest, trial.step);
+    EXPECT_EQ(highest, 27) << shape.trials << " trials, " << shape.slots << " slots";
+  }
+}
+
+TEST_P(SchedulerSuite, DecidesTheSameAgainFromTheLog) {
+  for (const WorldShape& shape : shapes()) {
+    SchedulerWorld world(spec(), shape);
+    world.run();
+    ASSERT_FALSE(HasFatalFailure());
+
+    const auto replayed = scheduler_of(spec());
+    StudyState state;
+    auto asked = world.asked().begin();
+    for (const Event& event : world.log()) {
+      ASSERT_TRUE(apply(state, event));
+      replayed->observe(state, event);
+      for (; asked != world.asked().end() && asked->seq == event.seq; ++asked) {
+        ASSERT_EQ(text_of(replayed->next(state, asked->may_start)), text_of(asked->answer));
+      }
+    }
+    EXPECT_EQ(asked, world.asked().end());
+  }
+}
+
+TEST_P(SchedulerSuite, KeepsEverySlotBusyWhileTheBudgetLasts) {
+  for (const WorldShape& shape : shapes()) {
+    SchedulerWorld world(spec(), shape);
+
+    world.run();
+
+    for (const auto& asked : world.asked()) {
+      if (asked.may_start) {
+        EXPECT_TRUE(asked.answer) << "idle at event " << asked.seq;
+      }
+    }
+  }
+}
+
+TEST_P(SchedulerSuite, ForgetsNothingWhenABudgetGrows) {
+  WorldShape shape;
+  shape.trials = 20;
+  shape.slots = 3;
+  SchedulerWorld world(spec(), shape);
+  world.run();
+  ASSERT_FALSE(HasFatalFailure());
+
+  EXPECT_FALSE(world.scheduler().next(world.state(), false));
+  EXPECT_TRUE(world.scheduler().next(world.state(), true));
+}
+
+TEST_P(SchedulerSuite, DoesNotChangeItsMindWhenAllLossesAreShifted) {
+  WorldShape shape;
+  shape.trials = 40;
+  shape.slots = 4;
+  SchedulerWorld world(spec(), shape);
+  world.run();
+  WorldShape shifted = shape;
+  shifted.loss = [loss = shape.loss](TrialId trial, Step step) { return loss(trial, step) + 512; };
+  SchedulerWorld other(spec(), shifted);
+  other.run();
+
+  ASSERT_EQ(world.asked().size(), other.asked().size());
+  for (std::size_t i = 0; i < world.asked().size(); ++i) {
+    EXPECT_EQ(text_of(world.asked()[i].answer), text_of(other.asked()[i].answer));
+  }
+}
+
+TEST_P(SchedulerSuite, NeverPromotesWithoutALoss) {
+  // Reports without the objective: nobody can be called better than another.
+  const StudySpec study = spec();
+  const auto scheduler = scheduler_of(study);
+  StudyState state;
+  Sequence seq = 0;
+  const auto emit = [&](Fact fact) {
+    const Event event{++seq, 0, std::move(fact)};
+    ASSERT_TRUE(apply(state, event));
+    scheduler->observe(state, event);
+  };
+  emit(StudyCreated{kLogSchema, "s", Json::object(), 1, ""});
+  for (std::uint64_t n = 0; n < 9; ++n) {
+    const auto answer = scheduler->next(state, true);
+    ASSERT_TRUE(answer && std::holds_alternative<StartNew>(*answer));
+    const Step until = std::get<StartNew>(*answer).until;
+    emit(TrialCreated{TrialId{n}, {{"x", static_cast<std::int64_t>(n)}}, "test", {}, {}});
+    emit(AttemptStarted{TrialId{n}, AttemptId{1}, "t", 0, until, {}});
+    emit(AttemptEnded{TrialId{n}, AttemptId{1}, AttemptEnd::reached, until, {}, "", true});
+    if (until == 27) emit(TrialClosed{TrialId{n}, Outcome::completed, {}});
+  }
+
+  EXPECT_FALSE(scheduler->next(state, false));
+}
+
+TEST_P(SchedulerSuite, RefusesOptionsThatItDoesNotHave) {
+  const StudySpec study = fidelity_spec(1, 27, GetParam(), Json{{"brackts", 3}});
+  Diagnostics diagnostics;
+
+  const auto scheduler = make_scheduler(study, diagnostics);
+
+  EXPECT_EQ(scheduler, nullptr);
+  ASSERT_EQ(diagnostics.problems().size(), 1u);
+  EXPECT_NE(diagnostics.problems()[0].message.find("brackts"), std::string::npos);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, SchedulerSuite, testing::ValuesIn(names()), [](const auto& kind) {
+  std::string name = kind.param;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+});
+
+}  // namespace
+}  // namespace betatune

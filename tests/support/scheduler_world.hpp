@@ -1,0 +1,179 @@
+#pragma once
+/// A study without processes: slots, a budget and a scheduler. Holds every decision to what any
+/// scheduler must keep, and remembers the log and the decisions for a replay.
+
+#include <functional>
+#include <gtest/gtest.h>
+#include <map>
+
+#include "optimizer/scheduler.hpp"
+#include "searchspaces/random.hpp"
+
+namespace betatune::support {
+
+inline StudySpec fidelity_spec(Step min, Step max, const std::string& scheduler,
+                               const Json& options = nullptr) {
+  StudySpec spec;
+  spec.fidelity = FidelitySpec{"epoch", min, max, true};
+  spec.algorithm.scheduler.name = scheduler;
+  if (!options.is_null()) {
+    spec.algorithm.scheduler.options = ConfigNode::from_json(options, "study.yaml");
+  }
+  return spec;
+}
+
+inline std::unique_ptr<Scheduler> scheduler_of(const StudySpec& spec) {
+  Diagnostics diagnostics;
+  auto scheduler = make_scheduler(spec, diagnostics);
+  EXPECT_TRUE(diagnostics.ok()) << diagnostics.render(false);
+  return scheduler;
+}
+
+struct WorldShape {
+  int trials = 30;
+  int slots = 1;
+  double failing = 0;  ///< of an attempt, per step
+  int retries = 1;
+  std::uint64_t seed = 1;  ///< of the order of events and of failures
+  std::function<double(TrialId, Step)> loss = [](TrialId trial, Step step) {
+    return static_cast<double>((trial.n * 7919) % 1009) + 1.0 / static_cast<double>(step);
+  };
+};
+
+class SchedulerWorld {
+ public:
+  struct Asked {
+    Sequence seq = 0;
+    bool may_start = false;
+    std::optional<Assignment> answer;
+  };
+
+  SchedulerWorld(const StudySpec& spec, WorldShape shape)
+      : spec_(spec),
+        scheduler_(scheduler_of(spec)),
+        shape_(std::move(shape)),
+        draws_(root_key(shape_.seed)) {
+    emit(StudyCreated{kLogSchema, "world", Json{{"fidelity", {{"max", spec.full_budget()}}}}, 1,
+                      ""});
+    emit(OptimizerStarted{1, ""});
+  }
+
+  /// Until nothing runs and the scheduler has no more work.
+  void run() {
+    for (int turns = 0; !testing::Test::HasFatalFailure(); ++turns) {
+      ASSERT_LT(turns, 2'000'000) << "the study does not end";
+      fill();
+      if (state_.running.empty()) break;
+      advance();
+    }
+  }
+
+  const StudyState& state() const { return state_; }
+  const std::vector<Event>& log() const { return log_; }
+  const std::vector<Asked>& asked() const { return asked_; }
+  const Scheduler& scheduler() const { return *scheduler_; }
+
+  /// How many attempts were started towards each step, retries not counted.
+  std::map<Step, int> started() const { return started_; }
+  /// The last step that each trial was trained to.
+  Step reached(TrialId trial) const { return state_.trials[trial].step; }
+  /// Trials that began the step, in that order.
+  std::vector<std::uint64_t> order(Step until) const {
+    const auto found = order_.find(until);
+    return found == order_.end() ? std::vector<std::uint64_t>{} : found->second;
+  }
+
+ private:
+  void emit(Fact fact) {
+    log_.push_back(Event{log_.size() + 1, 0, std::move(fact)});
+    const Status applied = apply(state_, log_.back());
+    ASSERT_TRUE(applied) << applied.error().message;
+    scheduler_->observe(state_, log_.back());
+  }
+
+  void fill() {
+    while (static_cast<int>(state_.running.size()) < shape_.slots) {
+      if (!state_.waiting.empty()) {
+        const TrialId id = *state_.waiting.begin();
+        start(id, state_.trials[id].until, true);
+        continue;
+      }
+      const bool may_start = static_cast<int>(state_.trials.size()) < shape_.trials;
+      const auto answer = scheduler_->next(state_, may_start);
+      asked_.push_back({state_.seq, may_start, answer});
+      if (!answer) return;
+      if (const auto* resume = std::get_if<Resume>(&*answer)) {
+        ASSERT_EQ(state_.trials[resume->trial].state, TrialState::paused);
+        ASSERT_GT(resume->until, state_.trials[resume->trial].until);
+        ASSERT_LE(resume->until, spec_.full_budget());
+        start(resume->trial, resume->until, false);
+      } else {
+        ASSERT_TRUE(may_start) << "more trials than the budget has";
+        const TrialId id{state_.trials.size()};
+        emit(TrialCreated{
+            id, Configuration{{"x", static_cast<std::int64_t>(id.n)}}, "test", {}, {}});
+        start(id, std::get<StartNew>(*answer).until, false);
+      }
+    }
+  }
+
+  void start(TrialId id, Step until, bool again) {
+    const Trial& trial = state_.trials[id];
+    const Step from = trial.checkpoint ? trial.checkpoint->step : 0;
+    if (!again) {
+      ++started_[until];
+      order_[until].push_back(id.n);
+    }
+    emit(AttemptStarted{id, AttemptId{trial.attempt.n + 1}, "t", from, until, trial.checkpoint});
+  }
+
+  /// One step of one running trial.
+  void advance() {
+    auto at = state_.running.begin();
+    std::advance(at, static_cast<std::ptrdiff_t>(draws_.below(state_.running.size())));
+    const TrialId id = *at;
+    const AttemptId attempt = state_.trials[id].attempt;
+    const Step step = state_.trials[id].step + 1;
+    if (draws_.uniform() < shape_.failing) return fail(id, attempt);
+    const double loss = shape_.loss(id, step);
+    const std::uint64_t seq = state_.trials[id].last_seq + 1;
+    emit(Reported{id, attempt, seq, step, Metrics{{"loss", loss}}, loss, false});
+    const Trial& trial = state_.trials[id];
+    if (step >= trial.until) return reach(id, attempt);
+    const Verdict verdict = scheduler_->judge(state_, trial, trial.observations.back());
+    if (verdict.action == Action::go_on) return;
+    ASSERT_EQ(verdict.action, Action::stop);
+    EXPECT_FALSE(verdict.reason.empty());
+    emit(Decided{id, attempt, verdict.action, step, "scheduler", verdict.reason});
+    emit(AttemptEnded{id, attempt, AttemptEnd::stopped, step, {}, "", true});
+    emit(TrialClosed{id, Outcome::stopped, loss});
+  }
+
+  void reach(TrialId id, AttemptId attempt) {
+    const Step step = state_.trials[id].until;
+    emit(CheckpointSaved{id, attempt, ArtifactRef{"c", step, 1}});
+    emit(AttemptEnded{id, attempt, AttemptEnd::reached, step, {}, "", true});
+    if (!scheduler_->completes(state_, state_.trials[id])) return;
+    EXPECT_EQ(step, spec_.full_budget());
+    emit(TrialClosed{id, Outcome::completed, state_.trials[id].loss});
+  }
+
+  void fail(TrialId id, AttemptId attempt) {
+    emit(AttemptEnded{id, attempt, AttemptEnd::failed, state_.trials[id].step, FailureClass::user,
+                      "", true});
+    const auto failed = state_.trials[id].failures.at(FailureClass::user);
+    if (failed > shape_.retries) emit(TrialClosed{id, Outcome::failed, {}});
+  }
+
+  StudySpec spec_;
+  std::unique_ptr<Scheduler> scheduler_;
+  WorldShape shape_;
+  Stream draws_;
+  StudyState state_;
+  std::vector<Event> log_;
+  std::vector<Asked> asked_;
+  std::map<Step, int> started_;
+  std::map<Step, std::vector<std::uint64_t>> order_;
+};
+
+}  // namespace betatune::support

@@ -1,0 +1,318 @@
+// Schedulers against results worked out by hand and the tables of their papers.
+
+#include <array>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <numeric>
+
+#include "optimizer/schedulers/rungs.hpp"
+#include "tests/support/scheduler_world.hpp"
+
+namespace betatune {
+namespace {
+
+using support::fidelity_spec;
+using support::scheduler_of;
+using support::SchedulerWorld;
+using support::WorldShape;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Pair;
+
+TEST(Rungs, GoFromTheFirstStepToTheLast) {
+  EXPECT_THAT(rung_levels(1, 81, 3), ElementsAre(1, 3, 9, 27, 81));
+  EXPECT_THAT(rung_levels(2, 16, 2), ElementsAre(2, 4, 8, 16));
+  EXPECT_THAT(rung_levels(1, 1, 3), ElementsAre(1));
+  EXPECT_THAT(rung_levels(5, 6, 3), ElementsAre(5, 6));
+}
+
+TEST(Rungs, LeaveOutARungTooNearToTheLast) {
+  EXPECT_THAT(rung_levels(1, 100, 3), ElementsAre(1, 3, 9, 27, 100));
+  EXPECT_THAT(rung_levels(1, 200, 3), ElementsAre(1, 3, 9, 27, 81, 200));
+}
+
+TEST(Rungs, RoundFractionsAndNeverRepeat) {
+  EXPECT_THAT(rung_levels(1, 4, 1.2), ElementsAre(1, 2, 3, 4));
+}
+
+TEST(Rungs, FindTheHighestAtAStep) {
+  const std::vector<Step> levels = rung_levels(2, 18, 3);
+
+  EXPECT_EQ(rung_at(levels, 1), -1);
+  EXPECT_EQ(rung_at(levels, 2), 0);
+  EXPECT_EQ(rung_at(levels, 5), 0);
+  EXPECT_EQ(rung_at(levels, 6), 1);
+  EXPECT_EQ(rung_at(levels, 1000), 2);
+}
+
+TEST(Rung, PromotesTheTopThirdOnceItHasThreeResults) {
+  Rung rung(3);
+  rung.add(TrialId{0}, 0.3);
+  rung.add(TrialId{1}, 0.1);
+  EXPECT_EQ(rung.promotable(), std::nullopt);
+
+  rung.add(TrialId{2}, 0.2);
+
+  EXPECT_EQ(rung.promotable(), TrialId{1});
+  rung.take(TrialId{1});
+  EXPECT_EQ(rung.promotable(), std::nullopt);
+}
+
+TEST(Rung, BreaksTiesByTrial) {
+  Rung rung(2);
+  for (const std::uint64_t n : {3u, 1u, 2u, 0u}) rung.add(TrialId{n}, 0.5);
+
+  EXPECT_EQ(rung.promotable(), TrialId{0});
+  rung.take(TrialId{0});
+  EXPECT_EQ(rung.promotable(), TrialId{1});
+  rung.take(TrialId{1});
+  EXPECT_EQ(rung.promotable(), std::nullopt);
+}
+
+TEST(Rung, GivesThePlaceOfAFailedTrialToTheNext) {
+  Rung rung(2);
+  for (std::uint64_t n = 0; n < 5; ++n) rung.add(TrialId{n}, static_cast<double>(n));
+  rung.take(TrialId{0});
+  rung.take(TrialId{1});
+  ASSERT_EQ(rung.promotable(), std::nullopt);
+
+  rung.remove(TrialId{0});
+
+  EXPECT_EQ(rung.size(), 4u);
+  EXPECT_EQ(rung.promotable(), TrialId{2});
+}
+
+TEST(Rung, AgreesWithSortingOverAnyOrderOfChanges) {
+  Stream draws(root_key(5));
+  for (int round = 0; round < 200; ++round) {
+    const double eta = 1.5 + 3 * draws.uniform();
+    Rung rung(eta);
+    std::map<std::uint64_t, double> left;
+    std::set<std::uint64_t> taken;
+    for (std::uint64_t n = 0; n < 40; ++n) {
+      const double loss = static_cast<double>(draws.below(10));
+      rung.add(TrialId{n}, loss);
+      left[n] = loss;
+      const std::uint64_t other = draws.below(n + 1);
+      if (draws.uniform() < 0.2) rung.take(TrialId{other}), taken.insert(other);
+      if (draws.uniform() < 0.2) rung.remove(TrialId{other}), left.erase(other);
+
+      std::vector<std::pair<double, std::uint64_t>> sorted;
+      for (const auto& [trial, value] : left) sorted.emplace_back(value, trial);
+      std::sort(sorted.begin(), sorted.end());
+      sorted.resize(rung_quota(sorted.size(), eta));
+      std::optional<TrialId> expected;
+      for (const auto& [value, trial] : sorted) {
+        if (!expected && !taken.contains(trial)) expected = TrialId{trial};
+      }
+      ASSERT_EQ(rung.promotable(), expected) << "round " << round << ", trial " << n;
+    }
+  }
+}
+
+/// Trial n has the loss n at every step.
+WorldShape in_order(int trials, int slots = 1) {
+  WorldShape shape;
+  shape.trials = trials;
+  shape.slots = slots;
+  shape.loss = [](TrialId trial, Step) { return static_cast<double>(trial.n); };
+  return shape;
+}
+
+std::vector<std::uint64_t> range(std::uint64_t from, std::uint64_t to) {
+  std::vector<std::uint64_t> all(to - from);
+  std::iota(all.begin(), all.end(), from);
+  return all;
+}
+
+// Table 1 of the paper (arXiv:1603.06560), R = 81, eta = 3.
+TEST(Hyperband, BeginsAndPromotesAsThePapersTable) {
+  SchedulerWorld world(fidelity_spec(1, 81, "hyperband"), in_order(81 + 27 + 9 + 6 + 5));
+
+  world.run();
+
+  // Bracket 4 is trials 0 .. 80, bracket 3 trials 81 .. 107, 2: 108 .. 116, 1: 117 .. 122, 0: 123
+  // ..
+  EXPECT_EQ(world.order(1), range(0, 81));
+  std::vector<std::uint64_t> at3 = range(0, 27);
+  for (const auto n : range(81, 108)) at3.push_back(n);
+  EXPECT_EQ(world.order(3), at3);
+  std::vector<std::uint64_t> at9 = range(0, 9);
+  for (const auto n : range(81, 90)) at9.push_back(n);
+  for (const auto n : range(108, 117)) at9.push_back(n);
+  EXPECT_EQ(world.order(9), at9);
+  EXPECT_THAT(world.order(27),
+              ElementsAre(0, 1, 2, 81, 82, 83, 108, 109, 110, 117, 118, 119, 120, 121, 122));
+  EXPECT_THAT(world.order(81), ElementsAre(0, 81, 108, 117, 118, 123, 124, 125, 126, 127));
+}
+
+TEST(Hyperband, BeginsTheFirstBracketAgainAfterTheLast) {
+  SchedulerWorld world(fidelity_spec(1, 9, "hyperband"), in_order(2 * (9 + 3 + 3)));
+
+  world.run();
+
+  EXPECT_THAT(world.started(),
+              ElementsAre(Pair(1, 18), Pair(3, 2 * (3 + 3)), Pair(9, 2 * (1 + 1 + 3))));
+}
+
+TEST(Hyperband, BeginsTheNextBracketInsteadOfWaiting) {
+  // Ten slots, a bracket of nine: the tenth slot takes a trial of the second bracket.
+  const StudySpec spec = fidelity_spec(1, 9, "hyperband");
+  SchedulerWorld world(spec, in_order(15, 10));
+
+  world.run();
+
+  const auto& asked = world.asked();
+  ASSERT_GE(asked.size(), 10u);
+  EXPECT_EQ(std::get<StartNew>(*asked[8].answer).until, 1);
+  EXPECT_EQ(std::get<StartNew>(*asked[9].answer).until, 3);
+}
+
+TEST(Hyperband, GoesOnWithWhatItHasWhenTheBudgetEndsInsideABracket) {
+  SchedulerWorld world(fidelity_spec(1, 81, "hyperband"), in_order(10));
+
+  world.run();
+
+  // 10 results: 3 go on, then 1, which is trained to the end.
+  EXPECT_THAT(world.started(),
+              ElementsAre(Pair(1, 10), Pair(3, 3), Pair(9, 1), Pair(27, 1), Pair(81, 1)));
+}
+
+TEST(SuccessiveHalving, ComparesAWholeRungBeforeAnyoneGoesOn) {
+  SchedulerWorld world(fidelity_spec(1, 9, "successive-halving"), in_order(9, 3));
+
+  world.run();
+
+  EXPECT_EQ(world.order(1), range(0, 9));
+  EXPECT_THAT(world.order(3), ElementsAre(0, 1, 2));
+  EXPECT_THAT(world.order(9), ElementsAre(0));
+}
+
+TEST(SuccessiveHalving, TakesTheSizeOfItsBracketFromTheStudyFile) {
+  const Json options{{"trials", 4}, {"eta", 2}};
+  SchedulerWorld world(fidelity_spec(1, 4, "successive-halving", options), in_order(8));
+
+  world.run();
+
+  EXPECT_THAT(world.order(2), ElementsAre(0, 1, 4, 5));
+  EXPECT_THAT(world.order(4), ElementsAre(0, 4));
+}
+
+/// "2@3": trial 2 began to train to step 3.
+std::vector<std::string> story_of(const SchedulerWorld& world) {
+  std::vector<std::string> story;
+  for (const Event& event : world.log()) {
+    if (const auto* started = std::get_if<AttemptStarted>(&event.fact)) {
+      story.push_back(std::to_string(started->trial.n) + "@" + std::to_string(started->until));
+    }
+  }
+  return story;
+}
+
+TEST(Asha, PromotesAsSoonAsSomebodyIsInTheTopThird) {
+  WorldShape shape = in_order(6);
+  shape.loss = [](TrialId trial, Step) {
+    return std::array{0.9, 0.1, 0.5, 0.6, 0.7, 0.05}.at(trial.n);
+  };
+  SchedulerWorld world(fidelity_spec(1, 9, "asha", Json{{"finish", false}}), shape);
+
+  world.run();
+
+  // Three results promote trial 1; six promote the second best of them, trial 5.
+  EXPECT_THAT(story_of(world), ElementsAre("0@1", "1@1", "2@1", "1@3", "3@1", "4@1", "5@1", "5@3"));
+}
+
+TEST(Asha, PromotesWhoeverOvertakesThePromoted) {
+  WorldShape shape = in_order(5);
+  shape.loss = [](TrialId trial, Step) { return -static_cast<double>(trial.n); };
+  SchedulerWorld world(fidelity_spec(1, 9, "asha", Json{{"finish", false}}), shape);
+
+  world.run();
+
+  // The best one of four, and of five, is new and not promoted yet (get_job in the paper).
+  EXPECT_THAT(story_of(world),
+              ElementsAre("0@1", "1@1", "2@1", "2@3", "3@1", "3@3", "4@1", "4@3", "4@9"));
+}
+
+TEST(Asha, TrainsTheBestOneFullyAtTheEndOfTheBudget) {
+  SchedulerWorld world(fidelity_spec(1, 9, "asha"), in_order(6));
+
+  world.run();
+
+  EXPECT_THAT(world.order(9), ElementsAre(0));
+}
+
+TEST(Asha, PrefersTheHighestRung) {
+  SchedulerWorld world(fidelity_spec(1, 9, "asha"), in_order(27));
+
+  world.run();
+
+  EXPECT_THAT(world.started(), ElementsAre(Pair(1, 27), Pair(3, 9), Pair(9, 3)));
+}
+
+TEST(Asha, StopsTrialsThatAreNotAmongTheBest) {
+  const StudySpec spec = fidelity_spec(1, 9, "asha", Json{{"mode", "stop"}});
+  SchedulerWorld world(spec, in_order(12));
+
+  world.run();
+
+  // Losses only get worse: the first two of each rung pass, trial 2 makes three and is third.
+  EXPECT_EQ(world.reached(TrialId{0}), 9);
+  EXPECT_EQ(world.reached(TrialId{1}), 9);
+  for (std::uint64_t n = 2; n < 12; ++n) {
+    EXPECT_EQ(world.reached(TrialId{n}), 1) << n;
+    EXPECT_EQ(world.state().trials[TrialId{n}].outcome, Outcome::stopped) << n;
+  }
+}
+
+TEST(Asha, SaysWhereATrialStands) {
+  SchedulerWorld world(fidelity_spec(1, 9, "asha"), in_order(3));
+  world.run();
+
+  EXPECT_EQ(world.scheduler().describe(world.state(), world.state().trials[TrialId{2}]),
+            "rung 1 of 3 (step 1)");
+}
+
+TEST(Fifo, TrainsEveryTrialFully) {
+  SchedulerWorld world(fidelity_spec(1, 9, "fifo"), in_order(5, 2));
+
+  world.run();
+
+  EXPECT_THAT(world.started(), ElementsAre(Pair(9, 5)));
+}
+
+std::string problems_of(const StudySpec& spec) {
+  Diagnostics diagnostics;
+  EXPECT_EQ(make_scheduler(spec, diagnostics), nullptr);
+  return diagnostics.render(false);
+}
+
+TEST(MakeScheduler, TakesAshaWhereThereIsSomethingToCompareEarly) {
+  WorldShape shape = in_order(3);
+  SchedulerWorld with(fidelity_spec(1, 9, "auto"), shape);
+  SchedulerWorld without(fidelity_spec(1, 1, "auto"), shape);
+  with.run();
+  without.run();
+
+  EXPECT_EQ(with.started().begin()->first, 1);
+  EXPECT_THAT(with.started(), testing::Contains(Pair(9, 1)));
+  EXPECT_THAT(without.started(), ElementsAre(Pair(1, 3)));
+}
+
+TEST(MakeScheduler, TellsWhatIsWrong) {
+  EXPECT_THAT(problems_of(fidelity_spec(1, 9, "hyperbnd")), HasSubstr("did you mean `hyperband`"));
+  EXPECT_THAT(problems_of(fidelity_spec(1, 9, "asha", Json{{"eta", 1}})),
+              HasSubstr("eta must be above 1"));
+  EXPECT_THAT(problems_of(fidelity_spec(1, 9, "hyperband", Json{{"eta", 0.5}})),
+              HasSubstr("eta must be above 1"));
+  EXPECT_THAT(problems_of(fidelity_spec(1, 9, "successive-halving", Json{{"trials", 0}})),
+              HasSubstr("at least 1"));
+  EXPECT_THAT(problems_of(fidelity_spec(1, 9, "asha", Json{{"mode", "pause"}})),
+              HasSubstr("promote"));
+  StudySpec spec = fidelity_spec(1, 9, "asha");
+  spec.fidelity.reset();
+  EXPECT_THAT(problems_of(spec), HasSubstr("fidelity"));
+}
+
+}  // namespace
+}  // namespace betatune
