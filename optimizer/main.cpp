@@ -12,7 +12,20 @@ constexpr const char* kDescription =
     "  betatune check study.yaml     what is wrong with a study file, and what it means\n"
     "  betatune run study.yaml       start a study, or go on with it\n"
     "  betatune status study.yaml    how far it is\n"
-    "  betatune best study.yaml      the best configuration, and where its model is\n";
+    "  betatune best study.yaml      the best configuration, and where its model is\n\n"
+    "`betatune COMMAND --help` shows a command's options, with examples.\n";
+
+/// Lists subcommands by the first line of what they say of themselves; the rest is their own help.
+class BriefFormatter : public CLI::Formatter {
+ public:
+  std::string make_subcommand(const CLI::App* command) const override {
+    const std::string text = command->get_description();
+    std::stringstream line;
+    CLI::detail::format_help(line, command->get_name(), text.substr(0, text.find('\n')),
+                             column_width_);
+    return line.str();
+  }
+};
 
 }  // namespace
 
@@ -22,11 +35,9 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.option_defaults()->always_capture_default();
   int exit_code = exit_codes::kDone;
-  add_run_command(app, exit_code);
-  add_simulate_command(app, exit_code);
+  app.formatter(std::make_shared<BriefFormatter>());
   add_check_command(app, exit_code);
-  add_schema_command(app, exit_code);
-  add_ask_tell_command(app, exit_code);
+  add_run_command(app, exit_code);
   add_status_command(app, exit_code);
   add_best_command(app, exit_code);
   add_trials_command(app, exit_code);
@@ -34,7 +45,10 @@ int main(int argc, char** argv) {
   add_export_command(app, exit_code);
   add_enqueue_command(app, exit_code);
   add_stop_command(app, exit_code);
+  add_ask_tell_command(app, exit_code);
+  add_simulate_command(app, exit_code);
   add_plugin_command(app, exit_code);
+  add_schema_command(app, exit_code);
   add_version_command(app, exit_code);
   try {
     app.parse(argc, argv);

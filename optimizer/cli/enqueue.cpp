@@ -72,8 +72,11 @@ Result<Configuration> partial_of(const SearchSpace& space, const Options& option
 
 /// The space that the study was recorded with: the file beside it may have changed since.
 std::optional<SearchSpace> recorded_space(const StudySummary& study, int& exit_code) {
+  Json document = study.document;
+  // Files beside the study file do not matter here, and are perhaps not to be found from here.
+  document["trainer"] = Json{{"external", true}};
   Diagnostics diagnostics;
-  const auto node = ConfigNode::from_json(study.document, "the recorded study file");
+  const auto node = ConfigNode::from_json(document, "the recorded study file");
   StudySpec spec = read_study(node, std::filesystem::current_path(), diagnostics);
   if (diagnostics.ok()) return std::move(spec.space);
   std::fputs(diagnostics.render(::isatty(STDERR_FILENO) != 0).c_str(), stderr);

@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include "configs/study_spec.hpp"
+#include "configs/node.hpp"
 #include "optimizer/cli/commands.hpp"
 
 namespace betatune {
@@ -35,14 +35,35 @@ void say_unknown(const std::string& argument) {
   std::fputs(text.c_str(), stderr);
 }
 
+std::string text_at(const ConfigNode& root, const char* section, const char* key) {
+  const ConfigNode* mapping = root.find(section);
+  const ConfigNode* value = mapping == nullptr ? nullptr : mapping->find(key);
+  return value == nullptr ? std::string() : value->text();
+}
+
+/// Only the two keys that say where the study is: one that has run stays readable whatever has
+/// become of the rest of its file.
 std::optional<StudyPlace> from_file(const fs::path& file, int& exit_code) {
-  if (file.filename() == kDatabase) return StudyPlace{file.parent_path(), file.parent_path()};
+  if (file.filename() == kDatabase) {
+    const fs::path folder = file.has_parent_path() ? file.parent_path() : fs::path(".");
+    return StudyPlace{folder, folder.string()};
+  }
   Diagnostics diagnostics;
-  const StudySpec spec = load_study(file, diagnostics);
-  if (diagnostics.ok()) return StudyPlace{spec.storage.path, file.string()};
-  std::fputs(diagnostics.render(::isatty(STDERR_FILENO) != 0).c_str(), stderr);
+  const ConfigNode root = ConfigNode::load(file, diagnostics);
   exit_code = exit_codes::kInvalidConfig;
-  return std::nullopt;
+  if (!diagnostics.ok()) {
+    std::fputs(diagnostics.render(::isatty(STDERR_FILENO) != 0).c_str(), stderr);
+    return std::nullopt;
+  }
+  const std::string path = text_at(root, "storage", "path");
+  const std::string name = text_at(root, "study", "name");
+  if (path.empty() && name.empty()) {
+    fmt::print(stderr, "error: {}: not a study file: it has no `study: {{name: ...}}`\n",
+               file.string());
+    return std::nullopt;
+  }
+  exit_code = exit_codes::kDone;
+  return StudyPlace{path.empty() ? fs::path("runs") / name : fs::path(path), file.string()};
 }
 
 }  // namespace
