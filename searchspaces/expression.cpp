@@ -1,6 +1,7 @@
 #include "searchspaces/expression.hpp"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "searchspaces/expression_node.hpp"
@@ -10,6 +11,14 @@ namespace betatune {
 namespace {
 
 using Kind = ExpressionNode::Kind;
+
+constexpr std::array kFunctions = {
+    std::pair{"abs", Function::abs},     std::pair{"min", Function::min},
+    std::pair{"max", Function::max},     std::pair{"log", Function::log},
+    std::pair{"log2", Function::log2},   std::pair{"log10", Function::log10},
+    std::pair{"exp", Function::exp},     std::pair{"sqrt", Function::sqrt},
+    std::pair{"floor", Function::floor}, std::pair{"ceil", Function::ceil},
+    std::pair{"round", Function::round}, std::pair{"int", Function::integer}};
 
 Error wrong(const std::string& what) {
   return Error{ErrorKind::invalid_argument, what};
@@ -68,6 +77,25 @@ std::shared_ptr<const ExpressionNode> rooted(ExpressionNode root) {
 }
 
 }  // namespace
+
+std::optional<Function> function_named(std::string_view name) {
+  for (const auto& [word, function] : kFunctions) {
+    if (name == word) return function;
+  }
+  return std::nullopt;
+}
+
+std::string function_names() {
+  std::string all;
+  for (const auto& [word, function] : kFunctions)
+    all += (all.empty() ? "" : " ") + std::string(word);
+  return all;
+}
+
+bool is_reserved_word(std::string_view word) {
+  return word == "and" || word == "or" || word == "not" || word == "in" || word == "true" ||
+         word == "false";
+}
 
 void visit_nodes(const ExpressionNode& node,
                  const std::function<void(const ExpressionNode&)>& visit) {

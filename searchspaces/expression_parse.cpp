@@ -12,14 +12,6 @@ namespace {
 
 using Kind = ExpressionNode::Kind;
 
-constexpr std::array kFunctions = {
-    std::pair{"abs", Function::abs},     std::pair{"min", Function::min},
-    std::pair{"max", Function::max},     std::pair{"log", Function::log},
-    std::pair{"log2", Function::log2},   std::pair{"log10", Function::log10},
-    std::pair{"exp", Function::exp},     std::pair{"sqrt", Function::sqrt},
-    std::pair{"floor", Function::floor}, std::pair{"ceil", Function::ceil},
-    std::pair{"round", Function::round}, std::pair{"int", Function::integer}};
-
 constexpr std::array kComparisons = {
     std::pair{"==", Operator::equal},      std::pair{"!=", Operator::not_equal},
     std::pair{"<=", Operator::less_equal}, std::pair{">=", Operator::greater_equal},
@@ -370,25 +362,6 @@ class Parser {
 };
 
 }  // namespace
-
-std::optional<Function> function_named(std::string_view name) {
-  for (const auto& [word, function] : kFunctions) {
-    if (name == word) return function;
-  }
-  return std::nullopt;
-}
-
-std::string function_names() {
-  std::string all;
-  for (const auto& [word, function] : kFunctions)
-    all += (all.empty() ? "" : " ") + std::string(word);
-  return all;
-}
-
-bool is_reserved_word(std::string_view word) {
-  return word == "and" || word == "or" || word == "not" || word == "in" || word == "true" ||
-         word == "false";
-}
 
 Result<ExpressionNode> parse_expression(std::string_view text) {
   if (text.size() > limits::kExpressionBytes) {
