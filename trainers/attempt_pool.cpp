@@ -1,4 +1,4 @@
-#include "trainers/worker_pool.hpp"
+#include "trainers/attempt_pool.hpp"
 
 #include <algorithm>
 #include <csignal>
@@ -16,7 +16,7 @@ namespace betatune {
 
 using Descriptor = asio::posix::stream_descriptor;
 
-struct WorkerPool::Server {
+struct AttemptPool::Server {
   std::string name;         ///< key in servers_
   std::string plugin_path;  ///< empty: commands
   pid_t pid = 0;
@@ -28,7 +28,7 @@ struct WorkerPool::Server {
   Server(asio::io_context& loop, int fd) : control(loop, fd) {}
 };
 
-struct WorkerPool::Running {
+struct AttemptPool::Running {
   WorkKey key;
   std::uint64_t number = 0;
   ServerPtr server;
@@ -67,13 +67,13 @@ std::string text_of(const Json& json) {
 
 }  // namespace
 
-WorkerPool::WorkerPool(asio::io_context& loop, Listener listener, Milliseconds grace)
+AttemptPool::AttemptPool(asio::io_context& loop, Listener listener, Milliseconds grace)
     : loop_(loop), listener_(std::move(listener)), grace_(grace), devices_(visible_devices()) {
   // What a killed fork server leaves behind becomes this process's child, and is ended.
   become_subreaper();
 }
 
-WorkerPool::~WorkerPool() {
+AttemptPool::~AttemptPool() {
   // Closing the control sockets tells the servers to end their workers; then wait for them.
   std::vector<pid_t> pids;
   for (auto& [name, server] : servers_) {
@@ -85,12 +85,12 @@ WorkerPool::~WorkerPool() {
   end_all_descendants();
 }
 
-void WorkerPool::fail(const WorkKey& key, FailureClass kind, const std::string& message) {
+void AttemptPool::fail(const WorkKey& key, FailureClass kind, const std::string& message) {
   // Later, not now: the caller is in the middle of carrying out effects.
   asio::post(loop_, [this, key, kind, message] { listener_.failed(key, {kind, message}); });
 }
 
-std::map<std::string, std::string> WorkerPool::environment_of(const Assign& assign) {
+std::map<std::string, std::string> AttemptPool::environment_of(const Assign& assign) {
   std::map<std::string, std::string> environment;
   const auto wanted = static_cast<std::size_t>(std::max(0, assign.job.gpus));
   if (wanted == 0 || devices_.size() <= wanted) return environment;
@@ -104,7 +104,7 @@ std::map<std::string, std::string> WorkerPool::environment_of(const Assign& assi
   return environment;
 }
 
-void WorkerPool::start(const WorkKey& key, const Assign& assign) {
+void AttemptPool::start(const WorkKey& key, const Assign& assign) {
   auto server = server_for(assign);
   if (!server) return fail(key, FailureClass::user, server.error().message);
   auto link = packet_pair();
@@ -127,7 +127,7 @@ void WorkerPool::start(const WorkKey& key, const Assign& assign) {
   read_link(running);
 }
 
-Result<WorkerPool::ServerPtr> WorkerPool::server_for(const Assign& assign) {
+Result<AttemptPool::ServerPtr> AttemptPool::server_for(const Assign& assign) {
   std::string path;
   if (!assign.job.plugin.empty()) {
     BETATUNE_TRY(path, find_plugin(assign.job.plugin, assign.job.directory));
@@ -139,7 +139,7 @@ Result<WorkerPool::ServerPtr> WorkerPool::server_for(const Assign& assign) {
   return start_server(name, path, assign.job.cpus);
 }
 
-void WorkerPool::retire_idle(const std::string& plugin_path, const std::string& but) {
+void AttemptPool::retire_idle(const std::string& plugin_path, const std::string& but) {
   for (auto at = servers_.begin(); at != servers_.end();) {
     const ServerPtr server = at->second;
     ++at;
@@ -149,7 +149,7 @@ void WorkerPool::retire_idle(const std::string& plugin_path, const std::string& 
   }
 }
 
-Result<WorkerPool::ServerPtr> WorkerPool::start_server(const std::string& name,
+Result<AttemptPool::ServerPtr> AttemptPool::start_server(const std::string& name,
                                                        const std::string& plugin_path, int cpus) {
   BETATUNE_TRY(ServerProcess process, start_server_process(plugin_path, cpus));
   auto server = std::make_shared<Server>(loop_, process.control.release());
@@ -161,7 +161,7 @@ Result<WorkerPool::ServerPtr> WorkerPool::start_server(const std::string& name,
   return server;
 }
 
-void WorkerPool::read_server(const ServerPtr& server) {
+void AttemptPool::read_server(const ServerPtr& server) {
   server->control.async_wait(
       Descriptor::wait_read, [this, server](const boost::system::error_code& error) {
         if (error || !server->control.is_open()) return;
@@ -175,7 +175,7 @@ void WorkerPool::read_server(const ServerPtr& server) {
       });
 }
 
-WorkerPool::RunningPtr WorkerPool::take_running(std::uint64_t number) {
+AttemptPool::RunningPtr AttemptPool::take_running(std::uint64_t number) {
   const auto found = running_.find(number);
   if (found == running_.end()) return nullptr;
   RunningPtr running = found->second;
@@ -188,7 +188,7 @@ WorkerPool::RunningPtr WorkerPool::take_running(std::uint64_t number) {
   return running;
 }
 
-void WorkerPool::heard_server(const ServerPtr& server, const std::string& packet) {
+void AttemptPool::heard_server(const ServerPtr& server, const std::string& packet) {
   const Json json = Json::parse(packet, nullptr, false);
   if (json.contains("loaded")) {
     server->loaded = true;
@@ -206,7 +206,7 @@ void WorkerPool::heard_server(const ServerPtr& server, const std::string& packet
   }
 }
 
-void WorkerPool::server_died(const ServerPtr& server) {
+void AttemptPool::server_died(const ServerPtr& server) {
   server->control.close();
   const auto listed = servers_.find(server->name);
   if (listed != servers_.end() && listed->second == server) servers_.erase(listed);
@@ -234,7 +234,7 @@ void WorkerPool::server_died(const ServerPtr& server) {
   for (const std::uint64_t number : numbers) listener_.failed(take_running(number)->key, failure);
 }
 
-void WorkerPool::read_link(const RunningPtr& running) {
+void AttemptPool::read_link(const RunningPtr& running) {
   if (running->reading || !running->link.is_open() || !listener_.may_read(running->key)) return;
   running->reading = true;
   running->link.async_wait(Descriptor::wait_read,
@@ -245,7 +245,7 @@ void WorkerPool::read_link(const RunningPtr& running) {
                            });
 }
 
-bool WorkerPool::drain_link(const RunningPtr& running, bool all) {
+bool AttemptPool::drain_link(const RunningPtr& running, bool all) {
   for (int i = 0; all || i < kPacketsPerTurn; ++i) {
     if (!all && !listener_.may_read(running->key)) return true;
     const Packet packet = receive_packet(running->link.native_handle(), false);
@@ -261,11 +261,11 @@ bool WorkerPool::drain_link(const RunningPtr& running, bool all) {
   return true;
 }
 
-void WorkerPool::resume_reading() {
+void AttemptPool::resume_reading() {
   for (const auto& [number, running] : running_) read_link(running);
 }
 
-void WorkerPool::tell(const WorkKey& key, Action action) {
+void AttemptPool::tell(const WorkKey& key, Action action) {
   for (const auto& [number, running] : running_) {
     // A worker that has ended meanwhile says so by itself.
     if (running->key == key && !send_packet(running->link.native_handle(), encode_action(action))) {
@@ -274,7 +274,7 @@ void WorkerPool::tell(const WorkKey& key, Action action) {
   }
 }
 
-void WorkerPool::end(const WorkKey& key) {
+void AttemptPool::end(const WorkKey& key) {
   for (const auto& [number, running] : running_) {
     if (running->key != key) continue;
     if (!running->server->loaded) {

@@ -13,7 +13,7 @@
 
 namespace betatune {
 
-class WorkerPool {
+class AttemptPool {
  public:
   struct Listener {
     std::function<void(const WorkKey&, const WorkerMessage&)> said;
@@ -23,8 +23,8 @@ class WorkerPool {
     std::function<bool(const WorkKey&)> may_read;
   };
 
-  WorkerPool(asio::io_context& loop, Listener listener, Milliseconds grace);
-  ~WorkerPool();
+  AttemptPool(asio::io_context& loop, Listener listener, Milliseconds grace);
+  ~AttemptPool();
 
   void start(const WorkKey& key, const Assign& assign);
   void tell(const WorkKey& key, Action action);
