@@ -6,9 +6,9 @@
 
 #include "searchspaces/limits.hpp"
 #include "searchspaces/log.hpp"
+#include "trainers/attempt_pool.hpp"
 #include "trainers/posix.hpp"
 #include "trainers/trainer_name.hpp"
-#include "trainers/worker_pool.hpp"
 #include "transport/asio.hpp"
 #include "transport/codec.hpp"
 #include "transport/zmq_socket.hpp"
@@ -39,7 +39,7 @@ class Agent {
   }
 
  private:
-  WorkerPool::Listener listener() {
+  AttemptPool::Listener listener() {
     return {[this](const WorkKey& key, const WorkerMessage& said) {
               perform(core_.work_said(key, said, now()));
             },
@@ -146,7 +146,7 @@ class Agent {
   ZmqContext context_;
   asio::io_context loop_;
   AgentCore core_;
-  WorkerPool pool_;
+  AttemptPool pool_;
   std::unique_ptr<ZmqSocket> socket_;
   asio::steady_timer timer_;
   asio::signal_set signals_;

@@ -90,11 +90,14 @@ void AgentCore::on(const Welcome& welcome, Milliseconds now) {
   if (draining_) send(Bye{leave_reason_, true});
 }
 
-void AgentCore::on(const Ack& ack, Milliseconds) {
+void AgentCore::on(const Ack& ack, Milliseconds now) {
   const auto found = work_.find({ack.trial, ack.attempt});
   if (found == work_.end()) return;
   Work& work = found->second;
-  while (!work.reports.empty() && work.reports.front().seq <= ack.seq) work.reports.pop_front();
+  while (!work.reports.empty() && work.reports.front().seq <= ack.seq) {
+    work.reports.pop_front();
+    work.moved_at = now;
+  }
   if (ack.done && work.done) work_.erase(found);
 }
 

@@ -88,6 +88,7 @@ struct Work {
   std::optional<Done> done;
   bool done_sent = false;
   Milliseconds done_sent_at{0}, started{0}, heard{0}, told_at{0};
+  Milliseconds moved_at{0};  ///< when a report was last sent first, or acknowledged
 };
 
 class AgentCore {

@@ -11,6 +11,7 @@ namespace betatune {
 namespace {
 
 constexpr Milliseconds kDoneAgain{2'000};
+constexpr Milliseconds kReportsAgain{5'000};
 
 }  // namespace
 
@@ -119,6 +120,12 @@ void AgentCore::impose(const WorkKey& key, Work& work, const std::string& limit)
 }
 
 void AgentCore::tick_work(const WorkKey& key, Work& work, Milliseconds now) {
+  const bool unanswered = !work.reports.empty() && work.sent_seq >= work.reports.front().seq;
+  if (unanswered && now - work.moved_at >= kReportsAgain) {
+    // A report was lost on the way (a full socket): nothing behind it is recorded until it arrives.
+    work.sent_seq = work.reports.front().seq - 1;
+    work.moved_at = now;
+  }
   if (work.state == Work::State::ended) {
     if (work.done_sent && now - work.done_sent_at >= kDoneAgain) work.done_sent = false;
     return;
@@ -205,6 +212,7 @@ void AgentCore::pump(Work& work, Milliseconds now) {
   while (work.sent_seq < std::min(work.last_seq, window_end)) {
     send(work.reports[work.sent_seq - acknowledged]);
     ++work.sent_seq;
+    work.moved_at = now;
   }
   if (!work.done || work.done_sent || work.sent_seq < work.last_seq) return;
   work.done_sent = true;

@@ -150,7 +150,7 @@ void AttemptPool::retire_idle(const std::string& plugin_path, const std::string&
 }
 
 Result<AttemptPool::ServerPtr> AttemptPool::start_server(const std::string& name,
-                                                       const std::string& plugin_path, int cpus) {
+                                                         const std::string& plugin_path, int cpus) {
   BETATUNE_TRY(ServerProcess process, start_server_process(plugin_path, cpus));
   auto server = std::make_shared<Server>(loop_, process.control.release());
   server->name = name;

@@ -1,10 +1,7 @@
 #include "trainers/cli.hpp"
 
 #include <CLI/CLI.hpp>
-#include <csignal>
 #include <cstdio>
-#include <sys/prctl.h>
-#include <unistd.h>
 
 #include "searchspaces/limits.hpp"
 #include "trainers/agent.hpp"
@@ -20,15 +17,8 @@ struct Options {
   int slots = 1;
   double patience_s = 3'600;
   double grace_s = 10;
-  bool with_parent = false;
   bool json = false;
 };
-
-void end_with_parent() {
-  const pid_t parent = ::getppid();
-  ::prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
-  if (::getppid() != parent) ::raise(SIGTERM);
-}
 
 int run(const Options& options) {
   Result<std::string> token = std::string();
@@ -37,7 +27,6 @@ int run(const Options& options) {
     std::fprintf(stderr, "betatune-trainer: --token-file: %s\n", token.error().message.c_str());
     return kExitUsage;
   }
-  if (options.with_parent) end_with_parent();
   AgentSetup setup;
   setup.endpoint = options.endpoint;
   setup.kill_grace = Milliseconds(static_cast<std::int64_t>(options.grace_s * 1'000));
@@ -62,8 +51,6 @@ void describe(CLI::App& app, Options& options) {
   app.add_option("--grace", options.grace_s,
                  "Seconds from SIGTERM to SIGKILL of a trial's processes")
       ->check(CLI::NonNegativeNumber);
-  app.add_flag("--with-parent", options.with_parent,
-               "Leave, as at SIGTERM, when the parent process dies");
   CLI::App* plugin =
       app.add_subcommand("plugin", "Look at trainer plug-ins")->require_subcommand(1);
   CLI::App* list = plugin->add_subcommand("list", "The plug-ins that a study can name");

@@ -1,5 +1,7 @@
 #include "trainers/worker_link.hpp"
 
+#include <cstdio>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "searchspaces/limits.hpp"
@@ -9,6 +11,7 @@ namespace betatune {
 namespace {
 
 constexpr int kExitAgentGone = 75;
+constexpr int kExitLinkClosed = 70;
 
 std::string text_of(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -60,14 +63,22 @@ std::string encode_action(Action action) {
   return text_of({{"action", to_name(action)}});
 }
 
+void WorkerLink::lost() const {
+  if (::fcntl(fd_, F_GETFD) >= 0) ::_exit(kExitAgentGone);
+  std::fprintf(stderr, "the trainer closed descriptor %d, which is not its own: reports need it\n",
+               fd_);
+  std::fflush(stderr);
+  ::_exit(kExitLinkClosed);
+}
+
 void WorkerLink::send(const WorkerMessage& message) {
-  if (!send_packet(fd_, encode_worker_message(message))) ::_exit(kExitAgentGone);
+  if (!send_packet(fd_, encode_worker_message(message))) lost();
 }
 
 Action WorkerLink::decision() {
   for (;;) {
     const Packet packet = receive_packet(fd_, false);
-    if (packet.state == Packet::State::closed) ::_exit(kExitAgentGone);
+    if (packet.state == Packet::State::closed) lost();
     if (packet.state == Packet::State::none_now) return decision_;
     const Json json = Json::parse(packet.bytes, nullptr, false);
     if (!json.is_object() || !json.contains("action")) continue;

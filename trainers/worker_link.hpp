@@ -65,6 +65,8 @@ class WorkerLink {
   int fd() const { return fd_; }
 
  private:
+  [[noreturn]] void lost() const;
+
   int fd_;
   Action decision_ = Action::go_on;
 };

@@ -85,7 +85,9 @@ ChildSpec CommandRun::child_spec() const {
     set(variable, value);
   };
   offer("params_file", "BETATUNE_PARAMS_FILE", scratch_ / "params.json");
-  offer("config_file", "BETATUNE_CONFIG_FILE", scratch_ / "config.json");
+  // In an argument, {config_file} is the configuration that is tried.
+  values["config_file"] = values["params_file"];
+  set("BETATUNE_CONFIG_FILE", scratch_ / "config.json");
   offer("metrics_file", "BETATUNE_METRICS_FILE", scratch_ / "metrics.jsonl");
   offer("scratch_dir", "BETATUNE_SCRATCH_DIR", scratch_);
   offer("study_dir", "BETATUNE_STUDY_DIR", assign_.job.study_dir);

@@ -1,8 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "support/fake_optimizer.hpp"
-#include "support/trainer_process.hpp"
+#include "support/trainer_bench.hpp"
 
 namespace betatune::testing {
 namespace {
@@ -11,22 +10,16 @@ using ::testing::ElementsAre;
 
 const std::string kTrainer = BETATUNE_BINARY_DIR "/bin/betatune-trainer";
 
-struct Bench {
-  TemporaryFolder folder;
-  std::string endpoint = "ipc://" + (folder.path() / "socket").string();
-  FakeOptimizer optimizer{endpoint};
-};
-
 TEST(BraninPlugin, ReportsTheFunctionsValue) {
-  Bench bench;
-  TrainerProcess trainer(kTrainer, bench.endpoint);
+  TrainerBench bench;
+  bench.start(kTrainer);
 
-  Assign assign = make_assign(0, "branin", bench.folder.path());
+  Assign assign = bench.assign(0, "branin");
   assign.params = {{"x", 3.14159265358979}, {"y", 2.275}};  // one of its three minima
-  bench.optimizer.assign(assign);
-  ASSERT_TRUE(bench.optimizer.serve_all());
+  bench.optimizer->assign(assign);
+  ASSERT_TRUE(bench.optimizer->serve_all());
 
-  const Told& told = bench.optimizer.told(0);
+  const Told& told = bench.optimizer->told(0);
   EXPECT_EQ(told.done->end, AttemptEnd::reached) << told.done->message;
   EXPECT_NEAR(told.last("loss"), 0.397887, 1e-6);
   EXPECT_THAT(told.steps(), ElementsAre(1));

@@ -1,0 +1,49 @@
+#pragma once
+/// A fake optimizer and a real betatune-trainer, with a folder of their own.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "support/fake_optimizer.hpp"
+#include "support/trainer_process.hpp"
+
+namespace betatune::testing {
+
+struct TrainerBench {
+  TemporaryFolder folder;
+  std::string endpoint = "ipc://" + (folder.path() / "socket").string();
+  std::unique_ptr<FakeOptimizer> optimizer = std::make_unique<FakeOptimizer>(endpoint);
+  std::unique_ptr<TrainerProcess> trainer;
+
+  /// `program`: the build's betatune-trainer. Every process below it carries BETATUNE_TEST_MARK.
+  void start(const std::string& program, std::vector<std::string> arguments = {}) {
+    arguments.insert(arguments.end(), {"--name", "trainer"});
+    trainer =
+        std::make_unique<TrainerProcess>(program, endpoint, std::move(arguments),
+                                         std::vector<std::string>{"BETATUNE_TEST_MARK=" + mark()});
+  }
+  std::string mark() const { return folder.path().filename().string() + "-mark"; }
+
+  Assign assign(std::uint64_t trial, const std::string& plugin) const {
+    return make_assign(trial, plugin, folder.path());
+  }
+  Assign command(std::uint64_t trial, std::vector<std::string> argv) const {
+    Assign made = make_assign(trial, "", folder.path());
+    made.job.command = std::move(argv);
+    return made;
+  }
+  /// Assigns it and serves until everything is done.
+  const Done& run(const Assign& made) {
+    optimizer->assign(made);
+    BETATUNE_ASSERT(optimizer->serve_all());
+    return *optimizer->told(made.trial.n, made.attempt.n).done;
+  }
+  /// Until no process of this bench is left; false after 20 s.
+  bool all_gone() {
+    return optimizer->serve_until([this] { return processes_with(mark()).empty(); },
+                                  std::chrono::seconds(20));
+  }
+};
+
+}  // namespace betatune::testing
