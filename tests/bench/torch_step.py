@@ -17,7 +17,7 @@ import sys
 import time
 
 DATA = "/usr/share/datasets/fashion-mnist"
-EPOCHS, ROUNDS = 4, 3
+EPOCHS, ROUNDS = 3, 2
 CASES = {
     "cnn 16-32-64, batch 64, sgd": {"model": "cnn", "channels": 16, "dense": 64, "batch_size": 64, "optimizer": "sgd"},
     "cnn 32-64-128, batch 128, adamw": {"model": "cnn", "channels": 32, "dense": 128, "batch_size": 128, "optimizer": "adamw"},
@@ -29,7 +29,7 @@ CASES = {
 
 
 def samples(params):
-    return 6400 if params["model"] == "cnn" else 25600
+    return 3840 if params["model"] == "cnn" else 25600
 
 
 def python_side(params, count, channels_last):
