@@ -61,6 +61,11 @@ void Classifier::setup(const betatune_job& job) {
   if (const auto warning = slow_blas_warning(); !warning.empty()) host_.log(kWarning, warning);
   const Machine machine{job.cpus, job.gpus > 0};
   learner_ = std::make_unique<Learner>(settings_, data_, seed_, machine);
+  if (machine.use_gpu && !learner_->on_gpu()) {
+    host_.log(kWarning,
+              "the trial was given a GPU, but libtorch sees none: training on the CPU. Look at the "
+              "driver, at CUDA_VISIBLE_DEVICES, and whether this libtorch was built with CUDA");
+  }
   host_.log(kInfo, std::to_string(learner_->parameter_count()) + " parameters, " +
                        std::to_string(data_.train.count) + " training images, " +
                        learner_->description());

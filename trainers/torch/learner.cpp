@@ -55,8 +55,11 @@ void keep_freed_memory() {
 torch::Device prepare(const Machine& machine) {
   keep_freed_memory();
   at::set_num_threads(std::max(machine.cpu_threads, 1));
-  if (!machine.use_gpu || !torch::cuda::is_available()) return torch::kCPU;
-  // Deterministic as far as CUDA goes; an operation without such a version warns.
+  if (!machine.use_gpu) return torch::kCPU;
+  // Deterministic as far as CUDA goes; an operation without such a version warns. cuBLAS reads its
+  // part from the environment when CUDA starts.
+  setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);
+  if (!torch::cuda::is_available()) return torch::kCPU;
   at::globalContext().setBenchmarkCuDNN(false);
   at::globalContext().setDeterministicCuDNN(true);
   at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
@@ -228,6 +231,10 @@ std::int64_t Learner::parameter_count() const {
   return count;
 }
 
+bool Learner::on_gpu() const {
+  return impl_->device.is_cuda();
+}
+
 std::string Learner::description() const {
   return impl_->device.str() + ", " + std::to_string(at::get_num_threads()) +
          " CPU thread(s), libtorch " + TORCH_VERSION;
@@ -235,13 +242,22 @@ std::string Learner::description() const {
 
 std::string slow_blas_warning() {
   if (at::hasMKL()) return "";
-  // Whatever libblas.so.3 is: OpenBLAS, BLIS and ATLAS export these; the reference has none of
-  // them.
+  Dl_info where{};
+  void* sgemm = dlsym(RTLD_DEFAULT, "sgemm_");
+  if (sgemm == nullptr || dladdr(sgemm, &where) == 0) return "";
+  // OpenBLAS, BLIS and ATLAS export one of these, themselves or from a library they need; the
+  // reference has none. (Another library may have loaded OpenBLAS for itself, hence by handle.)
+  void* library = dlopen(where.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
+  if (library == nullptr) return "";
+  bool fast = false;
   for (const char* symbol : {"openblas_get_config", "bli_info_get_version_str", "ATL_buildinfo"}) {
-    if (dlsym(RTLD_DEFAULT, symbol) != nullptr) return "";
+    fast = fast || dlsym(library, symbol) != nullptr;
   }
-  return "libtorch computes with the reference BLAS here, about 20 times slower than OpenBLAS; "
-         "install libopenblas0-openmp (Debian, Ubuntu)";
+  const std::string file = where.dli_fname;
+  dlclose(library);
+  if (fast) return "";
+  return "libtorch computes with the reference BLAS (" + file +
+         "), about 20 times slower than OpenBLAS; install libopenblas0-openmp (Debian, Ubuntu)";
 }
 
 }  // namespace betatune::classifier

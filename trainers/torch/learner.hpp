@@ -50,6 +50,7 @@ class Learner {
   void load(const std::string& directory);
 
   std::int64_t parameter_count() const;
+  bool on_gpu() const;
   /// For logs: "cpu, 1 thread" or "cuda:0 ...", and the version of libtorch.
   std::string description() const;
 
