@@ -1,4 +1,4 @@
-#include "trainers/cli.hpp"
+#include "trainers/cli/cli.hpp"
 #include "trainers/fork_server.hpp"
 
 int main(int argc, char** argv) {

@@ -1,4 +1,4 @@
-#include "trainers/plugin_command.hpp"
+#include "trainers/cli/plugin_command.hpp"
 
 #include <cstdio>
 #include <filesystem>

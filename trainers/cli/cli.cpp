@@ -1,11 +1,11 @@
-#include "trainers/cli.hpp"
+#include "trainers/cli/cli.hpp"
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
 #include "searchspaces/limits.hpp"
 #include "trainers/agent.hpp"
-#include "trainers/plugin_command.hpp"
+#include "trainers/cli/plugin_command.hpp"
 #include "trainers/trainer_name.hpp"
 #include "transport/endpoint.hpp"
 
