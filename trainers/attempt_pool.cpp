@@ -120,7 +120,9 @@ void AttemptPool::start(const WorkKey& key, const Assign& assign) {
   const std::string packet = text_of({{"spawn", running->number}, {"job", encode_json(job)}});
   const Status sent =
       send_packet(server.value()->control.native_handle(), packet, link.value().second.get());
-  if (!sent) return fail(key, FailureClass::infra, sent.error().message);
+  // A server that has just ended says why, or its end does, once that is read: server_died().
+  const bool gone = !sent && sent.error().kind == ErrorKind::unavailable;
+  if (!sent && !gone) return fail(key, FailureClass::infra, sent.error().message);
   for (const std::string& each : running->devices) ++device_use_[each];
   ++running->server->running;
   running_[running->number] = running;

@@ -63,9 +63,10 @@ int ForkServer::run() {
   // A plug-in's loading may hang, deaf to the end of the agent; afterwards the end of the control
   // socket says it, and leaves time to end the workers.
   ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  // Before loading: a thread that the plug-in starts must not take SIGCHLD from this one.
+  signals_ = child_signals();
   if (!load()) return 1;
   ::prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
-  signals_ = child_signals();
   for (;;) wait_for_something();
 }
 

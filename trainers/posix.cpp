@@ -102,7 +102,9 @@ Packet receive_packet(int fd, bool wait) {
       packet.bytes.assign(buffer.data(), static_cast<std::size_t>(got));
       return packet;
     }
-    if (got < 0 && errno == EINTR) continue;
+    // ECONNRESET says, once, that the peer left without reading all that was sent to it; what it
+    // had sent before is still here.
+    if (got < 0 && (errno == EINTR || errno == ECONNRESET)) continue;
     const bool empty = got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
     packet.state = empty ? Packet::State::none_now : Packet::State::closed;
     return packet;
