@@ -162,6 +162,8 @@ Status AskTell::flush() {
 Status AskTell::take_requests() {
   BETATUNE_TRY(const std::vector<StoredRequest> requests, session_.store->requests());
   for (const StoredRequest& request : requests) {
+    // Still there after an append that failed: acted on already.
+    if (std::find(taken_.begin(), taken_.end(), request.id) != taken_.end()) continue;
     taken_.push_back(request.id);
     auto input = input_of(request, session_.coordinator->spec().space);
     if (!input) {

@@ -46,7 +46,7 @@ class Server {
     BETATUNE_CHECK(socket_->bind(options_.bind.endpoint));
     pool_ = std::make_unique<WorkerPool>(options_.plan_threads);
     take(parts_.coordinator.start(monotonic_now()));
-    take_requests();
+    take_requests(true);
     flush();
     if (parts_.launcher != nullptr && !over()) {
       BETATUNE_CHECK(parts_.launcher->start(
@@ -197,7 +197,7 @@ class Server {
       // What has arrived while this process was stopped or the disk was full renews leases: it
       // must be heard before the tick that would end them.
       drain_socket();
-      take_requests();
+      take_requests(false);
       step(Tick{});
       flush();
     }
@@ -221,7 +221,7 @@ class Server {
     loop_.stop();
   }
 
-  void take_requests() {
+  void take_requests(bool at_start) {
     const auto requests = parts_.store.requests();
     if (!requests) {
       log().warn("cannot read requests: {}", requests.error().message);
@@ -230,9 +230,10 @@ class Server {
     for (const StoredRequest& request : requests.value()) {
       if (std::find(taken_.begin(), taken_.end(), request.id) != taken_.end()) continue;
       const auto input = input_of(request, parts_.coordinator.spec().space);
-      if (input) {
-        step(input.value());
-      } else {
+      // "Stop" was meant for the optimizer that ran then.
+      const bool stale = at_start && input && std::holds_alternative<DrainRequest>(input.value());
+      if (input && !stale) step(input.value());
+      if (!input) {
         parts_.observer.on_notice("a request was refused: " + input.error().message);
       }
       taken_.push_back(request.id);

@@ -40,7 +40,7 @@ bench_service() {
 }
 bench_worker() {
   say "trainer: one worker process per trial"
-  target bench_worker_spawn && "$bin/bench_worker_spawn"
+  tests/bench/worker.sh "$bin/betatune"
 }
 bench_gp() {
   say "GP ask at d = 10, one thread, beside Optuna's GPSampler"
