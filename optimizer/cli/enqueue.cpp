@@ -75,6 +75,7 @@ std::optional<SearchSpace> recorded_space(const StudySummary& study, int& exit_c
   Json document = study.document;
   // Files beside the study file do not matter here, and are perhaps not to be found from here.
   document["trainer"] = Json{{"external", true}};
+  document.erase("launcher");  // has no use beside an external trainer
   Diagnostics diagnostics;
   const auto node = ConfigNode::from_json(document, "the recorded study file");
   StudySpec spec = read_study(node, std::filesystem::current_path(), diagnostics);
