@@ -7,6 +7,7 @@
 #include <map>
 #include <mutex>
 #include <set>
+#include <thread>
 
 #include "tests/support/served_study.hpp"
 #include "tests/support/wire_trainer.hpp"
@@ -211,14 +212,44 @@ TEST_F(ServerTest, RequestsOfOtherProcessesAreTakenOnce) {
   EXPECT_THAT(study.observer().notices()[1], HasSubstr("dance"));
 }
 
+/// Returns when the server's first events are durable: by then it has looked for stored requests.
+void wait_until_started(const std::filesystem::path& study) {
+  const auto reader = open_sqlite_store(study, OpenMode::read_only);
+  ASSERT_TRUE(reader) << reader.error().message;
+  while (true) {
+    const auto events = reader.value()->read(0, 1);
+    ASSERT_TRUE(events) << events.error().message;
+    if (!events.value().empty()) return;
+    std::this_thread::yield();
+  }
+}
+
+TEST_F(ServerTest, ADrainRequestOfAnEarlierRunIsTakenWithoutActingOnIt) {
+  ServedStudy study(simple_study(directory_.path(), 5));
+  auto other = open_sqlite_store(directory_ / "study", OpenMode::request_only);
+  ASSERT_TRUE(other);
+  ASSERT_TRUE(other.value()->add_request("drain", Json::object()));
+  study.start();
+  TrainerThread trainer(trainer_of(study));
+
+  const auto& end = study.wait();
+
+  ASSERT_TRUE(end) << end.error().message;
+  EXPECT_EQ(end.value(), "trials");
+  const auto left = study.session().store->requests();
+  ASSERT_TRUE(left);
+  EXPECT_TRUE(left.value().empty());
+}
+
 TEST_F(ServerTest, ADrainRequestEndsTheStudyResumableAndTheNextRunCompletesIt) {
   const auto spec = simple_study(directory_.path(), 40);
   {
     ServedStudy study(spec);
     auto other = open_sqlite_store(directory_ / "study", OpenMode::request_only);
     ASSERT_TRUE(other);
-    ASSERT_TRUE(other.value()->add_request("drain", Json::object()));
     study.start();
+    wait_until_started(directory_ / "study");
+    ASSERT_TRUE(other.value()->add_request("drain", Json::object()));
     const auto& end = study.wait();
     ASSERT_TRUE(end) << end.error().message;
     EXPECT_EQ(end.value(), "drained");
