@@ -7,6 +7,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fmt/format.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,6 +19,9 @@ namespace betatune {
 namespace {
 
 namespace fs = std::filesystem;
+
+/// A check that something killed from outside says nothing of the plug-in: it is made again.
+constexpr int kCheckAttempts = 5;
 
 /// Runs a program to its end, with stderr read and stdout dropped.
 Result<int> run_and_listen(std::vector<std::string> words, std::string& said) {
@@ -75,10 +79,15 @@ Result<std::string> find_trainer_program() {
 Status check_plugin(const std::string& name_or_path) {
   BETATUNE_TRY(const std::string program, find_trainer_program());
   std::string said;
-  BETATUNE_TRY(const int status, run_and_listen({program, "plugin", "check", name_or_path}, said));
-  if (status == 0) return Ok{};
-  while (!said.empty() && said.back() == '\n') said.pop_back();
-  if (said.empty()) said = fmt::format("loading it ended with status {}", status);
+  for (int attempt = 0; attempt < kCheckAttempts; ++attempt) {
+    said.clear();
+    BETATUNE_TRY(const int status,
+                 run_and_listen({program, "plugin", "check", name_or_path}, said));
+    if (status == 0) return Ok{};
+    while (!said.empty() && said.back() == '\n') said.pop_back();
+    if (said.empty()) said = fmt::format("loading it ended with status {}", status);
+    if (said.find("SIGKILL") == std::string::npos && status != 128 + SIGKILL) break;
+  }
   return Error{ErrorKind::invalid_argument,
                fmt::format("the study's plug-in cannot be used: {}", said)};
 }
