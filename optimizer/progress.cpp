@@ -10,21 +10,12 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "optimizer/cli/terminal.hpp"
+
 namespace betatune {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-bool variable_is_set(const char* name) {
-  const char* value = std::getenv(name);
-  return value != nullptr && *value != '\0';
-}
-
-bool wants_color() {
-  if (variable_is_set("NO_COLOR")) return false;
-  if (variable_is_set("CLICOLOR_FORCE")) return true;
-  return isatty(STDERR_FILENO) == 1;
-}
 
 std::size_t terminal_width() {
   if (const char* columns = std::getenv("COLUMNS"); columns != nullptr && std::atoi(columns) > 0) {
@@ -186,7 +177,7 @@ class Lines : public ServerObserver {
 /// The last lines of the terminal are redrawn; events scroll by above them.
 class Block final : public Lines {
  public:
-  explicit Block(const StudySpec& spec) : Lines(spec), color_(wants_color()) {}
+  explicit Block(const StudySpec& spec) : Lines(spec), color_(wants_color(STDERR_FILENO)) {}
   ~Block() override {
     if (drawn_ > 0) std::fputc('\n', stderr);
   }

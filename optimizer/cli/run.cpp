@@ -6,6 +6,7 @@
 
 #include "optimizer/checkpoints.hpp"
 #include "optimizer/cli/commands.hpp"
+#include "optimizer/cli/terminal.hpp"
 #include "optimizer/launcher.hpp"
 #include "optimizer/launchers/trainer_program.hpp"
 #include "optimizer/progress.hpp"
@@ -63,7 +64,7 @@ int exit_code_of_end(const std::string& reason) {
 }
 
 int show_problems(const Diagnostics& diagnostics) {
-  fmt::print(stderr, "{}", diagnostics.render(isatty(STDERR_FILENO) == 1));
+  fmt::print(stderr, "{}", diagnostics.render(wants_color(STDERR_FILENO)));
   return exit_codes::kInvalidConfig;
 }
 
