@@ -57,21 +57,22 @@ FailureClass refine(FailureClass claimed, std::string_view words) {
   return claimed;
 }
 
+int ending_signal(int wait_status) {
+  if (WIFSIGNALED(wait_status)) return WTERMSIG(wait_status);
+  constexpr int kShellSays = 128;
+  constexpr int kLastSignal = 64;
+  const int status = WEXITSTATUS(wait_status);
+  return status > kShellSays && status <= kShellSays + kLastSignal ? status - kShellSays : 0;
+}
+
 AttemptFailure failure_of(const ProcessEnd& end, const std::string& who) {
-  AttemptFailure failure;
-  if (WIFSIGNALED(end.wait_status)) {
-    failure = failure_of_signal(WTERMSIG(end.wait_status), end, who);
-  } else {
-    const int status = WEXITSTATUS(end.wait_status);
-    failure = {
-        refine(FailureClass::user, end.output),
-        who + " ended with exit status " + std::to_string(status) + " before its work was done"};
-    // A shell's way to say that its child was ended by a signal.
-    if (status > 128 && status <= 128 + 64) {
-      const std::string shell = failure.message;
-      failure = failure_of_signal(status - 128, end, who);
-      failure.message = shell + " (" + signal_text(status - 128) + ")";
-    }
+  AttemptFailure failure{refine(FailureClass::user, end.output), ""};
+  const int signal = ending_signal(end.wait_status);
+  if (signal != 0) failure = failure_of_signal(signal, end, who);
+  if (!WIFSIGNALED(end.wait_status)) {
+    failure.message = who + " ended with exit status " +
+                      std::to_string(WEXITSTATUS(end.wait_status)) + " before its work was done";
+    if (signal != 0) failure.message += " (" + signal_text(signal) + ")";
   }
   failure.message = failure_text(failure.message, end.output);
   return failure;

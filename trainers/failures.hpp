@@ -23,6 +23,9 @@ struct ProcessEnd {
   std::string output;       ///< the end of what it wrote
 };
 
+/// The signal that ended a process, also where its shell tells of it as 128 + N; 0 for none.
+int ending_signal(int wait_status);
+
 /// `who`: "the trainer", "the command". Precondition: the process did not finish its work.
 AttemptFailure failure_of(const ProcessEnd& end, const std::string& who);
 

@@ -205,7 +205,7 @@ void ForkServer::exited(std::map<std::uint64_t, Worker>::iterator at, int status
   workers_.erase(at);
   read_log(worker, kReadsAtEnd);
   worker.log.finish();
-  const bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+  const bool killed = ending_signal(status) == SIGKILL;
   const bool oom = killed && oom_kill_count() > worker.oom_kills_before;
   say({{"exited", key},
        {"status", status},
