@@ -42,6 +42,7 @@ struct AttemptPool::Running {
 namespace {
 
 constexpr int kPacketsPerTurn = 64;
+constexpr Milliseconds kSweepAgain{50};
 
 /// Changes when the file does: a plug-in that was built again is loaded again.
 std::string identity(const std::string& path) {
@@ -68,7 +69,11 @@ std::string text_of(const Json& json) {
 }  // namespace
 
 AttemptPool::AttemptPool(asio::io_context& loop, Listener listener, Milliseconds grace)
-    : loop_(loop), listener_(std::move(listener)), grace_(grace), devices_(visible_devices()) {
+    : loop_(loop),
+      listener_(std::move(listener)),
+      grace_(grace),
+      devices_(visible_devices()),
+      sweep_(loop) {
   // What a killed fork server leaves behind becomes this process's child, and is ended.
   become_subreaper();
 }
@@ -216,9 +221,7 @@ void AttemptPool::server_died(const ServerPtr& server) {
   if (!server->loaded) ::kill(server->pid, SIGKILL);
   int status = 0;
   ::waitpid(server->pid, &status, 0);
-  std::set<pid_t> servers;
-  for (const auto& [name, each] : servers_) servers.insert(each->pid);
-  end_strays(servers);
+  sweep();
 
   AttemptFailure failure{FailureClass::infra,
                          "the process that keeps the plug-in loaded was killed"};
@@ -234,6 +237,18 @@ void AttemptPool::server_died(const ServerPtr& server) {
     if (running->server == server) numbers.push_back(number);
   }
   for (const std::uint64_t number : numbers) listener_.failed(take_running(number)->key, failure);
+}
+
+/// What a fork server left behind comes to this process one generation after the other: each end
+/// hands over the next.
+void AttemptPool::sweep() {
+  std::set<pid_t> servers;
+  for (const auto& [name, each] : servers_) servers.insert(each->pid);
+  if (end_strays(servers) == 0) return;
+  sweep_.expires_after(kSweepAgain);
+  sweep_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) sweep();
+  });
 }
 
 void AttemptPool::read_link(const RunningPtr& running) {

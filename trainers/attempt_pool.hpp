@@ -44,6 +44,7 @@ class AttemptPool {
   void read_server(const ServerPtr& server);
   void heard_server(const ServerPtr& server, const std::string& packet);
   void server_died(const ServerPtr& server);
+  void sweep();
   void read_link(const RunningPtr& running);
   /// False once the link has been read to its end.
   bool drain_link(const RunningPtr& running, bool all);
@@ -59,6 +60,7 @@ class AttemptPool {
   std::map<std::uint64_t, RunningPtr> running_;
   std::vector<std::string> devices_;  ///< CUDA devices to share out, if any are visible
   std::map<std::string, int> device_use_;
+  asio::steady_timer sweep_;
 };
 
 }  // namespace betatune

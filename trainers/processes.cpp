@@ -93,23 +93,18 @@ void die_with_parent(pid_t parent, int signal) {
   if (::getppid() != parent) ::_exit(0);
 }
 
-std::vector<pid_t> children_of(pid_t parent) {
-  std::vector<pid_t> children;
-  for_each_process([&](pid_t pid) {
-    const Stat stat = read_stat(pid);
-    if (stat.parent == parent && stat.state != 'Z' && stat.state != 'X') children.push_back(pid);
-  });
-  return children;
-}
-
 int end_strays(const std::set<pid_t>& known) {
   int ended = 0;
-  for (const pid_t pid : children_of(::getpid())) {
-    if (known.count(pid) != 0) continue;
-    ::kill(pid, SIGKILL);
+  const pid_t self = ::getpid();
+  for_each_process([&](pid_t pid) {
+    const Stat stat = read_stat(pid);
+    if (stat.parent != self || known.count(pid) != 0) return;
+    if (stat.state != 'Z') {
+      ::kill(pid, SIGKILL);
+      ++ended;
+    }
     ::waitpid(pid, nullptr, WNOHANG);
-    ++ended;
-  }
+  });
   return ended;
 }
 

@@ -9,7 +9,6 @@
 #include <set>
 #include <string>
 #include <sys/types.h>
-#include <vector>
 
 namespace betatune {
 
@@ -21,11 +20,9 @@ void become_subreaper();
 /// This process gets `signal` when its parent dies; exits at once if that has happened already.
 void die_with_parent(pid_t parent, int signal);
 
-/// Living children of `parent`, from /proc; zombies are left out.
-std::vector<pid_t> children_of(pid_t parent);
-
-/// SIGKILLs every living child of this process that is not in `known`; whoever waits for children
-/// reaps it. Returns how many.
+/// SIGKILLs every living child of this process that is not in `known`, and reaps what has ended of
+/// them. Returns how many it found alive: 0 when nothing is left, for what hangs below a living
+/// process only shows after that one's end.
 int end_strays(const std::set<pid_t>& known);
 
 /// Ends all descendants of this process, however deep and whatever their group; for the end of a

@@ -1,7 +1,9 @@
 #pragma once
 /// A fake optimizer and a real betatune-trainer, with a folder of their own.
 
+#include <fstream>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -33,11 +35,37 @@ struct TrainerBench {
     made.job.command = std::move(argv);
     return made;
   }
+  /// A shell script as the command, in the bench's folder. `{x}` is a placeholder there.
+  Assign script(std::uint64_t trial, const std::string& text) const {
+    return command(trial, {"sh", "-c", text});
+  }
   /// Assigns it and serves until everything is done.
   const Done& run(const Assign& made) {
     optimizer->assign(made);
     BETATUNE_ASSERT(optimizer->serve_all());
     return *optimizer->told(made.trial.n, made.attempt.n).done;
+  }
+  /// What a file of the bench's folder holds; "" if there is none.
+  std::string text(const std::string& name) const {
+    std::ostringstream text;
+    text << std::ifstream(folder.path() / name).rdbuf();
+    return text.str();
+  }
+  /// Serves until a script has written this file.
+  bool appears(const std::string& name) {
+    return optimizer->serve_until([&] { return !text(name).empty(); });
+  }
+  /// Whether a program of this name is alive below the trainer, whatever its parents are by now.
+  bool alive(const std::string& name) const {
+    for (const pid_t pid : processes_with(mark())) {
+      std::ifstream file("/proc/" + std::to_string(pid) + "/comm");
+      std::string found;
+      if (file >> found && found == name) return true;
+    }
+    return false;
+  }
+  bool ends(const std::string& name) {
+    return optimizer->serve_until([&] { return !alive(name); });
   }
   /// Until no process of this bench is left; false after 20 s.
   bool all_gone() {

@@ -4,6 +4,7 @@
 #include <fstream>
 #include <signal.h>
 #include <sstream>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,6 +33,8 @@ TrainerProcess::TrainerProcess(const std::string& program, const std::string& en
   pointers.push_back(nullptr);
   pid_ = ::fork();
   if (pid_ == 0) {
+    // A test that is killed leaves no trainer behind.
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (std::string& each : environment) ::putenv(each.data());
     ::execv(program.c_str(), pointers.data());
     ::_exit(127);

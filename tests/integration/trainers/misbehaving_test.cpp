@@ -121,15 +121,7 @@ TEST(MisbehavingPlugin, LeavesNoProcessBehind) {
   const Done done = bench.run(misbehaving(bench, "daemon"));
 
   EXPECT_EQ(done.end, AttemptEnd::reached) << done.message;
-  const auto sleeping = [&] {
-    for (const pid_t pid : processes_with(bench.mark())) {
-      std::ifstream file("/proc/" + std::to_string(pid) + "/comm");
-      std::string name;
-      if (file >> name && name == "sleep") return true;
-    }
-    return false;
-  };
-  EXPECT_TRUE(bench.optimizer->serve_until([&] { return !sleeping(); }));
+  EXPECT_TRUE(bench.ends("sleep"));
 }
 
 TEST(MisbehavingPlugin, CannotFillTheDiskWithItsOutput) {
