@@ -26,6 +26,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kPollMs = 100;  // how often a metrics file is looked at
+// Bounded, so that a command that never stops writing can still be told to stop.
+constexpr int kReadsPerTurn = 4;
+constexpr std::size_t kReadBytes = 16'384;
 
 Status write_text(const fs::path& path, const std::string& text) {
   std::ofstream file(path, std::ios::binary);
@@ -142,9 +145,9 @@ void CommandRun::supervise() {
 void CommandRun::wait_for_something(int signals) {
   std::array<pollfd, 3> fds{
       {{signals, POLLIN, 0}, {link_.fd(), POLLIN, 0}, {child_.output.get(), POLLIN, 0}}};
-  ::poll(fds.data(), fds.size(), kPollMs);
+  ::poll(fds.data(), fds.size(), file_has_more_ ? 0 : kPollMs);
   if (fds[2].revents != 0) read_output();
-  read_metrics_file();
+  file_has_more_ = read_metrics_file();
   read_signals(signals);
   end_child_if_told();
 }
@@ -163,33 +166,35 @@ void CommandRun::read_signals(int signals) {
   }
 }
 
-void CommandRun::read_output() {
-  // Bounded, so that a command that never stops writing can still be told to stop.
-  constexpr int kReads = 64;
-  std::array<char, 16'384> bytes;
-  for (int i = 0; i < kReads && child_.output; ++i) {
+bool CommandRun::read_output() {
+  std::array<char, kReadBytes> bytes;
+  for (int i = 0; i < kReadsPerTurn; ++i) {
     const ssize_t got = ::read(child_.output.get(), bytes.data(), bytes.size());
-    if (got < 0) return;
+    if (got < 0) return false;
     if (got == 0) {
       child_.output.reset();
-      return;
+      return false;
     }
     const std::string_view text(bytes.data(), static_cast<std::size_t>(got));
     echo(text);
     for (const std::string& line : stdout_lines_.feed(text)) take_line(line);
   }
+  return true;
 }
 
-void CommandRun::read_metrics_file() {
+bool CommandRun::read_metrics_file() {
   std::ifstream file(scratch_ / "metrics.jsonl", std::ios::binary);
-  if (!file) return;
+  if (!file) return false;
   file.seekg(static_cast<std::streamoff>(file_offset_));
-  std::array<char, 16'384> bytes;
-  while (file.read(bytes.data(), bytes.size()), file.gcount() > 0) {
+  std::array<char, kReadBytes> bytes;
+  for (int i = 0; i < kReadsPerTurn; ++i) {
+    file.read(bytes.data(), bytes.size());
     const auto got = static_cast<std::size_t>(file.gcount());
+    if (got == 0) return false;
     file_offset_ += got;
     for (const std::string& line : file_lines_.feed({bytes.data(), got})) take_line(line);
   }
+  return true;
 }
 
 void CommandRun::take_line(const std::string& line) {
@@ -234,8 +239,10 @@ void CommandRun::end_child_if_told() {
 }
 
 void CommandRun::last_lines() {
-  if (child_.output) read_output();
-  read_metrics_file();
+  while (child_.output && read_output()) {
+  }
+  while (read_metrics_file()) {
+  }
   for (LineReader* reader : {&stdout_lines_, &file_lines_}) {
     if (const auto line = reader->rest()) take_line(*line);
   }

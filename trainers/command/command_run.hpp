@@ -27,8 +27,9 @@ class CommandRun {
   void supervise();
   void wait_for_something(int signals);
   void read_signals(int signals);
-  void read_output();
-  void read_metrics_file();
+  // True where there may be more to read: each reads a bounded amount.
+  bool read_output();
+  bool read_metrics_file();
   void take_line(const std::string& line);
   void take_report(const OutputLine& line);
   void end_child_if_told();
@@ -49,6 +50,7 @@ class CommandRun {
   int child_status_ = 0;
   LineReader stdout_lines_, file_lines_;
   std::uintmax_t file_offset_ = 0;
+  bool file_has_more_ = false;
 
   Action told_ = Action::go_on;        ///< the decision that the child was told of
   bool terminated_ = false;            ///< this process itself was asked to end
