@@ -111,6 +111,7 @@ void print_summary(const StudySession& session, const RunOptions& options,
     }
   }
   fmt::print(out, "study:    {}\n", (session.directory / "study.db").string());
+  if (reason == "failures") return;  // what to do then is told beside the error
   const bool goes_on = reason == "drained" || reason == "cancelled" || reason == "no_trainer";
   fmt::print(out, "{} betatune run {}\n",
              goes_on ? "continue:" : "more:     raise `stopping:` in the file, then", options.file);
@@ -215,10 +216,29 @@ int serve_session(StudySession& session, const Bind& bind, Launcher* launcher,
 }
 
 std::string reason_of(int code) {
+  if (code == exit_codes::kTooManyFailures) return "failures";
   if (code == exit_codes::kDrained) return "drained";
   if (code == exit_codes::kHardStop) return "cancelled";
   if (code == exit_codes::kNoTrainer) return "no_trainer";
   return "done";
+}
+
+/// The exit code of a study that ended with `exit_code`, and why it failed where it did.
+int judge_failures(const StudySession& session, const RunOptions& options, int exit_code) {
+  const StudyState& state = session.coordinator->state();
+  const bool limit = exit_code == exit_codes::kTooManyFailures;
+  const bool all = exit_code == exit_codes::kDone && state.failed_count() > 0 && !state.best;
+  if (!limit && !all) return exit_code;
+  fmt::print(
+      stderr, "error: {}; what went wrong:  betatune trials {} --state failed\n",
+      limit ? fmt::format("{} trials failed, the limit is trials.max_failed", state.failed_count())
+            : "every trial failed",
+      options.file);
+  if (limit) {
+    fmt::print(stderr, "to go on, raise that limit, then  betatune run {} --accept-changes\n",
+               options.file);
+  }
+  return exit_codes::kTooManyFailures;
 }
 
 bool is_finished(const StudySession& session) {
@@ -265,7 +285,7 @@ int run(const RunOptions& options) {
   if (is_finished(session.value())) {
     fmt::print(stderr, "this study is finished: its {} trials are done\n", *spec->stopping.trials);
     print_summary(session.value(), options, "trials");
-    return exit_codes::kDone;
+    return judge_failures(session.value(), options, exit_codes::kDone);
   }
   if (launcher.value() != nullptr && spec->trainer.plugin) {
     // Found out now, not by every trial of the budget.
@@ -277,12 +297,7 @@ int run(const RunOptions& options) {
   if (code >= 0) return code;
   const int exit_code = -1 - code;
   print_summary(session.value(), options, reason_of(exit_code));
-  const StudyState& state = session.value().coordinator->state();
-  if (exit_code == exit_codes::kDone && state.failed_count() > 0 && !state.best) {
-    fmt::print(stderr, "error: every trial failed; see betatune trials --state failed\n");
-    return exit_codes::kTooManyFailures;
-  }
-  return exit_code;
+  return judge_failures(session.value(), options, exit_code);
 }
 
 }  // namespace
