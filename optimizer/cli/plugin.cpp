@@ -42,15 +42,17 @@ void add_plugin_command(CLI::App& app, int& exit_code) {
   auto json = std::make_shared<bool>(false);
   CLI::App* list = plugin->add_subcommand("list", "Plug-ins that trainers find by name.");
   list->add_flag("--json", *json, "Print a JSON object.");
-  list->callback([json, &exit_code] {
-    exit_code = run_trainer(*json ? std::vector<std::string>{"list", "--json"}
-                                  : std::vector<std::string>{"list"});
-  });
+  const auto run = [json, &exit_code](std::vector<std::string> words) {
+    if (*json) words.emplace_back("--json");
+    exit_code = run_trainer(words);
+  };
+  list->callback([run] { run({"list"}); });
 
   auto path = std::make_shared<std::string>();
   CLI::App* check = plugin->add_subcommand("check", "Load a plug-in and test what it promises.");
   check->add_option("PLUGIN", *path, "A path ending in .so, or a name.")->required();
-  check->callback([path, &exit_code] { exit_code = run_trainer({"check", *path}); });
+  check->add_flag("--json", *json, "Print a JSON object.");
+  check->callback([run, path] { run({"check", *path}); });
 }
 
 }  // namespace betatune

@@ -1,0 +1,113 @@
+/// `--json`: whatever a reading command prints then is one JSON document on stdout that names its
+/// schema, and all talk is on stderr.
+
+#include <gmock/gmock.h>
+#include <sstream>
+
+#include "tests/support/user_study.hpp"
+
+namespace betatune {
+namespace {
+
+using support::Ended;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+using JsonOutput = support::UserStudy;
+
+TEST_F(JsonOutput, OfEveryReadingCommandNamesItsSchema) {
+  write(3, support::kReports);
+  ASSERT_EQ(type("betatune run study.yaml").status, 0);
+  const std::vector<std::pair<std::string, std::string>> commands{
+      {"check study.yaml", "betatune.check/1"},
+      {"check demo", "betatune.check/1"},
+      {"status study.yaml", "betatune.status/1"},
+      {"trials study.yaml", "betatune.trials/1"},
+      {"show study.yaml 0", "betatune.show/1"},
+      {"best study.yaml", "betatune.best/1"},
+      {"enqueue study.yaml -p x=0.5", "betatune.enqueue/1"},
+      {"version", "betatune.version/1"},
+      {"plugin list", "betatune.plugins/1"},
+      {"plugin check branin", "betatune.plugin/1"}};
+
+  for (const auto& [command, schema] : commands) {
+    const Json document = json("betatune " + command + " --json");
+    EXPECT_EQ(document.value("schema", ""), schema) << command;
+  }
+}
+
+TEST_F(JsonOutput, OfAStudyFileWithProblemsListsThem) {
+  write(1, support::kReports, "stoping: {trials: 1}\n");
+
+  const Ended ended = type("betatune check study.yaml --json");
+
+  EXPECT_EQ(ended.status, 3);
+  const Json document = Json::parse(ended.out, nullptr, false);
+  ASSERT_TRUE(document.is_object()) << ended.out;
+  EXPECT_EQ(document.at("schema"), "betatune.check/1");
+  EXPECT_EQ(document.at("ok"), false);
+  EXPECT_EQ(document.at("problems").at(0).at("line"), 10);
+}
+
+TEST_F(JsonOutput, OfAPluginThatCannotBeUsedSaysWhy) {
+  const Ended ended = type("betatune plugin check ./no-such-plugin.so --json");
+
+  EXPECT_NE(ended.status, 0);
+  const Json document = Json::parse(ended.out, nullptr, false);
+  ASSERT_TRUE(document.is_object()) << ended.out;
+  EXPECT_EQ(document.at("schema"), "betatune.plugin/1");
+  EXPECT_THAT(document.value("error", ""), HasSubstr("no-such-plugin"));
+}
+
+TEST_F(JsonOutput, OfARunIsAnEventInEachLineAndTheResultIsTalk) {
+  write(3, support::kReports);
+
+  const Ended ended = type("betatune run study.yaml --json");
+
+  EXPECT_EQ(ended.status, 0) << ended.err;
+  std::istringstream lines(ended.out);
+  std::uint64_t seq = 0;
+  std::string type;
+  for (std::string line; std::getline(lines, line);) {
+    const Json event = Json::parse(line, nullptr, false);
+    ASSERT_TRUE(event.is_object()) << line;
+    EXPECT_EQ(event.at("schema"), "betatune.event/1");
+    EXPECT_EQ(event.at("seq"), ++seq);
+    type = event.at("type");
+  }
+  EXPECT_EQ(type, "study_closed");
+  EXPECT_THAT(ended.err, HasSubstr("best: trial "));
+}
+
+TEST_F(JsonOutput, OfAFinishedRunHasNoEventAndTalksOfTheResult) {
+  write(1, support::kReports);
+  ASSERT_EQ(type("betatune run study.yaml").status, 0);
+
+  const Ended again = type("betatune run study.yaml --json");
+
+  EXPECT_EQ(again.status, 0);
+  EXPECT_EQ(again.out, "");
+  EXPECT_THAT(again.err, HasSubstr("finished"));
+}
+
+TEST_F(JsonOutput, IsJsonWhateverBytesATrainerWrote) {
+  write(1, "printf 'quote \" backslash \\\\ and bytes \\377\\376\\001 here' >&2; exit 1\n");
+  ASSERT_EQ(type("betatune run study.yaml --json").status, 1);
+
+  for (const char* command : {"show demo 0", "trials demo", "status demo"}) {
+    EXPECT_TRUE(json(std::string("betatune ") + command + " --json").is_object()) << command;
+  }
+  const std::string message = json("betatune show demo 0 --json").at("message");
+  EXPECT_THAT(message, HasSubstr("quote \" backslash \\ and bytes"));
+  const Json exported = Json::parse(type("betatune export jsonl demo").out, nullptr, false);
+  EXPECT_EQ(exported.value("id", -1), 0);
+}
+
+TEST_F(JsonOutput, OfSchemaIsAJsonSchema) {
+  const Json document = json("betatune schema");
+
+  EXPECT_THAT(document.value("$schema", ""), StartsWith("https://json-schema.org/"));
+}
+
+}  // namespace
+}  // namespace betatune
