@@ -195,7 +195,7 @@ class Block final : public Lines {
     erase();
     for (std::string& line : lines) {
       if (line.size() >= width) line.resize(width - 1);
-      fmt::print(stderr, "{}{}", drawn_ > 0 ? "\n" : "", line);
+      fmt::print(stderr, "{}{}", drawn_ > 0 ? "\n" : "", drawn_ > 0 ? line : painted(line));
       ++drawn_;
     }
     std::fflush(stderr);
@@ -223,8 +223,14 @@ class Block final : public Lines {
     const auto full = static_cast<std::size_t>(std::lround(share * static_cast<double>(length)));
     const std::string done(full, '#');
     const std::string rest(length - full, '.');
-    return fmt::format("{}{}{}{} {:3.0f} %  {}", color_ ? "\033[32m" : "", done,
-                       color_ ? "\033[0m" : "", rest, share * 100, spec_.study.name);
+    return fmt::format("{}{} {:3.0f} %  {}", done, rest, share * 100, spec_.study.name);
+  }
+
+  /// The bar in its colour, once it has been cut to the width: a cut colour would never end.
+  std::string painted(const std::string& bar) const {
+    const std::size_t full = std::min(bar.find_first_not_of('#'), bar.size());
+    if (!color_ || full == 0) return bar;
+    return "\033[32m" + bar.substr(0, full) + "\033[0m" + bar.substr(full);
   }
 
   bool color_;

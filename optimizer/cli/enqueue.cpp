@@ -6,6 +6,7 @@
 #include "optimizer/cli/commands.hpp"
 #include "optimizer/cli/output.hpp"
 #include "optimizer/cli/study_argument.hpp"
+#include "optimizer/cli/terminal.hpp"
 #include "optimizer/store.hpp"
 
 namespace betatune {
@@ -80,7 +81,7 @@ std::optional<SearchSpace> recorded_space(const StudySummary& study, int& exit_c
   const auto node = ConfigNode::from_json(document, "the recorded study file");
   StudySpec spec = read_study(node, std::filesystem::current_path(), diagnostics);
   if (diagnostics.ok()) return std::move(spec.space);
-  std::fputs(diagnostics.render(::isatty(STDERR_FILENO) != 0).c_str(), stderr);
+  std::fputs(diagnostics.render(wants_color(STDERR_FILENO)).c_str(), stderr);
   exit_code = exit_codes::kInvalidConfig;
   return std::nullopt;
 }

@@ -6,6 +6,7 @@
 
 #include "configs/node.hpp"
 #include "optimizer/cli/commands.hpp"
+#include "optimizer/cli/terminal.hpp"
 
 namespace betatune {
 namespace {
@@ -52,7 +53,7 @@ std::optional<StudyPlace> from_file(const fs::path& file, int& exit_code) {
   const ConfigNode root = ConfigNode::load(file, diagnostics);
   exit_code = exit_codes::kInvalidConfig;
   if (!diagnostics.ok()) {
-    std::fputs(diagnostics.render(::isatty(STDERR_FILENO) != 0).c_str(), stderr);
+    std::fputs(diagnostics.render(wants_color(STDERR_FILENO)).c_str(), stderr);
     return std::nullopt;
   }
   const std::string path = text_at(root, "storage", "path");
