@@ -200,8 +200,8 @@ int serve_session(StudySession& session, const Bind& bind, Launcher* launcher,
   const auto observer = std::make_unique<Housekeeping>(*progress, session);
   if (launcher == nullptr) {
     observer->on_notice(fmt::format(
-        "waiting for trainers: betatune-trainer --connect {}{}", bind.endpoint,
-        bind.token_file.empty() ? std::string() : " --token-file " + bind.token_file.string()));
+        "waiting for trainers that speak the protocol (docs/protocol.md) at {}{}", bind.endpoint,
+        bind.token_file.empty() ? "" : ", with the token in " + bind.token_file.string()));
   }
   ServerOptions settings;
   settings.bind = bind;

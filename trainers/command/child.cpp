@@ -47,7 +47,8 @@ Error cannot_run(const std::string& program, int code) {
 
 Result<Child> start_child(const ChildSpec& spec) {
   if (spec.argv.empty() || spec.argv[0].empty()) {
-    return Error{ErrorKind::invalid_argument, "the command is empty"};
+    return Error{ErrorKind::invalid_argument,
+                 "there is none: the study names neither a plug-in nor a command"};
   }
   BETATUNE_TRY(auto output, pipe_pair());
   BETATUNE_TRY(auto complaint, pipe_pair());
