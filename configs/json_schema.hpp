@@ -8,7 +8,7 @@
 
 namespace betatune {
 
-/// What `betatune schema` prints.
+/// The options of searchers and schedulers are open: optimizer/study_schema.hpp adds them.
 Json study_schema();
 
 }  // namespace betatune

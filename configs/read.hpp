@@ -118,8 +118,12 @@ bool read_config(const ConfigNode& node, const std::string& path, Diagnostics& d
     }
     bool fine = true;
     for (const auto& entry : node.entries()) {
-      fine =
-          read_config(entry.value, path + "." + entry.key, diagnostics, value[entry.key]) && fine;
+      typename T::mapped_type each{};
+      if (read_config(entry.value, path + "." + entry.key, diagnostics, each)) {
+        value[entry.key] = std::move(each);
+      } else {
+        fine = false;
+      }
     }
     return fine;
   } else {

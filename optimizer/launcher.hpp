@@ -26,6 +26,8 @@ struct LaunchedTrainer {
 
 class Launcher {
  public:
+  static constexpr const char* kOptionsPath = "launcher";
+
   virtual ~Launcher() = default;
   /// Starts `count()` trainers. Errors: not_found (no betatune-trainer), unavailable.
   virtual Status start(const LaunchSpec& spec) = 0;
@@ -41,5 +43,9 @@ struct LauncherContext {
   const StudySpec& spec;
 };
 using LauncherRegistry = Registry<Launcher, LauncherContext>;
+
+/// That of `launcher.name`; an unknown name is a diagnostic at `mark`, and nullptr.
+const LauncherRegistry::Entry* find_launcher(const StudySpec& spec, const Mark& mark,
+                                             Diagnostics& diagnostics);
 
 }  // namespace betatune

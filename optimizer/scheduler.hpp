@@ -31,9 +31,12 @@ struct Verdict {
 
 class Scheduler {
  public:
+  static constexpr const char* kOptionsPath = "algorithm.scheduler";
+
   virtual ~Scheduler() = default;
 
-  /// Called once for every event in the order of the log (live and at replay), after `state` has it.
+  /// Called once for every event in the order of the log (live and at replay), after `state` has
+  /// it.
   virtual void observe(const StudyState& state, const Event& event) = 0;
   /// What a free slot should do. `may_start`: whether the budget allows another new trial. Nothing:
   /// wait for results, or (if nothing runs either) the study is done.

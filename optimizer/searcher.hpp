@@ -19,6 +19,8 @@ struct Suggestion {
 
 class Searcher {
  public:
+  static constexpr const char* kOptionsPath = "algorithm";
+
   virtual ~Searcher() = default;
 
   /// Up to `count` configurations that satisfy space().check(), distinct from each other and from
@@ -31,8 +33,8 @@ class Searcher {
   virtual std::optional<Configuration> recommend(const History& history) const;
 
   /// Whether a suggestion may be made before the results of running trials are known without losing
-  /// by it (random, Sobol, grid): then the coordinator asks ahead and slots never wait. A model asks
-  /// when a slot is free: it answers in milliseconds, and each result makes it better.
+  /// by it (random, Sobol, grid): then the coordinator asks ahead and slots never wait. A model
+  /// asks when a slot is free: it answers in milliseconds, and each result makes it better.
   virtual bool asks_ahead() const { return true; }
 };
 

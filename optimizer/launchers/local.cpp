@@ -246,8 +246,8 @@ int default_trainers(const StudySpec& spec, std::size_t gpus) {
 }
 
 /// `local` has no options besides `trainers`, which every launcher has.
-std::unique_ptr<Launcher> make_local(const LauncherContext& context, const ConfigNode& options,
-                                     Diagnostics& diagnostics) {
+std::unique_ptr<Launcher> make_local(const LauncherContext& context, const NoOptions&,
+                                     const ConfigNode& node, Diagnostics& diagnostics) {
   const StudySpec& spec = context.spec;
   const std::size_t gpus =
       visible_gpus(std::getenv("CUDA_VISIBLE_DEVICES"), "/proc/driver/nvidia/gpus").size();
@@ -256,7 +256,7 @@ std::unique_ptr<Launcher> make_local(const LauncherContext& context, const Confi
         "E0401",
         fmt::format("resources.gpus asks for {} of the {} GPUs that this machine shows",
                     spec.resources.gpus, gpus),
-        options.mark(), "run it where the GPUs are, or set `gpus: 0`");
+        node.mark(), "run it where the GPUs are, or set `gpus: 0`");
     return nullptr;
   }
   const int trainers = spec.launcher.trainers.value_or(default_trainers(spec, gpus));
@@ -264,7 +264,7 @@ std::unique_ptr<Launcher> make_local(const LauncherContext& context, const Confi
 }
 
 const bool registered =
-    LauncherRegistry::add("local", "Trainer processes on this machine.", make_local);
+    LauncherRegistry::add<NoOptions>("local", "Trainer processes on this machine.", make_local);
 
 }  // namespace
 }  // namespace betatune

@@ -137,18 +137,16 @@ std::string Asha::describe(const StudyState&, const Trial& trial) const {
          " (step " + std::to_string(levels_[static_cast<std::size_t>(found->second)]) + ")";
 }
 
-std::unique_ptr<Scheduler> make(const PolicyContext& context, const ConfigNode& node,
-                                Diagnostics& diagnostics) {
-  AshaOptions options;
-  bool fine = read_scheduler_options(node, diagnostics, options);
-  fine = check_eta(options.eta, node, diagnostics) && fine;
+std::unique_ptr<Scheduler> make(const PolicyContext& context, const AshaOptions& options,
+                                const ConfigNode& node, Diagnostics& diagnostics) {
+  bool fine = check_eta(options.eta, node, diagnostics);
   fine = check_fidelity("asha", context.spec, node, diagnostics) && fine;
   if (!fine) return nullptr;
   const FidelitySpec& fidelity = *context.spec.fidelity;
   return std::make_unique<Asha>(options, rung_levels(fidelity.min, fidelity.max, options.eta));
 }
 
-const bool registered = SchedulerRegistry::add(
+const bool registered = SchedulerRegistry::add<AshaOptions>(
     "asha", "Asynchronous successive halving: the best of each rung go on at once.", make);
 
 }  // namespace

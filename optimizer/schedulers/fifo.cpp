@@ -21,19 +21,13 @@ class Fifo final : public Scheduler {
   Step full_budget_;
 };
 
-struct FifoOptions {
-  static constexpr auto fields() { return std::tuple{}; }
-};
-
-std::unique_ptr<Scheduler> make(const PolicyContext& context, const ConfigNode& node,
-                                Diagnostics& diagnostics) {
-  FifoOptions options;
-  if (!read_scheduler_options(node, diagnostics, options)) return nullptr;
+std::unique_ptr<Scheduler> make(const PolicyContext& context, const NoOptions&, const ConfigNode&,
+                                Diagnostics&) {
   return std::make_unique<Fifo>(context.spec.full_budget());
 }
 
-const bool registered =
-    SchedulerRegistry::add("fifo", "Trains every trial to the full budget, in order.", make);
+const bool registered = SchedulerRegistry::add<NoOptions>(
+    "fifo", "Trains every trial to the full budget, in order.", make);
 
 }  // namespace
 }  // namespace betatune

@@ -29,11 +29,9 @@ BracketPlan hyperband_bracket(std::size_t number, std::size_t rungs, double eta)
   return {static_cast<std::size_t>(trials), rungs - 1 - s};
 }
 
-std::unique_ptr<Scheduler> make(const PolicyContext& context, const ConfigNode& node,
-                                Diagnostics& diagnostics) {
-  HyperbandOptions options;
-  bool fine = read_scheduler_options(node, diagnostics, options);
-  fine = check_eta(options.eta, node, diagnostics) && fine;
+std::unique_ptr<Scheduler> make(const PolicyContext& context, const HyperbandOptions& options,
+                                const ConfigNode& node, Diagnostics& diagnostics) {
+  bool fine = check_eta(options.eta, node, diagnostics);
   fine = check_fidelity("hyperband", context.spec, node, diagnostics) && fine;
   if (!fine) return nullptr;
   const FidelitySpec& fidelity = *context.spec.fidelity;
@@ -44,7 +42,7 @@ std::unique_ptr<Scheduler> make(const PolicyContext& context, const ConfigNode& 
   return std::make_unique<BracketScheduler>(std::move(levels), options.eta, plan);
 }
 
-const bool registered = SchedulerRegistry::add(
+const bool registered = SchedulerRegistry::add<HyperbandOptions>(
     "hyperband", "Brackets of successive halving, from many short trials to few long ones.", make);
 
 }  // namespace

@@ -11,7 +11,7 @@ const Mark& option_mark(const ConfigNode& node, const char* key) {
 
 bool check_eta(double eta, const ConfigNode& node, Diagnostics& diagnostics) {
   if (eta > 1 && std::isfinite(eta)) return true;
-  diagnostics.error("E0502", std::string(kSchedulerPath) + ".eta must be above 1",
+  diagnostics.error("E0502", std::string(Scheduler::kOptionsPath) + ".eta must be above 1",
                     option_mark(node, "eta"), "3 or 4 suit most studies");
   return false;
 }
@@ -39,15 +39,8 @@ std::unique_ptr<Scheduler> make_scheduler(const StudySpec& spec, Diagnostics& di
   if (const auto* entry = SchedulerRegistry::find(name)) {
     return entry->make(PolicyContext{spec}, wanted.options, diagnostics);
   }
-  std::vector<std::string> names{"auto"};
-  std::string all = "auto";
-  for (const auto& [each, summary] : SchedulerRegistry::list()) {
-    names.push_back(each);
-    all += ", " + each;
-  }
-  const std::string near = closest(name, names);
   diagnostics.error("E0501", "unknown scheduler `" + name + "`", wanted.options.mark(),
-                    near.empty() ? "one of: " + all : "did you mean `" + near + "`?");
+                    SchedulerRegistry::help_for(name, {"auto"}));
   return nullptr;
 }
 

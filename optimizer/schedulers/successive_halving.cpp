@@ -22,16 +22,14 @@ struct HalvingOptions {
 
 bool check_trials(const HalvingOptions& options, const ConfigNode& node, Diagnostics& diagnostics) {
   if (!options.trials || *options.trials >= 1) return true;
-  diagnostics.error("E0504", std::string(kSchedulerPath) + ".trials must be at least 1",
+  diagnostics.error("E0504", std::string(Scheduler::kOptionsPath) + ".trials must be at least 1",
                     option_mark(node, "trials"));
   return false;
 }
 
-std::unique_ptr<Scheduler> make(const PolicyContext& context, const ConfigNode& node,
-                                Diagnostics& diagnostics) {
-  HalvingOptions options;
-  bool fine = read_scheduler_options(node, diagnostics, options);
-  fine = check_eta(options.eta, node, diagnostics) && fine;
+std::unique_ptr<Scheduler> make(const PolicyContext& context, const HalvingOptions& options,
+                                const ConfigNode& node, Diagnostics& diagnostics) {
+  bool fine = check_eta(options.eta, node, diagnostics);
   fine = check_trials(options, node, diagnostics) && fine;
   fine = check_fidelity("successive-halving", context.spec, node, diagnostics) && fine;
   if (!fine) return nullptr;
@@ -45,7 +43,7 @@ std::unique_ptr<Scheduler> make(const PolicyContext& context, const ConfigNode& 
                                             [plan](std::size_t) { return plan; });
 }
 
-const bool registered = SchedulerRegistry::add(
+const bool registered = SchedulerRegistry::add<HalvingOptions>(
     "successive-halving", "Brackets whose trials wait for each other at every rung.", make);
 
 }  // namespace

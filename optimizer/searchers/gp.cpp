@@ -9,7 +9,6 @@
 #include "optimizer/gp/proposal.hpp"
 #include "optimizer/searcher.hpp"
 #include "optimizer/searchers/design.hpp"
-#include "optimizer/searchers/options.hpp"
 
 namespace betatune {
 namespace {
@@ -148,10 +147,8 @@ class GpSearcher : public Searcher {
   mutable GpModel model_;
 };
 
-std::unique_ptr<Searcher> make(const PolicyContext& context, const ConfigNode& node,
-                               Diagnostics& problems) {
-  GpOptions options;
-  if (!read_options(node, problems, options)) return nullptr;
+std::unique_ptr<Searcher> make(const PolicyContext& context, const GpOptions& options,
+                               const ConfigNode& node, Diagnostics& problems) {
   const std::size_t before = problems.problems().size();
   if (options.raw_points < 16) {
     problems.error("E0408", "`algorithm.raw_points` must be at least 16", node.mark());
@@ -163,7 +160,7 @@ std::unique_ptr<Searcher> make(const PolicyContext& context, const ConfigNode& n
   return std::make_unique<GpSearcher>(context.spec, options);
 }
 
-const bool registered = SearcherRegistry::add(
+const bool registered = SearcherRegistry::add<GpOptions>(
     "gp", "Bayesian optimization: a Gaussian process and log expected improvement.", make);
 
 }  // namespace

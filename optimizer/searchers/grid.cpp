@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "optimizer/searcher.hpp"
-#include "optimizer/searchers/options.hpp"
 #include "optimizer/searchers/seen.hpp"
 
 namespace betatune {
@@ -107,10 +106,8 @@ std::vector<std::int64_t> points_per_column(const SearchSpace& space, const Grid
   return problems.problems().size() == before ? points : std::vector<std::int64_t>();
 }
 
-std::unique_ptr<Searcher> make(const PolicyContext& context, const ConfigNode& node,
-                               Diagnostics& problems) {
-  GridOptions options;
-  if (!read_options(node, problems, options)) return nullptr;
+std::unique_ptr<Searcher> make(const PolicyContext& context, const GridOptions& options,
+                               const ConfigNode& node, Diagnostics& problems) {
   const SearchSpace& space = context.spec.space;
   const auto points = points_per_column(space, options, node.mark(), problems);
   if (points.size() != space.columns().size()) return nullptr;
@@ -128,8 +125,8 @@ std::unique_ptr<Searcher> make(const PolicyContext& context, const ConfigNode& n
   return std::make_unique<GridSearcher>(std::move(axes));
 }
 
-const bool registered =
-    SearcherRegistry::add("grid", "Every combination, in order, until all are tried.", make);
+const bool registered = SearcherRegistry::add<GridOptions>(
+    "grid", "Every combination, in order, until all are tried.", make);
 
 }  // namespace
 }  // namespace betatune

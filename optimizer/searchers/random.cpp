@@ -1,15 +1,10 @@
 /// `random`: independent draws from the prior, the baseline that every other searcher must beat.
 
 #include "optimizer/searcher.hpp"
-#include "optimizer/searchers/options.hpp"
 #include "optimizer/searchers/seen.hpp"
 
 namespace betatune {
 namespace {
-
-struct RandomOptions {
-  static constexpr auto fields() { return std::tuple<>{}; }
-};
 
 class RandomSearcher : public Searcher {
  public:
@@ -30,15 +25,13 @@ class RandomSearcher : public Searcher {
   mutable SeenTrials seen_;  // a cache
 };
 
-std::unique_ptr<Searcher> make(const PolicyContext&, const ConfigNode& node,
-                               Diagnostics& problems) {
-  RandomOptions options;
-  if (!read_options(node, problems, options)) return nullptr;
+std::unique_ptr<Searcher> make(const PolicyContext&, const NoOptions&, const ConfigNode&,
+                               Diagnostics&) {
   return std::make_unique<RandomSearcher>();
 }
 
-const bool registered =
-    SearcherRegistry::add("random", "Independent draws, uniform on each parameter's scale.", make);
+const bool registered = SearcherRegistry::add<NoOptions>(
+    "random", "Independent draws, uniform on each parameter's scale.", make);
 
 }  // namespace
 }  // namespace betatune

@@ -15,15 +15,8 @@ std::unique_ptr<Searcher> make_searcher(const StudySpec& spec, Diagnostics& diag
   if (const auto* entry = SearcherRegistry::find(name)) {
     return entry->make(PolicyContext{spec}, wanted.options, diagnostics);
   }
-  std::vector<std::string> names = {"auto"};
-  std::string known = "auto";
-  for (const auto& [each, summary] : SearcherRegistry::list()) {
-    names.push_back(each);
-    known += ", " + each;
-  }
-  const std::string near = closest(name, names);
-  diagnostics.error("E0404", "there is no algorithm `" + name + "`; there are: " + known,
-                    wanted.options.mark(), near.empty() ? "" : "did you mean `" + near + "`?");
+  diagnostics.error("E0404", "unknown algorithm `" + name + "`", wanted.options.mark(),
+                    SearcherRegistry::help_for(name, {"auto"}));
   return nullptr;
 }
 

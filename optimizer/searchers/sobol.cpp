@@ -2,14 +2,9 @@
 
 #include "optimizer/searcher.hpp"
 #include "optimizer/searchers/design.hpp"
-#include "optimizer/searchers/options.hpp"
 
 namespace betatune {
 namespace {
-
-struct SobolOptions {
-  static constexpr auto fields() { return std::tuple<>{}; }
-};
 
 class SobolSearcher : public Searcher {
  public:
@@ -23,15 +18,13 @@ class SobolSearcher : public Searcher {
   mutable SeenTrials seen_;  // a cache
 };
 
-std::unique_ptr<Searcher> make(const PolicyContext&, const ConfigNode& node,
-                               Diagnostics& problems) {
-  SobolOptions options;
-  if (!read_options(node, problems, options)) return nullptr;
+std::unique_ptr<Searcher> make(const PolicyContext&, const NoOptions&, const ConfigNode&,
+                               Diagnostics&) {
   return std::make_unique<SobolSearcher>();
 }
 
-const bool registered =
-    SearcherRegistry::add("sobol", "A scrambled Sobol sequence: evenly spread points.", make);
+const bool registered = SearcherRegistry::add<NoOptions>(
+    "sobol", "A scrambled Sobol sequence: evenly spread points.", make);
 
 }  // namespace
 }  // namespace betatune

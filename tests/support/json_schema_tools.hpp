@@ -1,7 +1,8 @@
 #pragma once
-/// A light reader of JSON Schemas: enough of draft 2020-12 for what study_schema() uses.
+/// A light reader of JSON Schemas: enough of draft 2020-12 for what full_study_schema() uses.
 
 #include <algorithm>
+#include <iterator>
 #include <regex>
 #include <string>
 #include <vector>
@@ -48,6 +49,12 @@ inline std::vector<std::string> schema_problems(const Json& json, const Json& sc
         std::any_of(schema["anyOf"].begin(), schema["anyOf"].end(),
                     [&](const Json& each) { return schema_problems(json, each, at).empty(); });
     if (!any) wrong("is none of the forms");
+  }
+  for (const Json& each : schema.value("allOf", Json::array())) {
+    std::ranges::move(schema_problems(json, each, at), std::back_inserter(problems));
+  }
+  if (schema.contains("if") && schema_problems(json, schema["if"], at).empty()) {
+    std::ranges::move(schema_problems(json, schema["then"], at), std::back_inserter(problems));
   }
   const auto deeper = [&](const Json& inner, const Json& inner_schema, const std::string& place) {
     for (std::string& each : schema_problems(inner, inner_schema, place)) {

@@ -1,7 +1,6 @@
 // docs/study-file.md against the program: its tables come from the field lists.
 // BETATUNE_UPDATE_GOLDEN=1 writes them anew.
 
-#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -9,66 +8,22 @@
 #include <map>
 #include <regex>
 #include <set>
-#include <sstream>
 
 #include "configs/json_schema.hpp"
 #include "configs/planned.hpp"
 #include "configs/study_spec.hpp"
+#include "tests/support/docs_page.hpp"
 #include "tests/support/json_schema_tools.hpp"
 
 namespace betatune {
 namespace {
 
 namespace fs = std::filesystem;
+using support::contents;
+using support::key_table;
+using support::with_blocks;
 
 const fs::path kPage = fs::path(BETATUNE_SOURCE_DIR) / "docs/study-file.md";
-
-std::string contents(const fs::path& path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
-std::string code(const Json& json) {
-  return "`" + (json.is_string() ? json.get<std::string>() : json.dump()) + "`";
-}
-
-std::string type_text(const Json& schema) {
-  if (schema.contains("const")) return code(schema["const"]);
-  if (schema.contains("enum")) {
-    std::string text;
-    for (const Json& each : schema["enum"]) text += (text.empty() ? "" : ", ") + code(each);
-    return text;
-  }
-  if (schema.contains("anyOf")) {
-    std::string text;
-    for (const Json& each : schema["anyOf"]) {
-      const std::string one = type_text(each);
-      if (text.find(one) == std::string::npos) text += (text.empty() ? "" : " or ") + one;
-    }
-    return text;
-  }
-  if (schema.contains("pattern")) return "duration";
-  const Json& type = schema.contains("type") ? schema["type"] : Json("anything");
-  if (type.is_array()) return type.size() == 3 ? "number, word, true/false" : "expression";
-  if (type == "array") return "sequence of " + type_text(schema["items"]);
-  if (type == "object") return "mapping";
-  return type == "boolean" ? "true/false" : type.get<std::string>();
-}
-
-std::string key_table(const Json& object) {
-  const Json required = object.value("required", Json::array());
-  std::string text = "| key | type | default | meaning |\n| --- | --- | --- | --- |\n";
-  for (const Json& name : object["x-order"]) {
-    const Json& schema = object["properties"][name.get<std::string>()];
-    const bool needed = std::find(required.begin(), required.end(), name) != required.end();
-    const std::string otherwise = schema.contains("default") ? code(schema["default"]) : "";
-    text += "| " + code(name) + " | " + type_text(schema) + " | " +
-            (needed ? "required" : otherwise) + " | " + schema.value("description", "") + " |\n";
-  }
-  return std::regex_replace(text, std::regex("  +\\|"), " |");
-}
 
 std::string planned_table() {
   std::string text = "| key | what it will be | now |\n| --- | --- | --- |\n";
@@ -79,36 +34,20 @@ std::string planned_table() {
   return text;
 }
 
-// The page with each block between `<!-- opening -->` and `<!-- end -->` made anew.
-std::string regenerate(const std::string& page, std::set<std::string>& seen) {
+// Every table of the page, made anew.
+std::map<std::string, std::string> tables() {
   std::map<std::string, std::string> blocks = {{"planned", planned_table()}};
   for (const support::DescribedObject& object : support::described_objects(study_schema())) {
-    blocks["keys: " + object.path] = key_table(object.schema);
+    const std::string path = object.path.empty() ? "" : " " + object.path;
+    blocks["keys:" + path] = key_table(object.schema);
   }
-  std::istringstream lines(page);
-  std::string out;
-  bool inside = false;
-  for (std::string line; std::getline(lines, line);) {
-    if (line == "<!-- end -->") inside = false;
-    if (!inside) out += line + "\n";
-    if (!line.starts_with("<!-- ") || line == "<!-- end -->") continue;
-    std::string name = line.substr(5, line.size() - 9);
-    if (name == "keys:") name = "keys: ";
-    EXPECT_TRUE(blocks.contains(name)) << "no such table: " << name;
-    seen.insert(name);
-    out += blocks[name];
-    inside = true;
-  }
-  for (const auto& [name, block] : blocks)
-    EXPECT_TRUE(seen.contains(name)) << "undocumented: " << name;
-  return out;
+  return blocks;
 }
 
 TEST(StudyFilePage, HasEveryKeyAsTheProgramReadsIt) {
   const std::string page = contents(kPage);
-  std::set<std::string> seen;
 
-  const std::string wanted = regenerate(page, seen);
+  const std::string wanted = with_blocks(page, tables());
 
   if (std::getenv("BETATUNE_UPDATE_GOLDEN") != nullptr) std::ofstream(kPage) << wanted;
   EXPECT_EQ(page, wanted) << "BETATUNE_UPDATE_GOLDEN=1 tests/golden_configs writes the tables";
