@@ -17,8 +17,8 @@ namespace betatune {
 ///
 ///   enqueue      {"params": {...}}   a complete configuration (space.complete)
 ///   stop_trial   {"trial": 3}
-///   drain        {}                  meant for the optimizer that runs now: one that finds it at its
-///                                    start takes it without acting on it
+///   drain        {}                  meant for the optimizer that runs now: one that finds it
+///                                    at its start takes it without acting on it
 struct StoredRequest {
   std::int64_t id = 0;
   std::string kind;
@@ -51,9 +51,9 @@ enum class OpenMode {
   optimizer,     ///< creates the file if needed and holds the study's lock until closed
 };
 
-/// `directory`/study.db. Errors (each says what to do): not_found, conflict (another optimizer holds
-/// it, with its process id), corrupt (truncated, not ours), unsupported (newer version; network file
-/// system), unavailable (read-only medium, no space).
+/// `directory`/study.db. Errors (each says what to do): not_found, conflict (another optimizer
+/// holds it, with its process id), corrupt (truncated, not ours), unsupported (newer version;
+/// network file system), unavailable (read-only medium, no space).
 Result<std::unique_ptr<StudyStore>> open_sqlite_store(const std::filesystem::path& directory,
                                                       OpenMode mode);
 std::unique_ptr<StudyStore> make_memory_store();

@@ -24,7 +24,8 @@ constexpr auto enum_names(FailureClass) {
 enum class AttemptEnd { reached, stopped, paused, failed, lost };
 constexpr auto enum_names(AttemptEnd) {
   using enum AttemptEnd;
-  return std::array{EnumName<AttemptEnd>{reached, "reached"}, EnumName<AttemptEnd>{stopped, "stopped"},
+  return std::array{EnumName<AttemptEnd>{reached, "reached"},
+                    EnumName<AttemptEnd>{stopped, "stopped"},
                     EnumName<AttemptEnd>{paused, "paused"}, EnumName<AttemptEnd>{failed, "failed"},
                     EnumName<AttemptEnd>{lost, "lost"}};
 }

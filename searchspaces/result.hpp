@@ -56,8 +56,9 @@ using Status = Result<Ok>;
 }  // namespace betatune
 
 /// One fact per assertion. Never for input from outside.
-#define BETATUNE_ASSERT(condition) \
-  ((condition) ? static_cast<void>(0) : ::betatune::assertion_failed(#condition, __FILE__, __LINE__))
+#define BETATUNE_ASSERT(condition)    \
+  ((condition) ? static_cast<void>(0) \
+               : ::betatune::assertion_failed(#condition, __FILE__, __LINE__))
 
 #define BETATUNE_CONCAT_(a, b) a##b
 #define BETATUNE_CONCAT(a, b) BETATUNE_CONCAT_(a, b)

@@ -11,9 +11,9 @@
 ///     }
 ///   };
 ///
-/// std::optional members may be absent (or null); a `defaulted(...)` field may be absent too and then
-/// keeps the value of a default-constructed struct; every other field must be there. Unknown keys are
-/// ignored here (the wire's rule); the reader of study files reports them itself.
+/// std::optional members may be absent (or null); a `defaulted(...)` field may be absent too and
+/// then keeps the value of a default-constructed struct; every other field must be there. Unknown
+/// keys are ignored here (the wire's rule); the reader of study files reports them itself.
 
 #include <array>
 #include <cmath>
@@ -49,16 +49,21 @@ constexpr Field<T, M> defaulted(const char* name, M T::*at, const char* doc = ""
 }
 
 template <class T>
-concept Described = requires { T::fields(); };
+concept Described = requires {
+  T::fields();
+};
 
-/// Enumerations opt in by `constexpr auto enum_names(E)` found by ADL: an array of {value, spelling}.
+/// Enumerations opt in by `constexpr auto enum_names(E)` found by ADL: an array of
+/// {value, spelling}.
 template <class E>
 struct EnumName {
   E value;
   const char* name;
 };
 template <class E>
-concept NamedEnum = std::is_enum_v<E> && requires(E e) { enum_names(e); };
+concept NamedEnum = std::is_enum_v<E> && requires(E e) {
+  enum_names(e);
+};
 
 template <NamedEnum E>
 constexpr const char* to_name(E e) {

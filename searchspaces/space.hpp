@@ -126,7 +126,8 @@ class SearchSpace {
   /// dims() numbers in [0,1], NaN where inactive. Precondition: check(configuration).
   Eigen::VectorXd encode(const Configuration& configuration) const;
   /// The same for a configuration of an earlier version of the space: nothing if a value is outside
-  /// its domain here. Parameters that it lacks are NaN, those that the space lacks are not looked at.
+  /// its domain here. Parameters that it lacks are NaN, those that the space lacks are not looked
+  /// at.
   std::optional<Eigen::VectorXd> try_encode(const Configuration& configuration) const;
   /// The configuration at a point: values clamped to [0,1] and put on their grid, conditions
   /// resolved from parents to children, derived ones computed. A NaN column that turns out active

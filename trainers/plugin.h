@@ -5,8 +5,8 @@
  * `betatune_plugin_v1`. C++ authors use trainer.hpp, which fills everything in here.
  *
  * Conventions
- *  1. Each attempt of a trial runs in a process of its own; the plug-in may use any number of threads,
- *     but calls every host function from the thread that called into it.
+ *  1. Each attempt of a trial runs in a process of its own; the plug-in may use any number of
+ *     threads, but calls every host function from the thread that called into it.
  *  2. Strings are UTF-8, zero-terminated, and belong to their maker; a callee copies what it keeps.
  *  3. Functions that can fail return 0 for success; then last_error says why in words.
  *  4. Every struct begins with its size, so that later versions may append members. Read no member

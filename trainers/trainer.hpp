@@ -1,6 +1,6 @@
 #pragma once
-/// The C++ face of plugin.h: derive from Trainer, end the file with BETATUNE_TRAINER(...). Header only;
-/// nothing else of Betatune is needed to build a plug-in.
+/// The C++ face of plugin.h: derive from Trainer, end the file with BETATUNE_TRAINER(...). Header
+/// only; nothing else of Betatune is needed to build a plug-in.
 
 #include <cstdint>
 #include <exception>
@@ -14,8 +14,8 @@
 
 namespace betatune::plugin {
 
-/// Thrown (or derived from) to say which class a failure has; any other exception is BETATUNE_ERROR,
-/// std::bad_alloc is BETATUNE_OOM.
+/// Thrown (or derived from) to say which class a failure has; any other exception is
+/// BETATUNE_ERROR, std::bad_alloc is BETATUNE_OOM.
 class Failure : public std::exception {
  public:
   Failure(int32_t failure_class, std::string what)
@@ -35,8 +35,8 @@ class Host {
   explicit Host(const betatune_host* host) : host_(host) {}
 
   /// Publishes metrics of a training step; unless it answers go_on, return from train() soon.
-  [[nodiscard]] Verdict report(int64_t step,
-                               std::initializer_list<std::pair<const char*, double>> metrics) const {
+  [[nodiscard]] Verdict report(
+      int64_t step, std::initializer_list<std::pair<const char*, double>> metrics) const {
     std::string json = "{";
     for (const auto& [name, number] : metrics) {
       if (json.size() > 1) json += ", ";
@@ -127,17 +127,17 @@ struct Adapter {
 
 }  // namespace betatune::plugin
 
-#define BETATUNE_TRAINER(Type, plugin_name, plugin_version)                                          \
-  extern "C" __attribute__((visibility("default"))) const betatune_plugin betatune_plugin_v1 = {     \
-      sizeof(betatune_plugin),                                                                       \
-      BETATUNE_ABI_MAJOR,                                                                            \
-      BETATUNE_ABI_MINOR,                                                                            \
-      plugin_name,                                                                                   \
-      plugin_version,                                                                                \
-      [](const betatune_host* host) -> const betatune_trainer* {                                     \
-        try {                                                                                        \
-          return &(new ::betatune::plugin::Adapter<Type>(host))->face;                               \
-        } catch (...) {                                                                              \
-          return nullptr;                                                                            \
-        }                                                                                            \
+#define BETATUNE_TRAINER(Type, plugin_name, plugin_version)                                      \
+  extern "C" __attribute__((visibility("default"))) const betatune_plugin betatune_plugin_v1 = { \
+      sizeof(betatune_plugin),                                                                   \
+      BETATUNE_ABI_MAJOR,                                                                        \
+      BETATUNE_ABI_MINOR,                                                                        \
+      plugin_name,                                                                               \
+      plugin_version,                                                                            \
+      [](const betatune_host* host) -> const betatune_trainer* {                                 \
+        try {                                                                                    \
+          return &(new ::betatune::plugin::Adapter<Type>(host))->face;                           \
+        } catch (...) {                                                                          \
+          return nullptr;                                                                        \
+        }                                                                                        \
       }}

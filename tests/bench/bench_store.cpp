@@ -43,7 +43,8 @@ void append_all(const std::filesystem::path& directory, const std::vector<Event>
   const double seconds = seconds_since(start);
   row(fmt::format("append, durable, batches of {}", kBatch),
       fmt::format("{:.0f} events/s", static_cast<double>(log.size()) / seconds), ">= 20,000");
-  row("  per batch", fmt::format("{:.2f} ms", seconds * 1e3 * kBatch / static_cast<double>(log.size())), "");
+  row("  per batch",
+      fmt::format("{:.2f} ms", seconds * 1e3 * kBatch / static_cast<double>(log.size())), "");
   constexpr int kPolls = 10'000;
   const auto polls = std::chrono::steady_clock::now();
   for (int i = 0; i < kPolls; ++i) must(store->requests());
