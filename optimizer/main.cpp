@@ -1,9 +1,6 @@
 /// `betatune`: one file per subcommand in cli/.
 
-#include "optimizer/cli/ask_tell_command.hpp"
-#include "optimizer/cli/check.hpp"
 #include "optimizer/cli/commands.hpp"
-#include "optimizer/cli/simulate_command.hpp"
 
 namespace {
 

@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "optimizer/cli/output.hpp"
 #include "optimizer/cli/terminal.hpp"
 
 namespace betatune {
@@ -45,8 +46,8 @@ class EventText {
     const Trial& trial = state.trials[closed.trial];
     std::string text = fmt::format("trial {} {}", closed.trial.n, to_name(closed.outcome));
     if (closed.loss) {
-      text += fmt::format(": {} = {:.6g}", spec_.objective.metric,
-                          objective_value(spec_, *closed.loss));
+      text += fmt::format(": {} = {}", spec_.objective.metric,
+                          short_number(objective_value(spec_, *closed.loss)));
       if (spec_.fidelity) text += fmt::format(" at {} {}", spec_.fidelity->name, trial.loss_step);
     }
     if (state.best == closed.trial && announced_ != closed.trial) {
@@ -132,7 +133,7 @@ class Lines : public ServerObserver {
                        : fmt::format(", {:.0f} trials/h", rate * 3600);
       if (spec_.stopping.trials) {
         const double left = static_cast<double>(*spec_.stopping.trials - state.closed_count());
-        text += fmt::format(", about {} left", span_text(left / rate));
+        text += fmt::format(", about {} left", duration_text(left / rate));
       }
     }
     return text;
@@ -142,8 +143,8 @@ class Lines : public ServerObserver {
     if (!state.best) return "no result yet";
     const Trial& best = state.trials[*state.best];
     const double loss = best.standing ? best.standing->loss : *best.loss;
-    std::string text = fmt::format("best {} = {:.6g} (trial {})", spec_.objective.metric,
-                                   objective_value(spec_, loss), best.id.n);
+    std::string text = fmt::format("best {} = {} (trial {})", spec_.objective.metric,
+                                   short_number(objective_value(spec_, loss)), best.id.n);
     for (const auto& [name, number] : best.last_metrics) {
       if (name.starts_with("test_")) text += fmt::format(", {} = {:.4g}", name, number);
     }
@@ -274,13 +275,6 @@ std::string configuration_text(const Configuration& configuration, std::size_t w
   }
   if (text.size() > width) text = text.substr(0, width > 3 ? width - 3 : 0) + "...";
   return text;
-}
-
-std::string span_text(double seconds) {
-  const auto whole = static_cast<std::int64_t>(std::max(0.0, seconds));
-  if (whole < 60) return fmt::format("{} s", whole);
-  if (whole < 3600) return fmt::format("{} min {:02} s", whole / 60, whole % 60);
-  return fmt::format("{} h {:02} min", whole / 3600, whole / 60 % 60);
 }
 
 }  // namespace betatune

@@ -23,7 +23,5 @@ std::unique_ptr<ServerObserver> make_progress(ProgressKind kind, const StudySpec
 double objective_value(const StudySpec& spec, double loss);
 /// "lr=0.001 layers=3", cut to `width` columns.
 std::string configuration_text(const Configuration& configuration, std::size_t width);
-/// "2 h 05 min", "12 s".
-std::string span_text(double seconds);
 
 }  // namespace betatune

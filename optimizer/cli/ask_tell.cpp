@@ -3,8 +3,8 @@
 #include <cstdio>
 #include <fmt/format.h>
 
-#include "optimizer/cli/ask_tell_command.hpp"
 #include "optimizer/cli/commands.hpp"
+#include "optimizer/cli/errors.hpp"
 #include "searchspaces/limits.hpp"
 
 namespace betatune {
@@ -31,17 +31,6 @@ bool read_line(std::string& line) {
   return true;
 }
 
-int exit_code_of(const Error& error) {
-  if (error.kind == ErrorKind::invalid_argument) return exit_codes::kInvalidConfig;
-  if (error.kind == ErrorKind::conflict) return exit_codes::kFencedOut;
-  return exit_codes::kStorage;
-}
-
-int fail(const Error& error) {
-  fmt::print(stderr, "error: {}\n", error.message);
-  return exit_code_of(error);
-}
-
 int converse(AskTell& study) {
   std::string line;
   while (!study.closed() && read_line(line)) {
@@ -56,28 +45,21 @@ int converse(AskTell& study) {
 int run(const Options& options) {
   Diagnostics diagnostics;
   StudySpec loaded = load_study(options.file, diagnostics);
-  const auto show_problems = [&] {
-    fmt::print(stderr, "{}", diagnostics.render(false));
-    return exit_codes::kInvalidConfig;
-  };
-  if (!diagnostics.ok()) return show_problems();
+  if (!diagnostics.ok()) return report_problems(diagnostics);
   SessionOptions settings;
   settings.in_memory = options.memory;
   settings.fresh = options.fresh;
   settings.ahead = 0;  // an ask is answered when it is computed: nothing waits in between
   auto session = open_session(std::make_shared<const StudySpec>(std::move(loaded)), options.file,
                               settings, diagnostics);
-  if (!diagnostics.ok()) return show_problems();
-  if (!session) return fail(session.error());
+  if (!diagnostics.ok()) return report_problems(diagnostics);
+  if (!session) return report_error(session.error(), WorksOn::study_file);
   const std::vector<std::string>& changes = session.value().changes;
   if (!changes.empty() && !options.accept_changes) {
-    fmt::print(stderr, "error: {} differs from the study as it was begun:\n", options.file);
-    for (const std::string& change : changes) fmt::print(stderr, "  {}\n", change);
-    fmt::print(stderr, "Go on with these changes: --accept-changes. Or begin again: --fresh.\n");
-    return exit_codes::kInvalidConfig;
+    return report_changes(changes, options.file, "ask-tell");
   }
   auto study = AskTell::open(std::move(session).value());
-  if (!study) return fail(study.error());
+  if (!study) return report_error(study.error(), WorksOn::study_file);
   return converse(*study.value());
 }
 

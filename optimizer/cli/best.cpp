@@ -24,44 +24,26 @@ Json best_json(const StudySummary& study, const StudyPlace& place) {
       {"model", model}};
 }
 
-std::string value_text(const Json& value) {
-  if (value.is_number_float()) return fmt::format("{}", value.get<double>());
-  return value.is_string() ? value.get<std::string>() : value.dump();
-}
-
 void print_best(const StudySummary& study, const StudyPlace& place) {
   const Objective objective = objective_of(study.document);
   const TrialRow& best = *study.best;
   fmt::print("trial {}: {} = {} at {} {}\n", best.id, objective.metric,
              short_number(objective.value(*best.loss)), objective.step, best.step);
-  fmt::print("\nconfiguration\n");
-  for (const auto& [name, value] : best.params.items()) {
-    fmt::print("  {}: {}\n", name, value_text(value));
-  }
-  fmt::print("\nmetrics\n");
-  for (const auto& [name, value] : best.metrics.items()) {
-    fmt::print("  {}: {}\n", name, value_text(value));
-  }
+  print_section("configuration", best.params);
+  print_section("metrics", best.metrics);
   if (best.checkpoint) {
     fmt::print("\nmodel\n  {}\n", (place.directory / *best.checkpoint).string());
   }
 }
 
-int run(const std::string& argument, bool json) {
-  int exit_code = exit_codes::kDone;
-  const auto place = find_study(argument, exit_code);
-  if (!place) return exit_code;
-  const auto reader = open_study(*place, exit_code);
-  if (!reader) return exit_code;
-  const auto study = reader->summary();
-  if (!study) return report_error(study.error());
+int show_best(const OpenStudy& study, bool json) {
   if (json) {
-    print_json(best_json(study.value(), *place));
-  } else if (study.value().best) {
-    print_best(study.value(), *place);
+    print_json(best_json(study.summary, study.place));
+  } else if (study.summary.best) {
+    print_best(study.summary, study.place);
   } else {
-    fmt::print(stderr, "{}: no trial has a result yet ({} trials so far)\n", study.value().name,
-               study.value().trials());
+    fmt::print(stderr, "{}: no trial has a result yet ({} trials so far)\n", study.summary.name,
+               study.summary.trials());
   }
   return exit_codes::kDone;
 }
@@ -69,17 +51,10 @@ int run(const std::string& argument, bool json) {
 }  // namespace
 
 void add_best_command(CLI::App& app, int& exit_code) {
-  struct Options {
-    std::string study;
-    bool json = false;
-  };
-  auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand(
-      "best",
-      "The best trial: its configuration, metrics and model.\n\n  betatune best fashion-mnist\n");
-  command->add_option("STUDY", options->study, kStudyHelp)->required();
-  command->add_flag("--json", options->json, "Print a JSON object (betatune.best/1).");
-  command->callback([options, &exit_code] { exit_code = run(options->study, options->json); });
+  add_showing_command(
+      app, exit_code, "best",
+      "The best trial: its configuration, metrics and model.\n\n  betatune best fashion-mnist\n",
+      show_best);
 }
 
 }  // namespace betatune

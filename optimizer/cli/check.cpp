@@ -1,15 +1,12 @@
-#include "optimizer/cli/check.hpp"
-
 #include <filesystem>
 #include <fmt/format.h>
 #include <optional>
-#include <unistd.h>
 
 #include "optimizer/cli/commands.hpp"
+#include "optimizer/cli/errors.hpp"
 #include "optimizer/cli/output.hpp"
 #include "optimizer/cli/study_argument.hpp"
 #include "optimizer/cli/study_description.hpp"
-#include "optimizer/cli/terminal.hpp"
 #include "optimizer/launcher.hpp"
 #include "optimizer/scheduler.hpp"
 
@@ -32,20 +29,10 @@ Json problem_json(const Diagnostic& problem) {
 }
 
 void check_launcher(const StudySpec& spec, const ConfigNode& root, Diagnostics& diagnostics) {
-  const std::string& name = spec.launcher.name;
-  if (spec.trainer.external.value_or(false) || LauncherRegistry::find(name) != nullptr) return;
-  std::vector<std::string> names;
-  std::string known;
-  for (const auto& [each, summary] : LauncherRegistry::list()) {
-    names.push_back(each);
-    known += (known.empty() ? "one of: " : ", ") + each;
-  }
-  const std::string near = closest(name, names);
+  if (spec.trainer.external.value_or(false)) return;
   const ConfigNode* section = root.find("launcher");
-  const ConfigNode* place = section == nullptr ? nullptr : section->find("name");
-  diagnostics.error("E0601", "unknown launcher `" + name + "`",
-                    place == nullptr ? root.mark() : place->mark(),
-                    near.empty() ? known : "did you mean `" + near + "`?");
+  const ConfigNode* name = section == nullptr ? nullptr : section->find("name");
+  find_launcher(spec, name == nullptr ? root.mark() : name->mark(), diagnostics);
 }
 
 // The searcher and the scheduler are made and let go: their makers read their options.
@@ -66,8 +53,8 @@ int print_problems(const CheckOptions& options, const Diagnostics& diagnostics) 
                        {"problem_count", count}};
     print_json(json);
   } else {
-    fmt::print(stderr, "{}{}: {} problem{}\n", diagnostics.render(wants_color(STDERR_FILENO)),
-               options.study, count, count == 1 ? "" : "s");
+    report_problems(diagnostics);
+    fmt::print(stderr, "{}: {} problem{}\n", options.study, count, count == 1 ? "" : "s");
   }
   return exit_codes::kInvalidConfig;
 }
@@ -80,14 +67,9 @@ std::optional<ConfigNode> find_document(const std::string& argument, Diagnostics
                        (!std::filesystem::exists(argument, error) &&
                         std::filesystem::is_directory("runs/" + argument, error));
   if (!started) return ConfigNode::load(argument, diagnostics);
-  const auto place = find_study(argument, exit_code);
-  if (!place) return std::nullopt;
-  const auto reader = open_study(*place, exit_code);
-  if (!reader) return std::nullopt;
-  auto summary = reader->summary();
-  if (summary) return ConfigNode::from_json(summary.value().document, argument);
-  exit_code = report_error(summary.error());
-  return std::nullopt;
+  const auto study = open_study(argument, exit_code);
+  if (!study) return std::nullopt;
+  return ConfigNode::from_json(study->summary.document, argument);
 }
 
 int check(const CheckOptions& options) {
@@ -118,8 +100,8 @@ void add_check_command(CLI::App& app, int& exit_code) {
       "Validate a study file; show the space and three draws from it. Changes nothing.\n\n"
       "  betatune check study.yaml");
   auto options = std::make_shared<CheckOptions>();
-  command->add_option("study", options->study, kStudyHelp)->required();
-  command->add_flag("--json", options->json, "Print a JSON object.");
+  add_study_argument(*command, options->study);
+  add_json_flag(*command, options->json, "betatune.check/1");
   command->callback([options, &exit_code] { exit_code = check(*options); });
 }
 

@@ -24,6 +24,10 @@ inline constexpr int kHardStop = 130;
 inline constexpr int kBug = 70;
 }  // namespace exit_codes
 
+void add_check_command(CLI::App& app, int& exit_code);
+void add_schema_command(CLI::App& app, int& exit_code);
+void add_ask_tell_command(CLI::App& app, int& exit_code);
+void add_simulate_command(CLI::App& app, int& exit_code);
 void add_status_command(CLI::App& app, int& exit_code);
 void add_trials_command(CLI::App& app, int& exit_code);
 void add_show_command(CLI::App& app, int& exit_code);

@@ -1,12 +1,11 @@
 #include <charconv>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include "configs/study_spec.hpp"
 #include "optimizer/cli/commands.hpp"
+#include "optimizer/cli/errors.hpp"
 #include "optimizer/cli/output.hpp"
 #include "optimizer/cli/study_argument.hpp"
-#include "optimizer/cli/terminal.hpp"
 #include "optimizer/store.hpp"
 
 namespace betatune {
@@ -81,8 +80,7 @@ std::optional<SearchSpace> recorded_space(const StudySummary& study, int& exit_c
   const auto node = ConfigNode::from_json(document, "the recorded study file");
   StudySpec spec = read_study(node, std::filesystem::current_path(), diagnostics);
   if (diagnostics.ok()) return std::move(spec.space);
-  std::fputs(diagnostics.render(wants_color(STDERR_FILENO)).c_str(), stderr);
-  exit_code = exit_codes::kInvalidConfig;
+  exit_code = report_problems(diagnostics);
   return std::nullopt;
 }
 
@@ -106,26 +104,22 @@ Status enqueue(const StudyPlace& place, const Json& params) {
 
 int run(const Options& options) {
   int exit_code = exit_codes::kDone;
-  const auto place = find_study(options.study, exit_code);
-  if (!place) return exit_code;
-  const auto reader = open_study(*place, exit_code);
-  if (!reader) return exit_code;
-  const auto study = reader->summary();
-  if (!study) return report_error(study.error());
-  const auto space = recorded_space(study.value(), exit_code);
+  const auto study = open_study(options.study, exit_code);
+  if (!study) return exit_code;
+  const auto space = recorded_space(study->summary, exit_code);
   if (!space) return exit_code;
   const auto partial = partial_of(*space, options);
-  if (!partial) return report_error(partial.error());
+  if (!partial) return report_error(partial.error(), WorksOn::study);
   const auto complete = space->complete(partial.value());
-  if (!complete) return report_error(complete.error());
+  if (!complete) return report_error(complete.error(), WorksOn::study);
 
   const Json params = to_json(complete.value());
-  const Status done = enqueue(*place, params);
-  if (!done) return report_error(done.error());
-  say_when(study.value(), *place);
+  const Status done = enqueue(study->place, params);
+  if (!done) return report_error(done.error(), WorksOn::study);
+  say_when(study->summary, study->place);
   if (options.json) {
     print_json(
-        Json{{"schema", "betatune.enqueue/1"}, {"study", study.value().name}, {"params", params}});
+        Json{{"schema", "betatune.enqueue/1"}, {"study", study->summary.name}, {"params", params}});
   } else {
     fmt::print("{}\n", assignments_text(params));
   }
@@ -141,12 +135,12 @@ void add_enqueue_command(CLI::App& app, int& exit_code) {
                          "Try a configuration by hand; what is left out takes its default.\n\n"
                          "  betatune enqueue branin -p x=3.1 -p y=2.3\n"
                          "  betatune enqueue branin --params '{\"x\": 3.1, \"y\": 2.3}'\n");
-  command->add_option("STUDY", options->study, kStudyHelp)->required();
+  add_study_argument(*command, options->study);
   command->add_option("-p", options->params, "A parameter's value; may be repeated.")
       ->type_name("NAME=VALUE")
       ->allow_extra_args(false);
   command->add_option("--params", options->json_params, "Several at once.")->type_name("JSON");
-  command->add_flag("--json", options->json, "Print a JSON object (betatune.enqueue/1).");
+  add_json_flag(*command, options->json, "betatune.enqueue/1");
   command->callback([options, &exit_code] { exit_code = run(*options); });
 }
 

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "optimizer/cli/commands.hpp"
+#include "optimizer/cli/errors.hpp"
 #include "optimizer/cli/output.hpp"
 #include "optimizer/cli/study_argument.hpp"
 
@@ -103,18 +104,14 @@ Status observations(StudyReader& reader, bool csv) {
 
 int run(const Options& options) {
   int exit_code = exit_codes::kDone;
-  const auto place = find_study(options.study, exit_code);
-  if (!place) return exit_code;
-  const auto reader = open_study(*place, exit_code);
-  if (!reader) return exit_code;
-  const auto study = reader->summary();
-  if (!study) return report_error(study.error());
-  const Objective objective = objective_of(study.value().document);
+  const auto study = open_study(options.study, exit_code);
+  if (!study) return exit_code;
+  const Objective objective = objective_of(study->summary.document);
   const bool csv = options.format == "csv";
-  const Status done = options.observations ? observations(*reader, csv)
-                      : csv                ? trials_csv(*reader, objective)
-                                           : trials_jsonl(*reader, objective);
-  if (!done) return report_error(done.error());
+  const Status done = options.observations ? observations(*study->reader, csv)
+                      : csv                ? trials_csv(*study->reader, objective)
+                                           : trials_jsonl(*study->reader, objective);
+  if (!done) return report_error(done.error(), WorksOn::study);
   if (std::fflush(stdout) == 0) return exit_codes::kDone;
   fmt::print(stderr, "error: the output could not be written completely\n");
   return exit_codes::kStorage;
@@ -131,7 +128,7 @@ void add_export_command(CLI::App& app, int& exit_code) {
   command->add_option("FORMAT", options->format, "csv, or jsonl: one JSON object per line.")
       ->required()
       ->check(CLI::IsMember({"csv", "jsonl"}));
-  command->add_option("STUDY", options->study, kStudyHelp)->required();
+  add_study_argument(*command, options->study);
   command->add_flag("--observations", options->observations,
                     "What was reported at each step, instead of one row per trial.");
   command->callback([options, &exit_code] { exit_code = run(*options); });

@@ -20,11 +20,6 @@ std::string text_of(const Json* json, const std::string& otherwise) {
   return json != nullptr && json->is_string() ? json->get<std::string>() : otherwise;
 }
 
-template <class T>
-Json or_null(const std::optional<T>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
-
 Json time_or_null(const std::optional<std::int64_t>& at_us) {
   return at_us ? Json(utc_text(*at_us)) : Json(nullptr);
 }
@@ -93,6 +88,14 @@ std::string assignments_text(const Json& object) {
     }
   }
   return text;
+}
+
+void print_section(const char* title, const Json& object) {
+  if (!object.is_object() || object.empty()) return;
+  fmt::print("\n{}\n", title);
+  for (const auto& [name, value] : object.items()) {
+    fmt::print("  {}: {}\n", name, value.is_string() ? value.get<std::string>() : value.dump());
+  }
 }
 
 Json trial_json(const TrialRow& trial, const Objective& objective) {

@@ -35,6 +35,13 @@ std::optional<double> seconds_of(const TrialRow& trial);
 /// "lr=0.01 layers=3"
 std::string assignments_text(const Json& object);
 
+/// A title, and one indented line per member; nothing if there is none.
+void print_section(const char* title, const Json& object);
+
+template <class T>
+Json or_null(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
 Json trial_json(const TrialRow& trial, const Objective& objective);
 
 /// Left-aligned columns, two blanks apart; the last one is never padded.

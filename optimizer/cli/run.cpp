@@ -2,11 +2,11 @@
 
 #include <fmt/format.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include "optimizer/checkpoints.hpp"
 #include "optimizer/cli/commands.hpp"
-#include "optimizer/cli/terminal.hpp"
+#include "optimizer/cli/errors.hpp"
+#include "optimizer/cli/output.hpp"
 #include "optimizer/launcher.hpp"
 #include "optimizer/launchers/trainer_program.hpp"
 #include "optimizer/progress.hpp"
@@ -32,26 +32,8 @@ struct RunOptions {
   int grace_s = 600;
 };
 
-int exit_code_of(const Error& error) {
-  switch (error.kind) {
-    case ErrorKind::invalid_argument:
-      return exit_codes::kInvalidConfig;
-    case ErrorKind::conflict:
-      return exit_codes::kFencedOut;
-    case ErrorKind::not_found:
-    case ErrorKind::timeout:
-      return exit_codes::kNoTrainer;
-    case ErrorKind::corrupt:
-    case ErrorKind::unavailable:
-    case ErrorKind::unsupported:
-      break;
-  }
-  return exit_codes::kStorage;
-}
-
 int fail(const Error& error) {
-  fmt::print(stderr, "error: {}\n", error.message);
-  return exit_code_of(error);
+  return report_error(error, WorksOn::study_file);
 }
 
 int exit_code_of_end(const std::string& reason) {
@@ -63,28 +45,12 @@ int exit_code_of_end(const std::string& reason) {
   return exit_codes::kDone;
 }
 
-int show_problems(const Diagnostics& diagnostics) {
-  fmt::print(stderr, "{}", diagnostics.render(wants_color(STDERR_FILENO)));
-  return exit_codes::kInvalidConfig;
-}
-
 /// Every trainer is a descriptor here; the default soft limit is low, the hard one is not.
 void raise_descriptor_limit() {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-int show_changes(const StudySession& session, const std::string& file) {
-  fmt::print(stderr, "error: {} differs from the study as it was begun:\n", file);
-  for (const std::string& line : session.changes) fmt::print(stderr, "  {}\n", line);
-  fmt::print(
-      stderr,
-      "Go on with these changes (old trials stay as data):  betatune run {} --accept-changes\n"
-      "Or begin again, with the old study set aside:        betatune run {} --fresh\n",
-      file, file);
-  return exit_codes::kInvalidConfig;
 }
 
 void print_summary(const StudySession& session, const RunOptions& options,
@@ -95,11 +61,12 @@ void print_summary(const StudySession& session, const RunOptions& options,
   fmt::print(out, "\n{} of {} trials done", state.closed_count(), state.trials.size());
   for (const auto& [outcome, count] : state.closed)
     fmt::print(out, ", {} {}", count, to_name(outcome));
-  fmt::print(out, "; {} of work\n", span_text(static_cast<double>(state.active_us) / 1e6));
+  fmt::print(out, "; {} of work\n", duration_text(static_cast<double>(state.active_us) / 1e6));
   if (state.best) {
     const Trial& best = state.trials[*state.best];
-    fmt::print(out, "\nbest: trial {}, {} = {:.6g}\n", best.id.n, spec.objective.metric,
-               objective_value(spec, best.standing ? best.standing->loss : *best.loss));
+    const double loss = best.standing ? best.standing->loss : *best.loss;
+    fmt::print(out, "\nbest: trial {}, {} = {}\n", best.id.n, spec.objective.metric,
+               short_number(objective_value(spec, loss)));
     for (const auto& [name, value] : *best.configuration) {
       fmt::print(out, "  {}: {}\n", name, to_text(value));
     }
@@ -134,19 +101,13 @@ void show_trainer_logs(const fs::path& directory) {
   }
 }
 
-Result<std::unique_ptr<Launcher>> make_launcher(const StudySpec& spec, Diagnostics& diagnostics) {
-  if (spec.trainer.external.value_or(false)) return std::unique_ptr<Launcher>();
-  const auto* entry = LauncherRegistry::find(spec.launcher.name);
-  if (entry == nullptr) {
-    std::string known;
-    for (const auto& [name, summary] : LauncherRegistry::list()) known += " " + name;
-    return Error{
-        ErrorKind::invalid_argument,
-        fmt::format("launcher `{}` is not known; there are:{}", spec.launcher.name, known)};
-  }
-  auto launcher = entry->make(LauncherContext{spec}, ConfigNode(), diagnostics);
-  if (launcher == nullptr) return Error{ErrorKind::invalid_argument, ""};
-  return launcher;
+/// Null for external trainers, or if there is a problem.
+std::unique_ptr<Launcher> make_launcher(const StudySpec& spec, const std::string& file,
+                                        Diagnostics& diagnostics) {
+  if (spec.trainer.external.value_or(false)) return nullptr;
+  const auto* entry = find_launcher(spec, Mark{file}, diagnostics);
+  if (entry == nullptr) return nullptr;
+  return entry->make(LauncherContext{spec}, ConfigNode(), diagnostics);
 }
 
 /// Shows what happens, and removes the checkpoints that it has made superfluous.
@@ -194,8 +155,9 @@ void keep_copy(const std::string& file, const fs::path& directory) {
   if (failed) log().warn("cannot copy {} to {}: {}", file, directory.string(), failed.message());
 }
 
-int serve_session(StudySession& session, const Bind& bind, Launcher* launcher,
-                  const RunOptions& options) {
+/// Returns why it ended.
+Result<std::string> serve_session(StudySession& session, const Bind& bind, Launcher* launcher,
+                                  const RunOptions& options) {
   const auto progress = make_progress(progress_kind(options.json, options.quiet), *session.spec);
   const auto observer = std::make_unique<Housekeeping>(*progress, session);
   if (launcher == nullptr) {
@@ -207,20 +169,11 @@ int serve_session(StudySession& session, const Bind& bind, Launcher* launcher,
   settings.bind = bind;
   settings.log_directory = session.directory / "logs";
   settings.drain_grace = std::chrono::seconds(options.grace_s);
-  const auto end =
+  auto end =
       serve({*session.coordinator, *session.policies.searcher, *session.store, launcher, *observer},
             settings);
-  if (!end) return fail(end.error());
-  if (end.value() == "no_trainer") show_trainer_logs(settings.log_directory);
-  return -1 - exit_code_of_end(end.value());
-}
-
-std::string reason_of(int code) {
-  if (code == exit_codes::kTooManyFailures) return "failures";
-  if (code == exit_codes::kDrained) return "drained";
-  if (code == exit_codes::kHardStop) return "cancelled";
-  if (code == exit_codes::kNoTrainer) return "no_trainer";
-  return "done";
+  if (end && end.value() == "no_trainer") show_trainer_logs(settings.log_directory);
+  return end;
 }
 
 /// The exit code of a study that ended with `exit_code`, and why it failed where it did.
@@ -251,13 +204,12 @@ bool is_finished(const StudySession& session) {
 int run(const RunOptions& options) {
   Diagnostics diagnostics;
   StudySpec loaded = load_study(options.file, diagnostics);
-  if (!diagnostics.ok()) return show_problems(diagnostics);
+  if (!diagnostics.ok()) return report_problems(diagnostics);
   if (options.trainers) loaded.launcher.trainers = options.trainers;
   raise_descriptor_limit();
   const auto spec = std::make_shared<const StudySpec>(std::move(loaded));
-  auto launcher = make_launcher(*spec, diagnostics);
-  if (!diagnostics.ok()) return show_problems(diagnostics);
-  if (!launcher) return fail(launcher.error());
+  const auto launcher = make_launcher(*spec, options.file, diagnostics);
+  if (!diagnostics.ok()) return report_problems(diagnostics);
   if (const Status fits = check_assignable(*spec); !fits) return fail(fits.error());
 
   const fs::path directory = study_directory(*spec);
@@ -274,12 +226,12 @@ int run(const RunOptions& options) {
   SessionOptions settings;
   settings.token = bind.value().token;
   // Our own trainers die with the optimizer that started them: none has survived to re-join.
-  if (launcher.value() != nullptr) settings.rejoin_grace = Monotonic(0);
+  if (launcher != nullptr) settings.rejoin_grace = Monotonic(0);
   auto session = open_session(spec, options.file, settings, diagnostics);
-  if (!diagnostics.ok()) return show_problems(diagnostics);
+  if (!diagnostics.ok()) return report_problems(diagnostics);
   if (!session) return fail(session.error());
   if (!session.value().changes.empty() && !options.accept_changes) {
-    return show_changes(session.value(), options.file);
+    return report_changes(session.value().changes, options.file, "run");
   }
   keep_copy(options.file, directory);
   if (is_finished(session.value())) {
@@ -287,17 +239,16 @@ int run(const RunOptions& options) {
     print_summary(session.value(), options, "trials");
     return judge_failures(session.value(), options, exit_codes::kDone);
   }
-  if (launcher.value() != nullptr && spec->trainer.plugin) {
+  if (launcher != nullptr && spec->trainer.plugin) {
     // Found out now, not by every trial of the budget.
     if (const Status usable = check_plugin(*spec->trainer.plugin); !usable) {
       return fail(usable.error());
     }
   }
-  const int code = serve_session(session.value(), bind.value(), launcher.value().get(), options);
-  if (code >= 0) return code;
-  const int exit_code = -1 - code;
-  print_summary(session.value(), options, reason_of(exit_code));
-  return judge_failures(session.value(), options, exit_code);
+  const auto end = serve_session(session.value(), bind.value(), launcher.get(), options);
+  if (!end) return fail(end.error());
+  print_summary(session.value(), options, end.value());
+  return judge_failures(session.value(), options, exit_code_of_end(end.value()));
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include "optimizer/cli/check.hpp"
 #include "optimizer/cli/commands.hpp"
 #include "optimizer/study_schema.hpp"
 

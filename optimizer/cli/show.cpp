@@ -1,22 +1,24 @@
 #include <fmt/format.h>
 
 #include "optimizer/cli/commands.hpp"
+#include "optimizer/cli/errors.hpp"
 #include "optimizer/cli/output.hpp"
 #include "optimizer/cli/study_argument.hpp"
 
 namespace betatune {
 namespace {
 
+struct Options {
+  std::string study;
+  std::uint64_t trial = 0;
+  bool json = false;
+};
+
 struct Shown {
   TrialRow trial;
   std::vector<AttemptRow> attempts;
   std::vector<ReportRow> reports;
 };
-
-template <class T>
-Json or_null(const std::optional<T>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
 
 Json show_json(const Shown& shown, const StudySummary& study) {
   Json attempts = Json::array();
@@ -46,14 +48,6 @@ Json show_json(const Shown& shown, const StudySummary& study) {
   trial["attempt_list"] = std::move(attempts);
   trial["reports"] = std::move(reports);
   return trial;
-}
-
-void print_lines(const char* title, const Json& object) {
-  if (!object.is_object() || object.empty()) return;
-  fmt::print("\n{}\n", title);
-  for (const auto& [name, value] : object.items()) {
-    fmt::print("  {}: {}\n", name, value.is_string() ? value.get<std::string>() : value.dump());
-  }
 }
 
 void print_attempts(const Shown& shown, const Objective& objective) {
@@ -98,8 +92,8 @@ void print_shown(const Shown& shown, const StudySummary& study, const StudyPlace
   if (trial.checkpoint) {
     fmt::print("  checkpoint: {}\n", (place.directory / *trial.checkpoint).string());
   }
-  print_lines("configuration", trial.params);
-  print_lines("why this one", trial.note);
+  print_section("configuration", trial.params);
+  print_section("why this one", trial.note);
   print_attempts(shown, objective);
   print_reports(shown, objective);
 }
@@ -118,38 +112,28 @@ Result<Shown> read(StudyReader& reader, const StudySummary& study, TrialId id) {
   return shown;
 }
 
-int run(const std::string& argument, std::uint64_t id, bool json) {
+int run(const Options& options) {
   int exit_code = exit_codes::kDone;
-  const auto place = find_study(argument, exit_code);
-  if (!place) return exit_code;
-  const auto reader = open_study(*place, exit_code);
-  if (!reader) return exit_code;
-  const auto study = reader->summary();
-  if (!study) return report_error(study.error());
-  const auto shown = read(*reader, study.value(), TrialId{id});
-  if (!shown) return report_error(shown.error());
-  json ? print_json(show_json(shown.value(), study.value()))
-       : print_shown(shown.value(), study.value(), *place);
+  const auto study = open_study(options.study, exit_code);
+  if (!study) return exit_code;
+  const auto shown = read(*study->reader, study->summary, TrialId{options.trial});
+  if (!shown) return report_error(shown.error(), WorksOn::study);
+  options.json ? print_json(show_json(shown.value(), study->summary))
+               : print_shown(shown.value(), study->summary, study->place);
   return exit_codes::kDone;
 }
 
 }  // namespace
 
 void add_show_command(CLI::App& app, int& exit_code) {
-  struct Options {
-    std::string study;
-    std::uint64_t trial = 0;
-    bool json = false;
-  };
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("show",
                                          "Everything about one trial: configuration, attempts, "
                                          "reports.\n\n  betatune show branin 12\n");
-  command->add_option("STUDY", options->study, kStudyHelp)->required();
+  add_study_argument(*command, options->study);
   command->add_option("TRIAL", options->trial, "Its number: 0, 1, 2 ...")->required();
-  command->add_flag("--json", options->json, "Print a JSON object (betatune.show/1).");
-  command->callback(
-      [options, &exit_code] { exit_code = run(options->study, options->trial, options->json); });
+  add_json_flag(*command, options->json, "betatune.show/1");
+  command->callback([options, &exit_code] { exit_code = run(*options); });
 }
 
 }  // namespace betatune

@@ -6,7 +6,6 @@
 #include <memory>
 
 #include "optimizer/cli/commands.hpp"
-#include "optimizer/cli/simulate_command.hpp"
 
 namespace betatune {
 namespace {

@@ -107,32 +107,19 @@ void print_status(const StudySummary& study, const StudyPlace& place) {
       place.directory.string(), study.seed, study.events);
 }
 
-int run(const std::string& argument, bool json) {
-  int exit_code = exit_codes::kDone;
-  const auto place = find_study(argument, exit_code);
-  if (!place) return exit_code;
-  const auto reader = open_study(*place, exit_code);
-  if (!reader) return exit_code;
-  const auto study = reader->summary();
-  if (!study) return report_error(study.error());
-  json ? print_json(status_json(study.value(), *place)) : print_status(study.value(), *place);
+int show_status(const OpenStudy& study, bool json) {
+  json ? print_json(status_json(study.summary, study.place))
+       : print_status(study.summary, study.place);
   return exit_codes::kDone;
 }
 
 }  // namespace
 
 void add_status_command(CLI::App& app, int& exit_code) {
-  struct Options {
-    std::string study;
-    bool json = false;
-  };
-  auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand(
-      "status",
-      "How far a study is.\n\n  betatune status runs/branin\n  betatune status branin --json\n");
-  command->add_option("STUDY", options->study, kStudyHelp)->required();
-  command->add_flag("--json", options->json, "Print a JSON object (betatune.status/1).");
-  command->callback([options, &exit_code] { exit_code = run(options->study, options->json); });
+  add_showing_command(
+      app, exit_code, "status",
+      "How far a study is.\n\n  betatune status runs/branin\n  betatune status branin --json\n",
+      show_status);
 }
 
 }  // namespace betatune

@@ -2,11 +2,10 @@
 
 #include <cstdio>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include "configs/node.hpp"
 #include "optimizer/cli/commands.hpp"
-#include "optimizer/cli/terminal.hpp"
+#include "optimizer/cli/errors.hpp"
 
 namespace betatune {
 namespace {
@@ -51,9 +50,8 @@ std::optional<StudyPlace> from_file(const fs::path& file, int& exit_code) {
   }
   Diagnostics diagnostics;
   const ConfigNode root = ConfigNode::load(file, diagnostics);
-  exit_code = exit_codes::kInvalidConfig;
   if (!diagnostics.ok()) {
-    std::fputs(diagnostics.render(wants_color(STDERR_FILENO)).c_str(), stderr);
+    exit_code = report_problems(diagnostics);
     return std::nullopt;
   }
   const std::string path = text_at(root, "storage", "path");
@@ -61,13 +59,11 @@ std::optional<StudyPlace> from_file(const fs::path& file, int& exit_code) {
   if (path.empty() && name.empty()) {
     fmt::print(stderr, "error: {}: not a study file: it has no `study: {{name: ...}}`\n",
                file.string());
+    exit_code = exit_codes::kInvalidConfig;
     return std::nullopt;
   }
-  exit_code = exit_codes::kDone;
   return StudyPlace{path.empty() ? fs::path("runs") / name : fs::path(path), file.string()};
 }
-
-}  // namespace
 
 std::optional<StudyPlace> find_study(const std::string& argument, int& exit_code) {
   std::error_code failed;
@@ -82,25 +78,53 @@ std::optional<StudyPlace> find_study(const std::string& argument, int& exit_code
   return std::nullopt;
 }
 
-std::unique_ptr<StudyReader> open_study(const StudyPlace& place, int& exit_code) {
+Result<OpenStudy> read_study_at(StudyPlace place) {
   std::error_code failed;
   if (!fs::exists(place.directory / kDatabase, failed)) {
     const bool is_file = fs::is_regular_file(place.argument, failed);
-    fmt::print(stderr,
-               "error: {}: this study has not been started\n  `betatune run {}` starts it\n",
-               place.directory.string(), is_file ? place.argument : "STUDY.yaml");
-    exit_code = exit_codes::kStorage;
-    return nullptr;
+    return Error{ErrorKind::not_found,
+                 fmt::format("{}: this study has not been started\n  `betatune run {}` starts it",
+                             place.directory.string(), is_file ? place.argument : "STUDY.yaml")};
   }
-  auto reader = StudyReader::open(place.directory);
-  if (reader) return std::move(reader).value();
-  exit_code = report_error(reader.error());
-  return nullptr;
+  BETATUNE_TRY(auto reader, StudyReader::open(place.directory));
+  BETATUNE_TRY(auto summary, reader->summary());
+  return OpenStudy{std::move(place), std::move(reader), std::move(summary)};
 }
 
-int report_error(const Error& error) {
-  fmt::print(stderr, "error: {}\n", error.message);
-  return error.kind == ErrorKind::invalid_argument ? exit_codes::kUsage : exit_codes::kStorage;
+}  // namespace
+
+std::optional<OpenStudy> open_study(const std::string& argument, int& exit_code) {
+  auto place = find_study(argument, exit_code);
+  if (!place) return std::nullopt;
+  auto study = read_study_at(std::move(*place));
+  if (study) return std::move(study).value();
+  exit_code = report_error(study.error(), WorksOn::study);
+  return std::nullopt;
+}
+
+void add_study_argument(CLI::App& command, std::string& study) {
+  command.add_option("STUDY", study, "A study file, a study's folder, or its name under runs/.")
+      ->required();
+}
+
+void add_json_flag(CLI::App& command, bool& json, const char* schema) {
+  command.add_flag("--json", json, fmt::format("Print a JSON object ({}).", schema));
+}
+
+void add_showing_command(CLI::App& app, int& exit_code, const char* name, const char* help,
+                         ShowStudy show) {
+  struct Options {
+    std::string study;
+    bool json = false;
+  };
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand(name, help);
+  add_study_argument(*command, options->study);
+  add_json_flag(*command, options->json, fmt::format("betatune.{}/1", name).c_str());
+  command->callback([options, show, &exit_code] {
+    const auto study = open_study(options->study, exit_code);
+    if (study) exit_code = show(*study, options->json);
+  });
 }
 
 }  // namespace betatune

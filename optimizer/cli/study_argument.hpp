@@ -1,6 +1,8 @@
 #pragma once
-/// STUDY on the command line: a study file, a study's folder, or its name under runs/.
+/// STUDY on the command line: a study file, a study's folder, or its name under runs/; and what the
+/// commands that look at a study share.
 
+#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -11,21 +13,28 @@
 namespace betatune {
 
 struct StudyPlace {
-  std::filesystem::path directory;  ///< with study.db inside, once it has started
+  std::filesystem::path directory;  ///< with study.db inside
   std::string argument;             ///< as the user wrote it, for the commands that messages show
 };
 
-/// Help text of the STUDY argument.
-inline constexpr const char* kStudyHelp =
-    "A study file, a study's folder, or its name under runs/.";
+/// A study opened for reading.
+struct OpenStudy {
+  StudyPlace place;
+  std::unique_ptr<StudyReader> reader;
+  StudySummary summary;
+};
 
 /// Says on stderr what is wrong, and sets `exit_code`, if there is no such study.
-std::optional<StudyPlace> find_study(const std::string& argument, int& exit_code);
+std::optional<OpenStudy> open_study(const std::string& argument, int& exit_code);
 
-/// The study opened for reading; the same on errors.
-std::unique_ptr<StudyReader> open_study(const StudyPlace& place, int& exit_code);
+/// The argument STUDY of a command.
+void add_study_argument(CLI::App& command, std::string& study);
+/// --json, for a document of this schema ("betatune.best/1").
+void add_json_flag(CLI::App& command, bool& json, const char* schema);
 
-/// Prints "error: ..." to stderr and returns the exit code of that kind of error.
-int report_error(const Error& error);
+/// A command that takes STUDY and --json, and does nothing but show the study.
+using ShowStudy = int (*)(const OpenStudy& study, bool json);
+void add_showing_command(CLI::App& app, int& exit_code, const char* name, const char* help,
+                         ShowStudy show);
 
 }  // namespace betatune

@@ -4,6 +4,7 @@
 
 #include "configs/node.hpp"
 #include "optimizer/cli/commands.hpp"
+#include "optimizer/cli/errors.hpp"
 #include "optimizer/cli/output.hpp"
 #include "optimizer/cli/study_argument.hpp"
 
@@ -68,18 +69,15 @@ Status print_trials_json(StudyReader& reader, const TrialQuery& query, const Stu
 
 int run(Options options) {
   int exit_code = exit_codes::kDone;
-  const auto place = find_study(options.study, exit_code);
-  if (!place) return exit_code;
-  const auto reader = open_study(*place, exit_code);
-  if (!reader) return exit_code;
-  if (!check_sort(*reader, options.query.sort)) return exit_codes::kUsage;
+  const auto study = open_study(options.study, exit_code);
+  if (!study) return exit_code;
+  StudyReader& reader = *study->reader;
+  if (!check_sort(reader, options.query.sort)) return exit_codes::kUsage;
   if (!options.state.empty()) options.query.state = options.state;
-  const auto study = reader->summary();
-  if (!study) return report_error(study.error());
   const Status done =
-      options.json ? print_trials_json(*reader, options.query, study.value())
-                   : print_table(*reader, options.query, objective_of(study.value().document));
-  return done ? exit_codes::kDone : report_error(done.error());
+      options.json ? print_trials_json(reader, options.query, study->summary)
+                   : print_table(reader, options.query, objective_of(study->summary.document));
+  return done ? exit_codes::kDone : report_error(done.error(), WorksOn::study);
 }
 
 }  // namespace
@@ -90,7 +88,7 @@ void add_trials_command(CLI::App& app, int& exit_code) {
                                          "The trials of a study.\n\n"
                                          "  betatune trials branin --sort loss --limit 5\n"
                                          "  betatune trials branin --state failed --json\n");
-  command->add_option("STUDY", options->study, kStudyHelp)->required();
+  add_study_argument(*command, options->study);
   command->add_option("--sort", options->query.sort,
                       "id, loss, step, created, started, ended, duration, or the name of a "
                       "parameter or metric; smallest first, trials without a value last.");
@@ -99,7 +97,7 @@ void add_trials_command(CLI::App& app, int& exit_code) {
       ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 62));
   command->add_option("--state", options->state, "Only trials in this state, or of this outcome.")
       ->check(CLI::IsMember(std::vector<std::string>(kStates.begin(), kStates.end())));
-  command->add_flag("--json", options->json, "Print a JSON object (betatune.trials/1).");
+  add_json_flag(*command, options->json, "betatune.trials/1");
   command->callback([options, &exit_code] { exit_code = run(*options); });
 }
 
