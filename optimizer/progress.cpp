@@ -4,7 +4,6 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
-#include <deque>
 #include <fmt/format.h>
 #include <string_view>
 #include <sys/ioctl.h>
@@ -12,11 +11,12 @@
 
 #include "optimizer/cli/output.hpp"
 #include "optimizer/cli/terminal.hpp"
+#include "optimizer/pace.hpp"
 
 namespace betatune {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using Clock = Pace::Clock;
 
 std::size_t terminal_width() {
   if (const char* columns = std::getenv("COLUMNS"); columns != nullptr && std::atoi(columns) > 0) {
@@ -105,10 +105,13 @@ class Lines : public ServerObserver {
     for (const Event& event : events) {
       const std::string line = text_(event, coordinator.state());
       if (!line.empty()) say(line);
-      note(event);
+      const auto* ended = std::get_if<AttemptEnded>(&event.fact);
+      if (ended != nullptr && ended->end == AttemptEnd::lost) ++lost_;
     }
+    watch(coordinator.state());
   }
   void on_tick(const Coordinator& coordinator, const std::vector<LaunchedTrainer>&) override {
+    watch(coordinator.state());
     if (Clock::now() - last_summary_ < std::chrono::minutes(1)) return;
     last_summary_ = Clock::now();
     say(summary(coordinator));
@@ -128,14 +131,13 @@ class Lines : public ServerObserver {
     if (!state.waiting.empty()) text += fmt::format(", {} waiting", state.waiting.size());
     if (state.failed_count() > 0) text += fmt::format(", {} failed", state.failed_count());
     if (lost_ > 0) text += fmt::format(", {} lost and retried", lost_);
-    if (const double rate = trials_per_second(); rate > 0) {
-      text += rate > 1 ? fmt::format(", {:.0f} trials/s", rate)
-                       : fmt::format(", {:.0f} trials/h", rate * 3600);
-      if (spec_.stopping.trials) {
-        const double left = static_cast<double>(*spec_.stopping.trials - state.closed_count());
-        text += fmt::format(", about {} left", duration_text(left / rate));
-      }
+    const auto now = Clock::now();
+    if (const auto rate = pace_.trials_per_second(now)) {
+      text += *rate > 1 ? fmt::format(", {:.0f} trials/s", *rate)
+                        : fmt::format(", {:.0f} trials/h", *rate * 3600);
     }
+    const auto left = pace_.seconds_left(now, spec_.stopping.trials.value_or(0));
+    if (left) text += fmt::format(", about {} left", duration_text(*left));
     return text;
   }
 
@@ -151,26 +153,13 @@ class Lines : public ServerObserver {
     return text + "  " + configuration_text(*best.configuration, width);
   }
 
+  void watch(const StudyState& state) { pace_.note(Clock::now(), settled_count(state)); }
+
   const StudySpec& spec_;
 
  private:
-  void note(const Event& event) {
-    if (std::holds_alternative<TrialClosed>(event.fact)) {
-      closed_at_.push_back(Clock::now());
-      if (closed_at_.size() > 50) closed_at_.pop_front();
-    }
-    const auto* ended = std::get_if<AttemptEnded>(&event.fact);
-    if (ended != nullptr && ended->end == AttemptEnd::lost) ++lost_;
-  }
-  /// Over the last 50 trials that closed while this process watched.
-  double trials_per_second() const {
-    if (closed_at_.size() < 2) return 0;
-    const std::chrono::duration<double> span = Clock::now() - closed_at_.front();
-    return span.count() > 0 ? static_cast<double>(closed_at_.size() - 1) / span.count() : 0;
-  }
-
   EventText text_;
-  std::deque<Clock::time_point> closed_at_;
+  Pace pace_;
   int lost_ = 0;
   Clock::time_point last_summary_ = Clock::now();
 };
@@ -185,6 +174,7 @@ class Block final : public Lines {
 
   void on_tick(const Coordinator& coordinator,
                const std::vector<LaunchedTrainer>& trainers) override {
+    watch(coordinator.state());
     const std::size_t width = terminal_width();
     std::vector<std::string> lines = {bar(coordinator.state(), width), summary(coordinator),
                                       best_text(coordinator.state(), width)};
@@ -219,7 +209,7 @@ class Block final : public Lines {
   std::string bar(const StudyState& state, std::size_t width) const {
     const auto length = std::min<std::size_t>(40, width / 2);
     if (!spec_.stopping.trials) return spec_.study.name;
-    const double share = std::min(1.0, static_cast<double>(state.closed_count()) /
+    const double share = std::min(1.0, static_cast<double>(settled_count(state)) /
                                            static_cast<double>(*spec_.stopping.trials));
     const auto full = static_cast<std::size_t>(std::lround(share * static_cast<double>(length)));
     const std::string done(full, '#');
