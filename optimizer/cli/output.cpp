@@ -72,8 +72,8 @@ std::string state_text(const TrialRow& trial) {
 }
 
 std::optional<double> seconds_of(const TrialRow& trial) {
-  if (!trial.started_at_us || !trial.ended_at_us) return std::nullopt;
-  return static_cast<double>(*trial.ended_at_us - *trial.started_at_us) / 1e6;
+  if (!trial.work_us) return std::nullopt;
+  return static_cast<double>(*trial.work_us) / 1e6;
 }
 
 std::string assignments_text(const Json& object) {

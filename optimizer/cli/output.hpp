@@ -30,7 +30,8 @@ Objective objective_of(const Json& document);
 
 /// "closed" trials show how they ended.
 std::string state_text(const TrialRow& trial);
-/// Seconds from the first start to the end, if both are known.
+/// Seconds that its attempts have run, of those that have ended: the time a trial was paused, or
+/// waited to be tried again, is no work.
 std::optional<double> seconds_of(const TrialRow& trial);
 /// "lr=0.01 layers=3"
 std::string assignments_text(const Json& object);

@@ -12,7 +12,9 @@ using sqlite::Statement;
 
 constexpr std::string_view kTrialColumns =
     "id, state, outcome, loss, step, origin, params, metrics, attempt, failures, failure, message,"
-    " decision, trainer, checkpoint, note, created_at_us, started_at_us, ended_at_us";
+    " decision, trainer, checkpoint, note, created_at_us, started_at_us, ended_at_us,"
+    " (SELECT sum(a.ended_at_us - a.started_at_us) FROM attempt_rows a WHERE a.trial=id)"
+    " AS work_us";
 
 std::optional<std::string> text_or_nothing(const Statement& row, int column) {
   if (row.is_null(column)) return std::nullopt;
@@ -50,6 +52,7 @@ TrialRow trial_of(const Statement& row) {
   trial.created_at_us = row.integer(16);
   trial.started_at_us = integer_or_nothing(row, 17);
   trial.ended_at_us = integer_or_nothing(row, 18);
+  trial.work_us = integer_or_nothing(row, 19);
   return trial;
 }
 
@@ -60,16 +63,13 @@ ReportRow report_of(const Statement& row) {
 
 /// What `sort` stands for in SQL; names of parameters and metrics are looked up by bound paths.
 std::string sort_expression(const std::string& sort) {
-  static const std::map<std::string, std::string> known = {
-      {"id", "id"},
-      {"loss", "loss"},
-      {"step", "step"},
-      {"created", "created_at_us"},
-      {"started", "started_at_us"},
-      {"ended", "ended_at_us"},
-      {"duration",
-       "coalesce(ended_at_us, (SELECT value FROM study_rows WHERE key='last_at_us'))"
-       " - started_at_us"}};
+  static const std::map<std::string, std::string> known = {{"id", "id"},
+                                                           {"loss", "loss"},
+                                                           {"step", "step"},
+                                                           {"created", "created_at_us"},
+                                                           {"started", "started_at_us"},
+                                                           {"ended", "ended_at_us"},
+                                                           {"duration", "work_us"}};
   const auto found = known.find(sort);
   return found != known.end() ? found->second
                               : "coalesce(json_extract(params, ?3), json_extract(metrics, ?3))";

@@ -28,6 +28,7 @@ struct TrialRow {
   Json note;
   std::int64_t created_at_us = 0;
   std::optional<std::int64_t> started_at_us, ended_at_us;
+  std::optional<std::int64_t> work_us;  ///< of all attempts that have ended: pauses left out
 };
 
 struct AttemptRow {
@@ -66,7 +67,8 @@ struct StudySummary {
 };
 
 struct TrialQuery {
-  std::string sort = "id";  ///< id, loss, step, created, ended, duration, or a parameter or metric
+  std::string sort =
+      "id";  ///< id, loss, step, created, started, ended, duration, or a parameter or metric
   bool descending = false;
   std::optional<std::string> state;  ///< a state or an outcome
   std::int64_t limit = -1;           ///< -1: all

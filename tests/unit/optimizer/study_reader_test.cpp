@@ -1,0 +1,65 @@
+#include "optimizer/stores/study_reader.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "optimizer/store.hpp"
+#include "tests/support/temporary_directory.hpp"
+
+namespace betatune {
+namespace {
+
+using testing::ElementsAre;
+
+/// A study whose facts come at given seconds.
+class StudyReaderTest : public testing::Test {
+ protected:
+  void at(std::int64_t second, Fact fact) {
+    log_.push_back(Event{log_.size() + 1, 1'790'000'000'000'000 + second * 1'000'000, fact});
+  }
+  void attempt(std::uint64_t trial, std::uint64_t number, std::int64_t from, std::int64_t to,
+               AttemptEnd end) {
+    at(from, AttemptStarted{TrialId{trial}, AttemptId{number}, "t", 0, 9, {}});
+    at(to, AttemptEnded{TrialId{trial}, AttemptId{number}, end, 1, {}, "", true});
+  }
+  void trial(std::uint64_t id) {
+    at(0, TrialCreated{TrialId{id}, {{"n", static_cast<std::int64_t>(id)}}, "random", {}, {}});
+  }
+  /// "trial: seconds of work", in this order.
+  std::vector<std::string> work_by(const std::string& sort) {
+    {
+      auto store = open_sqlite_store(directory_ / "study", OpenMode::optimizer).value();
+      EXPECT_TRUE(store->begin_epoch());
+      EXPECT_TRUE(store->append(0, log_));
+    }
+    const auto reader = StudyReader::open(directory_ / "study").value();
+    TrialQuery query;
+    query.sort = sort;
+    std::vector<std::string> found;
+    EXPECT_TRUE(reader->trials(query, [&](const TrialRow& row) {
+      const std::string seconds = row.work_us ? std::to_string(*row.work_us / 1'000'000) : "none";
+      found.push_back(std::to_string(row.id) + ": " + seconds);
+      return true;
+    }));
+    return found;
+  }
+
+  support::TemporaryDirectory directory_;
+  std::vector<Event> log_;
+};
+
+TEST_F(StudyReaderTest, LeavesPausesOutOfATrialsTime) {
+  at(0, StudyCreated{kLogSchema, "s", Json::object(), 1, ""});
+  at(0, OptimizerStarted{1, ""});
+  for (std::uint64_t id = 0; id < 3; ++id) trial(id);
+  attempt(0, 1, 10, 14, AttemptEnd::reached);
+  attempt(1, 1, 20, 25, AttemptEnd::lost);
+  attempt(1, 2, 30, 36, AttemptEnd::reached);
+  at(1000, TrialClosed{TrialId{0}, Outcome::stopped, {}});
+  at(1000, TrialClosed{TrialId{1}, Outcome::completed, {}});
+
+  EXPECT_THAT(work_by("duration"), ElementsAre("0: 4", "1: 11", "2: none"));
+}
+
+}  // namespace
+}  // namespace betatune
