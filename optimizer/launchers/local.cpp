@@ -16,6 +16,7 @@
 
 #include "optimizer/launcher.hpp"
 #include "optimizer/launchers/gpus.hpp"
+#include "optimizer/launchers/restart_delay.hpp"
 #include "optimizer/launchers/trainer_program.hpp"
 #include "searchspaces/log.hpp"
 
@@ -27,11 +28,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
-
-constexpr auto kFirstDelay = 500ms;
-constexpr auto kLongestDelay = 30'000ms;
-/// A trainer that lived this long has earned a fresh start: its next restart is quick again.
-constexpr auto kHealthyAfter = 60s;
 
 /// Everything that a child needs, made before the fork: after it only async-signal-safe calls are
 /// allowed, since other threads (ZeroMQ's) may hold locks.
@@ -155,7 +151,7 @@ class LocalLauncher final : public Launcher {
   struct Process {
     pid_t pid = 0;  ///< 0: not alive
     Clock::time_point started_at, restart_at;
-    std::chrono::milliseconds delay = kFirstDelay;
+    RestartDelay delay;
     std::string detail;
   };
 
@@ -213,9 +209,9 @@ class LocalLauncher final : public Launcher {
     process.detail = describe_exit(status);
     process.pid = 0;
     const auto now = Clock::now();
-    if (now - process.started_at > kHealthyAfter) process.delay = kFirstDelay;
-    process.restart_at = now + process.delay;
-    process.delay = std::min<std::chrono::milliseconds>(process.delay * 2, kLongestDelay);
+    const auto lifetime =
+        std::chrono::duration_cast<std::chrono::milliseconds>(now - process.started_at);
+    process.restart_at = now + process.delay.after(lifetime);
     log().warn("a trainer {}; it is started again", process.detail);
   }
 
