@@ -168,6 +168,7 @@ class Coordinator {
   void on(TrainerEntry& trainer, const Bye& bye);
   bool hello_is_welcome(const PeerId& from, const Hello& hello);
   void record(const Report& report);
+  void give_up_on(const PeerId& from, const Reported& conflicting);
   void judge(TrialId id, Step step);
   void answer_ended(const TrainerEntry& trainer, TrialId id, AttemptId attempt, std::uint64_t seq,
                     bool done);

@@ -219,12 +219,8 @@ void Coordinator::on(TrainerEntry& trainer, const Report& report) {
   live.confirmed = true;
   live.absent = 0;
   if (report.seq <= trial->last_seq) {
-    const std::uint64_t hash = report_hash(reported_from(report, spec_->objective));
-    if (live.reports[report.seq - 1] != hash) {
-      return refuse_work(trainer.peer, "conflict",
-                         fmt::format("report {} is recorded with another content", report.seq),
-                         report.trial, report.attempt);
-    }
+    const Reported again = reported_from(report, spec_->objective);
+    if (live.reports[report.seq - 1] != report_hash(again)) return give_up_on(trainer.peer, again);
   } else if (report.seq == trial->last_seq + 1) {
     record(report);
   }
@@ -232,6 +228,16 @@ void Coordinator::on(TrainerEntry& trainer, const Report& report) {
   send(trainer.peer,
        Ack{report.trial, report.attempt, state_.trials[report.trial].last_seq, false});
   if (report.seq == state_.trials[report.trial].last_seq) judge(report.trial, report.step);
+}
+
+/// Two contents under one number: whatever made them, what else this attempt says is not to be
+/// trusted. Its trial is tried again under a new number.
+void Coordinator::give_up_on(const PeerId& from, const Reported& conflicting) {
+  const std::string why =
+      fmt::format("report {} is recorded with another content", conflicting.seq);
+  refuse_work(from, "conflict", why, conflicting.trial, conflicting.attempt);
+  emit(ReportConflicted{conflicting});
+  end_lost(conflicting.trial, true, why);
 }
 
 void Coordinator::record(const Report& report) {

@@ -121,6 +121,16 @@ struct Reported {
   }
 };
 
+/// A report came again under a recorded number, with another content. Nobody can tell which of the
+/// two is true: both are kept, the first one counts, and the attempt is given up.
+struct ReportConflicted {
+  static constexpr const char* kType = "report_conflicted";
+  Reported report;  ///< the second content
+  static constexpr auto fields() {
+    return std::tuple{Field{"report", &ReportConflicted::report, "the second content"}};
+  }
+};
+
 struct CheckpointSaved {
   static constexpr const char* kType = "checkpoint_saved";
   TrialId trial;
@@ -194,8 +204,8 @@ struct StudyClosed {
 };
 
 using Fact = std::variant<StudyCreated, OptimizerStarted, DocumentChanged, ConfigurationEnqueued,
-                          TrialCreated, AttemptStarted, Reported, CheckpointSaved, Decided,
-                          AttemptEnded, TrialClosed, StudyClosed>;
+                          TrialCreated, AttemptStarted, Reported, ReportConflicted, CheckpointSaved,
+                          Decided, AttemptEnded, TrialClosed, StudyClosed>;
 
 struct Event {
   Sequence seq = 0;

@@ -166,6 +166,15 @@ class Fold {
     return Ok{};
   }
 
+  /// The first content counts: the second is kept in the log alone.
+  Status on(const ReportConflicted& fact) {
+    const Reported& second = fact.report;
+    BETATUNE_CHECK(current(second.trial, second.attempt));
+    if (second.seq >= 1 && second.seq <= state_.trials[second.trial].last_seq) return Ok{};
+    return refuse(
+        fmt::format("report {} of trial {} conflicts with none", second.seq, second.trial.n));
+  }
+
   Status on(const CheckpointSaved& fact) {
     BETATUNE_CHECK(current(fact.trial, fact.attempt));
     state_.trials.edit(fact.trial).checkpoint = fact.artifact;

@@ -93,6 +93,11 @@ void Checks::on(const Reported& fact) {
   if (fact.loss) told->losses[fact.step] = *fact.loss;
 }
 
+void Checks::on(const ReportConflicted& fact) {
+  broken(fmt::format("trial {} is said to contradict itself, as no trainer here does",
+                     fact.report.trial.n));
+}
+
 void Checks::on(const CheckpointSaved& fact) {
   running(fact.trial, fact.attempt, "a checkpoint");
 }

@@ -59,6 +59,7 @@ class Checks {
   void on(const TrialCreated& fact);
   void on(const AttemptStarted& fact);
   void on(const Reported& fact);
+  void on(const ReportConflicted& fact);
   void on(const CheckpointSaved& fact);
   void on(const Decided& fact);
   void on(const AttemptEnded& fact);

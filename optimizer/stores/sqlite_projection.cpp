@@ -182,6 +182,10 @@ Status Projection::on(const Event& event, const Reported& fact) {
   return reported_.with(fact.trial.n, fact.step, fact.loss, metrics).run();
 }
 
+Status Projection::on(const Event&, const ReportConflicted&) {
+  return Ok{};
+}
+
 Status Projection::on(const Event&, const CheckpointSaved& fact) {
   return checkpoint_.with(fact.trial.n, fact.artifact.uri, fact.artifact.step).run();
 }

@@ -34,6 +34,7 @@ class Projection {
   Status on(const Event& event, const TrialCreated& fact);
   Status on(const Event& event, const AttemptStarted& fact);
   Status on(const Event& event, const Reported& fact);
+  Status on(const Event& event, const ReportConflicted& fact);
   Status on(const Event& event, const CheckpointSaved& fact);
   Status on(const Event& event, const Decided& fact);
   Status on(const Event& event, const AttemptEnded& fact);

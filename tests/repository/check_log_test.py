@@ -14,6 +14,7 @@ GOOD = [
     ("attempt_started", {"trial": 0, "attempt": 1, "from": 0, "until": 2}),
     ("reported", {"trial": 0, "attempt": 1, "seq": 1, "step": 1, "loss": 3.0}),
     ("checkpoint_saved", {"trial": 0, "attempt": 1, "artifact": {"step": 1}}),
+    ("report_conflicted", {"report": {"trial": 0, "attempt": 1, "seq": 1, "step": 1, "loss": 4.0}}),
     ("attempt_ended", {"trial": 0, "attempt": 1, "end": "lost"}),
     ("optimizer_started", {"epoch": 2}),
     ("attempt_started", {"trial": 0, "attempt": 2, "from": 1, "until": 2}),
@@ -44,22 +45,23 @@ def repeated(index):
 
 
 BAD = {
-    "an epoch that does not grow": changed(7, epoch=1),
-    "a report missing": without(9),
+    "an epoch that does not grow": changed(8, epoch=1),
+    "a report missing": without(10),
     "a report twice": repeated(4),
-    "a gap in seq": changed(9, seq=2),
-    "a report of an old attempt": changed(9, attempt=1),
-    "a step that was trained already": changed(9, step=1),
-    "two live attempts": without(6),
-    "an attempt's number skipped": changed(8, attempt=3),
+    "a gap in seq": changed(10, seq=2),
+    "a report of an old attempt": changed(10, attempt=1),
+    "a step that was trained already": changed(10, step=1),
+    "two live attempts": without(7),
+    "an attempt's number skipped": changed(9, attempt=3),
     "a resume from nowhere": without(5),
-    "a trial closed twice": repeated(11),
-    "a trial closed while it runs": without(10),
-    "another loss than reported": changed(11, loss=3.0),
-    "no end": without(12),
-    "a trial missing": without(11),
+    "a trial closed twice": repeated(12),
+    "a trial closed while it runs": without(11),
+    "another loss than reported": changed(12, loss=3.0),
+    "no end": without(13),
+    "a trial missing": without(12),
     "a trial created twice": repeated(2),
     "a log without a beginning": without(0),
+    "a conflict with no report": changed(6, report={"trial": 0, "attempt": 1, "seq": 2, "step": 1}),
 }
 
 assert violations(GOOD) == [], violations(GOOD)

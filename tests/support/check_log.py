@@ -98,6 +98,11 @@ class Checker:
             self.bad(f"step {body['step']} of {key} is outside of {start['from']} to {start['until']}")
         self.reports[key].append(body)
 
+    def on_report_conflicted(self, body):
+        report = body["report"]
+        if self.current(report) and not 1 <= report["seq"] <= len(self.reports[report["trial"], report["attempt"]]):
+            self.bad(f"report {report['seq']} of trial {report['trial']} conflicts with none")
+
     def on_checkpoint_saved(self, body):
         if self.current(body):
             self.checkpoints[body["trial"]].add(body["artifact"]["step"])

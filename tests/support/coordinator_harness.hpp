@@ -80,8 +80,18 @@ class Harness {
     say(name, hello);
     say(name, Ready{slots});
   }
+  /// The same, of a trainer that gets its first assignment at once.
+  Assign begin(const std::string& name) {
+    join(name);
+    return only_sent<Assign>();
+  }
   void report(const PeerId& peer, const Assign& at, std::uint64_t seq, Step step, double loss) {
     say(peer, Report{at.trial, at.attempt, seq, step, {{"loss", loss}}, {}});
+  }
+  /// With a checkpoint at the step.
+  void report_saved(const PeerId& peer, const Assign& at, std::uint64_t seq, Step step) {
+    const ArtifactRef saved{"checkpoints/" + std::to_string(step), step, 1};
+    say(peer, Report{at.trial, at.attempt, seq, step, {{"loss", 0.5}}, saved});
   }
   void done(const PeerId& peer, const Assign& at, std::uint64_t final_seq,
             AttemptEnd end = AttemptEnd::reached, std::optional<FailureClass> failure = {}) {

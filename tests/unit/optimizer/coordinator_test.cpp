@@ -52,8 +52,7 @@ TEST(Coordinator, NeverRunsMoreThanTheSlotsOrTheParallelLimit) {
 
 TEST(Coordinator, AcknowledgesARepeatedReportWithoutCountingItTwice) {
   Harness shell(small_study());
-  shell.join("t");
-  const Assign assign = shell.only_sent<Assign>();
+  const Assign assign = shell.begin("t");
   shell.report("t", assign, 1, 1, 0.5);
   shell.sent.clear();
 
@@ -63,26 +62,54 @@ TEST(Coordinator, AcknowledgesARepeatedReportWithoutCountingItTwice) {
   EXPECT_EQ(shell.facts<Reported>().size(), 1u);
 }
 
-TEST(Coordinator, RefusesAnotherContentUnderTheSameNumberAlsoAfterARestart) {
+TEST(Coordinator, KeepsBothContentsOfAReportAndGivesUpTheAttempt) {
   Harness shell(small_study());
-  shell.join("t");
-  const Assign assign = shell.only_sent<Assign>();
+  const Assign assign = shell.begin("t");
   shell.report("t", assign, 1, 1, 0.5);
 
   shell.report("t", assign, 1, 1, 0.6);
-  EXPECT_EQ(shell.only_sent<Refusal>().code, "conflict");
 
+  EXPECT_EQ(shell.all_sent<Refusal>().at(0).code, "conflict");
+  EXPECT_EQ(shell.facts<Reported>().at(0).loss, 0.5);
+  EXPECT_EQ(shell.facts<ReportConflicted>().at(0).report.loss, 0.6);
+  EXPECT_EQ(shell.trial(0).loss, 0.5) << "the first one counts";
+  EXPECT_EQ(shell.trial(0).last_end, AttemptEnd::lost);
+  EXPECT_EQ(shell.trial(0).failures.at(FailureClass::infra), 1);
+  EXPECT_EQ(state_hash(shell.folded()), state_hash(shell.state()));
+}
+
+TEST(Coordinator, TriesATrialAgainWhoseReportsConflict) {
+  Harness shell(small_study());
+  const Assign first = shell.begin("t");
+  shell.report("t", first, 1, 1, 0.5);
+  shell.report("t", first, 1, 1, 0.6);
+  shell.sent.clear();
+
+  shell.say("t", Ready{1});
+
+  const Assign second = shell.only_sent<Assign>();
+  EXPECT_EQ(second.trial, first.trial);
+  EXPECT_EQ(second.attempt.n, 2u);
+  shell.report("t", first, 2, 2, 0.4);
+  EXPECT_EQ(shell.only_sent<Refusal>().code, "stale_attempt");
+}
+
+TEST(Coordinator, SeesAConflictWithWhatWasReportedBeforeARestart) {
+  Harness shell(small_study());
+  const Assign assign = shell.begin("t");
+  shell.report("t", assign, 1, 1, 0.5);
   shell.restart();
   shell.join("t", 1, {Held{assign.trial, assign.attempt, 1, 1}});
+
   shell.report("t", assign, 1, 1, 0.6);
-  EXPECT_EQ(shell.only_sent<Refusal>().code, "conflict");
-  EXPECT_EQ(shell.facts<Reported>().size(), 1u);
+
+  EXPECT_EQ(shell.all_sent<Refusal>().at(0).code, "conflict");
+  EXPECT_EQ(shell.facts<ReportConflicted>().size(), 1u);
 }
 
 TEST(Coordinator, AcknowledgesNothingBeyondAGap) {
   Harness shell(small_study());
-  shell.join("t");
-  const Assign assign = shell.only_sent<Assign>();
+  const Assign assign = shell.begin("t");
 
   shell.report("t", assign, 2, 1, 0.5);
 
@@ -92,8 +119,7 @@ TEST(Coordinator, AcknowledgesNothingBeyondAGap) {
 
 TEST(Coordinator, RefusesDoneWhileAReportIsMissing) {
   Harness shell(small_study());
-  shell.join("t");
-  const Assign assign = shell.only_sent<Assign>();
+  const Assign assign = shell.begin("t");
   shell.report("t", assign, 1, 1, 0.5);
   shell.sent.clear();
 
@@ -109,8 +135,7 @@ TEST(Coordinator, RefusesDoneWhileAReportIsMissing) {
 
 TEST(Coordinator, AcknowledgesARepeatedDone) {
   Harness shell(small_study());
-  shell.join("t");
-  const Assign assign = shell.only_sent<Assign>();
+  const Assign assign = shell.begin("t");
   shell.report("t", assign, 1, 1, 0.5);
   shell.done("t", assign, 1);
   const std::size_t events = shell.log().size();
@@ -126,8 +151,7 @@ TEST(Coordinator, AcknowledgesARepeatedDone) {
 
 TEST(Coordinator, FencesWorkOfAnAttemptThatWasLost) {
   Harness shell(small_study());
-  shell.join("old");
-  const Assign first = shell.only_sent<Assign>();
+  const Assign first = shell.begin("old");
   shell.join("new");
   shell.tick(std::chrono::seconds(31));  // one second more than the lease
   EXPECT_EQ(shell.trial(0).last_end, AttemptEnd::lost);

@@ -161,6 +161,10 @@ std::vector<Illegal> illegal_facts() {
        [=](Folded& log) { return Reported{log.run(), one, 2, 1, {}, {}, false}; }},
       {"ReportAfterTheEnd",
        [=](Folded& log) { return Reported{log.reached(1, 1), one, 2, 2, {}, {}, false}; }},
+      {"ConflictWithNoReport",
+       [=](Folded& log) {
+         return ReportConflicted{Reported{log.run(), one, 1, 1, {}, {}, false}};
+       }},
       {"CheckpointOfNobody",
        [=](Folded&) {
          return CheckpointSaved{zero, one, ArtifactRef{"c", 1, 0}};
