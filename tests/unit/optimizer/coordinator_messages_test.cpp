@@ -1,0 +1,102 @@
+/// What trainers say besides reports and ends: hello, beats; and what is refused.
+
+#include "tests/support/coordinator_harness.hpp"
+
+namespace betatune {
+namespace {
+
+using testing::Harness;
+using testing::small_study;
+using testing::stepped_study;
+using namespace std::chrono_literals;
+
+TEST(CoordinatorBeat, RepeatsADecisionUntilTheTrainerObeys) {
+  Harness shell(small_study());
+  const Assign at = shell.begin("t");
+  shell.give(StopTrialRequest{at.trial});
+  shell.sent.clear();
+
+  shell.say("t", Beat{1, {Held{at.trial, at.attempt, 0, 0}}, {}});
+  EXPECT_EQ(shell.only_sent<Decision>().action, Action::stop);
+  shell.done("t", at, 0, AttemptEnd::stopped);
+
+  EXPECT_EQ(shell.trial(0).outcome, Outcome::stopped);
+  EXPECT_EQ(shell.facts<Decided>().size(), 1u);
+}
+
+TEST(CoordinatorBeat, SendsAnAssignmentAgainThatDidNotArrive) {
+  Harness shell(small_study());
+  const Assign at = shell.begin("t");
+
+  shell.say("t", Beat{});
+  EXPECT_FALSE(shell.has_sent<Assign>()) << "it may still be on its way";
+  shell.now += 6s;
+  shell.say("t", Beat{});
+
+  const Assign again = shell.only_sent<Assign>();
+  EXPECT_EQ(again.trial, at.trial);
+  EXPECT_EQ(again.attempt, at.attempt);
+}
+
+TEST(CoordinatorBeat, GivesUpWorkThatItsTrainerHasLost) {
+  Harness shell(stepped_study(9, "fifo"));
+  const Assign at = shell.begin("t");
+  shell.report("t", at, 1, 1, 0.5);
+  shell.now += 6s;
+
+  for (int beat = 0; beat < 3; ++beat) {
+    EXPECT_EQ(shell.trial(0).attempt.n, 1u);
+    EXPECT_EQ(shell.trial(0).state, TrialState::running);
+    shell.say("t", Beat{});
+  }
+
+  EXPECT_EQ(shell.trial(0).last_end, AttemptEnd::lost);
+}
+
+TEST(CoordinatorBeat, DropsWhatIsNotOurs) {
+  Harness shell(small_study());
+  shell.join("t");
+  shell.sent.clear();
+
+  shell.say("t", Beat{1, {Held{TrialId{99}, AttemptId{1}, 0, 0}}, {}});
+
+  EXPECT_EQ(shell.only_sent<Beat>().drop.size(), 1u);
+}
+
+TEST(CoordinatorHello, IsRefusedWithAWrongTokenVersionOrName) {
+  CoordinatorOptions options;
+  options.token = "secret";
+  Harness shell(small_study(), {}, options);
+  const auto answer = [&](Hello hello) {
+    shell.sent.clear();
+    shell.say("t", std::move(hello));
+    const Refusal refusal = shell.only_sent<Refusal>();
+    EXPECT_TRUE(refusal.fatal);
+    return refusal.code;
+  };
+
+  EXPECT_EQ(answer(Hello{1, 1, "t", "s", "secreT", 1, "", {}}), "bad_token");
+  EXPECT_EQ(answer(Hello{1, 1, "t", "s", "", 1, "", {}}), "bad_token");
+  EXPECT_EQ(answer(Hello{2, 3, "t", "s", "secret", 1, "", {}}), "bad_version");
+  EXPECT_EQ(answer(Hello{1, 1, "t", "s", "secret", 0, "", {}}), "too_many_slots");
+  EXPECT_EQ(answer(Hello{1, 1, "", "s", "secret", 1, "", {}}), "malformed");
+  EXPECT_TRUE(shell.coordinator().roster().all().empty());
+  shell.say("t", Hello{1, 1, "t", "s", "secret", 1, "", {}});
+  EXPECT_TRUE(shell.has_sent<Welcome>());
+}
+
+TEST(CoordinatorReport, IsRefusedIfItsCheckpointIsOutsideOfTheStudysFolder) {
+  Harness shell(stepped_study(9, "fifo"));
+  const Assign at = shell.begin("t");
+
+  for (const char* uri : {"/etc/passwd", "..", "../x", "a/../../x", "a/..", ""}) {
+    shell.say("t", Report{at.trial, at.attempt, 1, 1, {{"loss", 1}}, ArtifactRef{uri, 1, 0}});
+    EXPECT_EQ(shell.only_sent<Refusal>().code, "malformed") << uri;
+  }
+  EXPECT_TRUE(shell.facts<Reported>().empty());
+  shell.say("t", Report{at.trial, at.attempt, 1, 1, {{"loss", 1}}, ArtifactRef{"a..b/c", 1, 0}});
+  EXPECT_EQ(shell.facts<CheckpointSaved>().size(), 1u);
+}
+
+}  // namespace
+}  // namespace betatune
