@@ -1,9 +1,8 @@
 #include <array>
-#include <charconv>
-#include <cmath>
 #include <utility>
 
 #include "searchspaces/expression_node.hpp"
+#include "searchspaces/expression_tokens.hpp"
 #include "searchspaces/limits.hpp"
 
 namespace betatune {
@@ -21,29 +20,11 @@ constexpr std::array kProducts = {std::pair{"*", Operator::multiply},
                                   std::pair{"/", Operator::divide},
                                   std::pair{"%", Operator::modulo}};
 
-bool is_letter(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-}
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-bool is_space(char c) {
-  return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
-struct Token {
-  enum class Kind { end, number, word, name, text, symbol };
-  Kind kind = Kind::end;
-  std::size_t at = 0;      ///< offset of its first byte
-  std::string_view shown;  ///< as written
-  Value value = false;     ///< number, or the unquoted text of word, name and text
-};
-
 /// Recursive descent, one token of look-ahead. Loosest first: or, and, not, comparison, sum,
 /// product, sign, power, atom.
 class Parser {
  public:
-  explicit Parser(std::string_view text) : text_(text) {}
+  explicit Parser(std::string_view text) : tokens_(text) {}
 
   Result<ExpressionNode> parse() {
     BETATUNE_CHECK(advance());
@@ -55,9 +36,6 @@ class Parser {
  private:
   using Parsed = Result<ExpressionNode>;
 
-  static Error at_column(std::size_t at, const std::string& what) {
-    return Error{ErrorKind::invalid_argument, "column " + std::to_string(at + 1) + ": " + what};
-  }
   Error unexpected(const std::string& expected) const {
     const std::string found =
         token_.kind == Token::Kind::end ? "the end" : "`" + std::string(token_.shown) + "`";
@@ -78,86 +56,8 @@ class Parser {
   // ---- tokens ----
 
   Status advance() {
-    while (at_ < text_.size() && is_space(text_[at_])) ++at_;
-    token_ = Token{Token::Kind::end, at_, {}, false};
-    if (at_ == text_.size()) return Ok{};
-    const char c = text_[at_];
-    if (is_digit(c) || (c == '.' && at_ + 1 < text_.size() && is_digit(text_[at_ + 1]))) {
-      return number();
-    }
-    if (is_letter(c)) return word();
-    if (c == '"' || c == '\'' || c == '`') return quoted(c);
-    return symbol();
-  }
-
-  Status number() {
-    const char* first = text_.data() + at_;
-    const char* last = text_.data() + text_.size();
-    std::int64_t integer = 0;
-    auto end = std::from_chars(first, last, integer);
-    double real = 0;
-    const auto real_end = std::from_chars(first, last, real);
-    token_.kind = Token::Kind::number;
-    if (end.ec == std::errc{} && end.ptr == real_end.ptr) {
-      token_.value = integer;
-    } else {
-      end = real_end;
-      if (end.ec != std::errc{}) return at_column(at_, "this number is out of range");
-      token_.value = real;
-    }
-    if (end.ptr != last && is_letter(*end.ptr)) {
-      return at_column(at_, "expected a number; names begin with a letter");
-    }
-    take(static_cast<std::size_t>(end.ptr - first));
+    BETATUNE_TRY(token_, tokens_.next());
     return Ok{};
-  }
-
-  Status word() {
-    std::size_t size = 1;
-    while (at_ + size < text_.size() && (is_letter(text_[at_ + size]) ||
-                                         is_digit(text_[at_ + size]) || text_[at_ + size] == '.')) {
-      ++size;
-    }
-    token_.kind = Token::Kind::word;
-    take(size);
-    token_.value = std::string(token_.shown);
-    return Ok{};
-  }
-
-  /// "text" and 'text', where a backslash takes the next character as it is; `name` without
-  /// escapes.
-  Status quoted(char quote) {
-    std::string inner;
-    for (std::size_t i = at_ + 1; i < text_.size(); ++i) {
-      if (text_[i] == quote) {
-        token_.kind = quote == '`' ? Token::Kind::name : Token::Kind::text;
-        if (inner.empty() && quote == '`') return at_column(at_, "expected a name between ` and `");
-        take(i + 1 - at_);
-        token_.value = std::move(inner);
-        return Ok{};
-      }
-      if (text_[i] == '\\' && quote != '`' && i + 1 < text_.size()) ++i;
-      inner += text_[i];
-    }
-    return at_column(at_, std::string("expected a closing ") + quote + " before the end");
-  }
-
-  Status symbol() {
-    token_.kind = Token::Kind::symbol;
-    const std::string_view two = text_.substr(at_, 2);
-    const bool pair = two == "==" || two == "!=" || two == "<=" || two == ">=";
-    if (!pair && std::string_view("+-*/%^<>()[],=&|!").find(text_[at_]) == std::string_view::npos) {
-      return at_column(at_,
-                       "expected a number, a name or an operator, found a character that no "
-                       "expression has; put text in quotes");
-    }
-    take(pair ? 2 : 1);
-    return Ok{};
-  }
-
-  void take(std::size_t size) {
-    token_.shown = text_.substr(at_, size);
-    at_ += size;
   }
 
   bool is_word(std::string_view word) const {
@@ -355,8 +255,7 @@ class Parser {
     return made;
   }
 
-  std::string_view text_;
-  std::size_t at_ = 0;
+  Tokenizer tokens_;
   int depth_ = 0;
   Token token_;
 };
