@@ -44,6 +44,95 @@ void check_keys(const ConfigNode&, const std::string& path, const std::vector<st
 void check_planned(const ConfigNode&, const std::string& path, Diagnostics&);
 }  // namespace read_detail
 
+template <class T>
+bool read_config(const ConfigNode& node, const std::string& path, Diagnostics& diagnostics,
+                 T& value);
+
+namespace read_detail {
+
+template <Described T>
+bool read_fields(const ConfigNode& node, const std::string& path, Diagnostics& diagnostics,
+                 T& value) {
+  if (node.kind() != ConfigNode::Kind::mapping) {
+    wrong_kind(node, path, "a mapping", diagnostics);
+    return false;
+  }
+  bool fine = true;
+  std::vector<std::string> known;
+  const auto take = [&](const auto& field) {
+    using M = typename std::decay_t<decltype(field)>::member_type;
+    known.emplace_back(field.name);
+    const ConfigNode* child = node.find(field.name);
+    if (child == nullptr) {
+      if (field.required && !schema_detail::IsOptional<M>::value) {
+        missing(node, path, field.name, diagnostics);
+        fine = false;
+      }
+      return;
+    }
+    const std::string child_path = path.empty() ? field.name : path + "." + field.name;
+    fine = read_config(*child, child_path, diagnostics, value.*field.at) && fine;
+  };
+  std::apply([&](const auto&... field) { (take(field), ...); }, T::fields());
+  const std::size_t before = diagnostics.problems().size();
+  check_keys(node, path, known, diagnostics);
+  return fine && diagnostics.problems().size() == before;
+}
+
+template <NamedEnum T>
+bool read_name(const ConfigNode& node, const std::string& path, Diagnostics& diagnostics,
+               T& value) {
+  if (node.kind() == ConfigNode::Kind::string) {
+    if (const auto found = from_name<T>(node.text())) {
+      value = *found;
+      return true;
+    }
+  }
+  std::vector<std::string> names;
+  for (const auto& each : enum_names(T{})) names.emplace_back(each.name);
+  bad_enum(node, path, names, diagnostics);
+  return false;
+}
+
+template <class T>
+bool read_items(const ConfigNode& node, const std::string& path, Diagnostics& diagnostics,
+                std::vector<T>& value) {
+  if (node.kind() != ConfigNode::Kind::sequence) {
+    wrong_kind(node, path, "a sequence", diagnostics);
+    return false;
+  }
+  bool fine = true;
+  for (const ConfigNode& item : node.items()) {
+    T each{};
+    const std::string place = path + "[" + std::to_string(value.size()) + "]";
+    fine = read_config(item, place, diagnostics, each) && fine;
+    value.push_back(std::move(each));
+  }
+  return fine;
+}
+
+/// An entry that cannot be read is left out.
+template <class T>
+bool read_entries(const ConfigNode& node, const std::string& path, Diagnostics& diagnostics,
+                  std::map<std::string, T>& value) {
+  if (node.kind() != ConfigNode::Kind::mapping) {
+    wrong_kind(node, path, "a mapping", diagnostics);
+    return false;
+  }
+  bool fine = true;
+  for (const auto& entry : node.entries()) {
+    T each{};
+    if (read_config(entry.value, path + "." + entry.key, diagnostics, each)) {
+      value[entry.key] = std::move(each);
+    } else {
+      fine = false;
+    }
+  }
+  return fine;
+}
+
+}  // namespace read_detail
+
 /// Reads `node` into `value` and returns whether nothing was wrong. `path` names the place in words
 /// ("trials.retry"). Values that could not be read keep their default.
 template <class T>
@@ -51,30 +140,7 @@ bool read_config(const ConfigNode& node, const std::string& path, Diagnostics& d
                  T& value) {
   using namespace schema_detail;
   if constexpr (Described<T>) {
-    if (node.kind() != ConfigNode::Kind::mapping) {
-      read_detail::wrong_kind(node, path, "a mapping", diagnostics);
-      return false;
-    }
-    bool fine = true;
-    std::vector<std::string> known;
-    const auto take = [&](const auto& field) {
-      using M = typename std::decay_t<decltype(field)>::member_type;
-      known.emplace_back(field.name);
-      const ConfigNode* child = node.find(field.name);
-      if (child == nullptr) {
-        if (field.required && !IsOptional<M>::value) {
-          read_detail::missing(node, path, field.name, diagnostics);
-          fine = false;
-        }
-        return;
-      }
-      const std::string child_path = path.empty() ? field.name : path + "." + field.name;
-      fine = read_config(*child, child_path, diagnostics, value.*field.at) && fine;
-    };
-    std::apply([&](const auto&... field) { (take(field), ...); }, T::fields());
-    const std::size_t before = diagnostics.problems().size();
-    read_detail::check_keys(node, path, known, diagnostics);
-    return fine && diagnostics.problems().size() == before;
+    return read_detail::read_fields(node, path, diagnostics, value);
   } else if constexpr (IsOptional<T>::value) {
     typename T::value_type inner{};
     if (!read_config(node, path, diagnostics, inner)) return false;
@@ -87,45 +153,11 @@ bool read_config(const ConfigNode& node, const std::string& path, Diagnostics& d
     value = node.to_json();
     return true;
   } else if constexpr (NamedEnum<T>) {
-    std::vector<std::string> names;
-    for (const auto& each : enum_names(T{})) names.emplace_back(each.name);
-    if (node.kind() == ConfigNode::Kind::string) {
-      if (const auto found = from_name<T>(node.text())) {
-        value = *found;
-        return true;
-      }
-    }
-    read_detail::bad_enum(node, path, names, diagnostics);
-    return false;
+    return read_detail::read_name(node, path, diagnostics, value);
   } else if constexpr (IsVector<T>::value) {
-    if (node.kind() != ConfigNode::Kind::sequence) {
-      read_detail::wrong_kind(node, path, "a sequence", diagnostics);
-      return false;
-    }
-    bool fine = true;
-    for (const ConfigNode& item : node.items()) {
-      typename T::value_type each{};
-      fine =
-          read_config(item, path + "[" + std::to_string(value.size()) + "]", diagnostics, each) &&
-          fine;
-      value.push_back(std::move(each));
-    }
-    return fine;
+    return read_detail::read_items(node, path, diagnostics, value);
   } else if constexpr (IsMap<T>::value) {
-    if (node.kind() != ConfigNode::Kind::mapping) {
-      read_detail::wrong_kind(node, path, "a mapping", diagnostics);
-      return false;
-    }
-    bool fine = true;
-    for (const auto& entry : node.entries()) {
-      typename T::mapped_type each{};
-      if (read_config(entry.value, path + "." + entry.key, diagnostics, each)) {
-        value[entry.key] = std::move(each);
-      } else {
-        fine = false;
-      }
-    }
-    return fine;
+    return read_detail::read_entries(node, path, diagnostics, value);
   } else {
     return read_detail::scalar(node, path, diagnostics, value);
   }

@@ -38,11 +38,17 @@ namespace betatune {
 template <class T, class M>
 struct Field {
   using member_type = M;
-  const char* name;
-  M T::*at;
+  const char* name = "";
+  M T::*at = nullptr;
   const char* doc = "";
   bool required = true;
 };
+// Clang deduces them for an aggregate from version 17 on.
+template <class T, class M>
+Field(const char*, M T::*) -> Field<T, M>;
+template <class T, class M>
+Field(const char*, M T::*, const char*) -> Field<T, M>;
+
 template <class T, class M>
 constexpr Field<T, M> defaulted(const char* name, M T::*at, const char* doc = "") {
   return {name, at, doc, false};
@@ -197,39 +203,78 @@ Result<T> decode_number(const Json& json, const std::string& path) {
 
 }  // namespace schema_detail
 
+namespace schema_detail {
+
+template <Described T>
+Result<T> decode_fields(const Json& json, const std::string& path) {
+  if (!json.is_object()) return at(path, "expected an object");
+  T value{};
+  Status status = Ok{};
+  const auto take = [&](const auto& field) {
+    if (status) status = decode_field(json, path, field, value);
+  };
+  std::apply([&](const auto&... field) { (take(field), ...); }, T::fields());
+  if (!status) return status.error();
+  return value;
+}
+
+template <NamedEnum T>
+Result<T> decode_name(const Json& json, const std::string& path) {
+  if (json.is_string()) {
+    if (const auto found = from_name<T>(json.get_ref<const std::string&>())) return *found;
+  }
+  std::string expected;
+  for (const auto& each : enum_names(T{})) expected += std::string(" ") + each.name;
+  return at(path, "expected one of:" + expected);
+}
+
+template <class T>
+Result<T> decode_items(const Json& json, const std::string& path) {
+  if (!json.is_array()) return at(path, "expected an array");
+  T value;
+  for (std::size_t i = 0; i < json.size(); ++i) {
+    BETATUNE_TRY(auto each, decode_json<typename T::value_type>(
+                                json[i], path + "[" + std::to_string(i) + "]"));
+    value.push_back(std::move(each));
+  }
+  return value;
+}
+
+template <class T>
+Result<T> decode_entries(const Json& json, const std::string& path) {
+  if (!json.is_object()) return at(path, "expected an object");
+  T value;
+  for (const auto& [name, each] : json.items()) {
+    BETATUNE_TRY(value[name], decode_json<typename T::mapped_type>(each, path + "." + name));
+  }
+  return value;
+}
+
+/// A value that says itself what is wrong with it, without its place.
+template <class T>
+Result<T> placed(Result<T> value, const std::string& path) {
+  if (!value) return at(path, value.error().message);
+  return value;
+}
+
+}  // namespace schema_detail
+
 template <class T>
 Result<T> decode_json(const Json& json, const std::string& path) {
   using namespace schema_detail;
   if constexpr (Described<T>) {
-    if (!json.is_object()) return at(path, "expected an object");
-    T value{};
-    Status status = Ok{};
-    const auto take = [&](const auto& field) {
-      if (status) status = decode_field(json, path, field, value);
-    };
-    std::apply([&](const auto&... field) { (take(field), ...); }, T::fields());
-    if (!status) return status.error();
-    return value;
+    return decode_fields<T>(json, path);
   } else if constexpr (std::is_same_v<T, Json>) {
     return json;
   } else if constexpr (NamedEnum<T>) {
-    if (json.is_string()) {
-      if (const auto found = from_name<T>(json.get_ref<const std::string&>())) return *found;
-    }
-    std::string expected;
-    for (const auto& each : enum_names(T{})) expected += std::string(" ") + each.name;
-    return at(path, "expected one of:" + expected);
+    return decode_name<T>(json, path);
   } else if constexpr (IsId<T>::value) {
     BETATUNE_TRY(const std::uint64_t n, decode_number<std::uint64_t>(json, path));
     return T{n};
   } else if constexpr (std::is_same_v<T, Value>) {
-    auto value = value_from_json(json);
-    if (!value) return at(path, value.error().message);
-    return value;
+    return placed(value_from_json(json), path);
   } else if constexpr (std::is_same_v<T, Configuration>) {
-    auto value = configuration_from_json(json);
-    if (!value) return at(path, value.error().message);
-    return value;
+    return placed(configuration_from_json(json), path);
   } else if constexpr (std::is_same_v<T, bool>) {
     if (!json.is_boolean()) return at(path, "expected true or false");
     return json.get<bool>();
@@ -239,22 +284,10 @@ Result<T> decode_json(const Json& json, const std::string& path) {
     if (!json.is_string()) return at(path, "expected a string");
     return json.get<std::string>();
   } else if constexpr (IsVector<T>::value) {
-    if (!json.is_array()) return at(path, "expected an array");
-    T value;
-    for (std::size_t i = 0; i < json.size(); ++i) {
-      BETATUNE_TRY(auto each, decode_json<typename T::value_type>(
-                                  json[i], path + "[" + std::to_string(i) + "]"));
-      value.push_back(std::move(each));
-    }
-    return value;
+    return decode_items<T>(json, path);
   } else {
     static_assert(IsMap<T>::value, "decode_json: a type without a rule");
-    if (!json.is_object()) return at(path, "expected an object");
-    T value;
-    for (const auto& [name, each] : json.items()) {
-      BETATUNE_TRY(value[name], decode_json<typename T::mapped_type>(each, path + "." + name));
-    }
-    return value;
+    return decode_entries<T>(json, path);
   }
 }
 
