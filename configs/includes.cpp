@@ -27,7 +27,7 @@ fs::path data_directory() {
 }
 
 std::optional<fs::path> find_include(const fs::path& name, const fs::path& directory) {
-  if (const auto found = find_beside(name, directory)) return found;
+  if (auto found = find_beside(name, directory)) return found;
   if (name.is_absolute()) return std::nullopt;
   const fs::path installed = data_directory();
   for (const fs::path& candidate : {installed / name, installed / "searchspaces" / name}) {

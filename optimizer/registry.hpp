@@ -44,7 +44,7 @@ class Registry {
   struct Entry {
     std::string summary;
     Make make;
-    Json (*options_schema)();  ///< an object schema that allows no other keys
+    Json (*options_schema)() = nullptr;  ///< an object schema that allows no other keys
   };
 
   template <Described Options>

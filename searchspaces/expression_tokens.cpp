@@ -35,7 +35,7 @@ Result<Token> Tokenizer::next() {
 }
 
 Token Tokenizer::take(Token::Kind kind, std::size_t size) {
-  const Token token{kind, at_, text_.substr(at_, size), false};
+  Token token{kind, at_, text_.substr(at_, size), false};
   at_ += size;
   return token;
 }

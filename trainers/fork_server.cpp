@@ -180,7 +180,7 @@ void ForkServer::end_overdue() {
 }
 
 void ForkServer::reap() {
-  signalfd_siginfo info;
+  signalfd_siginfo info{};
   while (::read(signals_.get(), &info, sizeof info) == sizeof info) {
   }
   for (;;) {
@@ -216,7 +216,7 @@ void ForkServer::exited(std::map<std::uint64_t, Worker>::iterator at, int status
 }
 
 void ForkServer::read_log(Worker& worker, int reads_max) {
-  std::array<char, 16'384> bytes;
+  std::array<char, 16'384> bytes{};
   for (int i = 0; i < reads_max && worker.output; ++i) {
     const ssize_t got = ::read(worker.output.get(), bytes.data(), bytes.size());
     if (got < 0) return;

@@ -30,7 +30,7 @@ Result<WorkerMessage> decode_report(const Json& json) {
 
 }  // namespace
 
-WorkerEnd failed_end(Step step, FailureClass failure, std::string message) {
+WorkerEnd failed_end(Step step, FailureClass failure, const std::string& message) {
   return {AttemptEnd::failed, step, failure, clean_text(message, limits::kErrorTextBytes)};
 }
 

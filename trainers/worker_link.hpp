@@ -39,7 +39,7 @@ struct WorkerEnd {
                       defaulted("message", &WorkerEnd::message, "for people")};
   }
 };
-WorkerEnd failed_end(Step step, FailureClass failure, std::string message);
+WorkerEnd failed_end(Step step, FailureClass failure, const std::string& message);
 
 struct WorkerReport {
   Step step = 0;

@@ -10,10 +10,10 @@ namespace betatune {
 namespace {
 
 constexpr int kHighWaterMessages = 16'384;
-constexpr int kHandshake_ms = 5'000;
+constexpr int kHandshakeMs = 5'000;
 constexpr int kBacklog = 1'024;
-constexpr int kReconnectFirst_ms = 50;
-constexpr int kReconnectMost_ms = 2'000;
+constexpr int kReconnectFirstMs = 50;
+constexpr int kReconnectMostMs = 2'000;
 
 void set_option(void* socket, int option, int value) {
   const int failed = zmq_setsockopt(socket, option, &value, sizeof value);
@@ -60,7 +60,7 @@ class Part {
   }
 
  private:
-  zmq_msg_t message_;
+  zmq_msg_t message_{};
 };
 
 bool send_part(void* socket, const std::string& bytes, bool more) {
@@ -143,7 +143,7 @@ ZmqSocket::ZmqSocket(void* context, void* handle, asio::io_context& loop, Role r
   set_linger(std::chrono::milliseconds(0));
   set_option(handle_, ZMQ_SNDHWM, kHighWaterMessages);
   set_option(handle_, ZMQ_RCVHWM, kHighWaterMessages);
-  set_option(handle_, ZMQ_HANDSHAKE_IVL, kHandshake_ms);
+  set_option(handle_, ZMQ_HANDSHAKE_IVL, kHandshakeMs);
   const std::int64_t most = limits::kMessageBytes;
   const int failed = zmq_setsockopt(handle_, ZMQ_MAXMSGSIZE, &most, sizeof most);
   BETATUNE_ASSERT(failed == 0);
@@ -153,8 +153,8 @@ ZmqSocket::ZmqSocket(void* context, void* handle, asio::io_context& loop, Role r
     set_option(handle_, ZMQ_ROUTER_HANDOVER, 0);
     set_option(handle_, ZMQ_BACKLOG, kBacklog);
   } else {
-    set_option(handle_, ZMQ_RECONNECT_IVL, kReconnectFirst_ms);
-    set_option(handle_, ZMQ_RECONNECT_IVL_MAX, kReconnectMost_ms);
+    set_option(handle_, ZMQ_RECONNECT_IVL, kReconnectFirstMs);
+    set_option(handle_, ZMQ_RECONNECT_IVL_MAX, kReconnectMostMs);
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <limits>
 #include <map>
+#include <ranges>
 
 namespace betatune {
 namespace {
@@ -24,11 +25,11 @@ Step choose_step(const History& history) {
   const int enough = history.space().dims() + 2;
   Step most = history.spec->fidelity->max;
   int count = 0;
-  for (auto it = losses.rbegin(); it != losses.rend(); ++it) {
-    if (it->second >= enough) return it->first;
-    if (it->second > count) {
-      most = it->first;
-      count = it->second;
+  for (const auto& [step, number] : std::views::reverse(losses)) {
+    if (number >= enough) return step;
+    if (number > count) {
+      most = step;
+      count = number;
     }
   }
   return most;

@@ -15,7 +15,7 @@ constexpr double kCurvature = 1e-10;  ///< pairs with less say nothing about the
 
 }  // namespace
 
-BoxLbfgs::BoxLbfgs(Eigen::VectorXd start, Eigen::VectorXd lower, Eigen::VectorXd upper,
+BoxLbfgs::BoxLbfgs(const Eigen::VectorXd& start, Eigen::VectorXd lower, Eigen::VectorXd upper,
                    BoxLbfgsOptions options)
     : options_(options),
       lower_(std::move(lower)),

@@ -20,7 +20,7 @@ struct BoxLbfgsOptions {
 class BoxLbfgs {
  public:
   /// lower <= upper, finite; the start is clamped into the box.
-  BoxLbfgs(Eigen::VectorXd start, Eigen::VectorXd lower, Eigen::VectorXd upper,
+  BoxLbfgs(const Eigen::VectorXd& start, Eigen::VectorXd lower, Eigen::VectorXd upper,
            BoxLbfgsOptions options = {});
 
   bool done() const { return done_; }

@@ -23,9 +23,10 @@ struct HyperbandOptions {
 
 BracketPlan hyperband_bracket(std::size_t number, std::size_t rungs, double eta) {
   const std::size_t s = rungs - 1 - number % rungs;
-  const auto share = static_cast<double>(rungs / (s + 1));
+  const std::size_t share = rungs / (s + 1);
   // 1e-9: a power of a decimal eta may fall just short of a whole number.
-  const double trials = std::floor(share * std::pow(eta, static_cast<double>(s)) + 1e-9);
+  const double trials =
+      std::floor(static_cast<double>(share) * std::pow(eta, static_cast<double>(s)) + 1e-9);
   return {static_cast<std::size_t>(trials), rungs - 1 - s};
 }
 

@@ -133,9 +133,9 @@ void SimTrainer::train(TrialId trial, std::uint64_t generation) {
   if (found == jobs_.end() || found->second.generation != generation || found->second.done) return;
   Job& job = found->second;
   if (world_.chance(world_.rates.fail / 3)) {
-    constexpr FailureClass classes[] = {FailureClass::user, FailureClass::oom,
-                                        FailureClass::timeout, FailureClass::infra};
-    return finish(job, AttemptEnd::failed, classes[world_.random.below(4)]);
+    constexpr FailureClass kClasses[] = {FailureClass::user, FailureClass::oom,
+                                         FailureClass::timeout, FailureClass::infra};
+    return finish(job, AttemptEnd::failed, kClasses[world_.random.below(4)]);
   }
   ++job.step;
   const bool last = job.step >= job.assign.until;

@@ -44,7 +44,7 @@ Monotonic World::delay(double least_s, double most_s) {
   return Monotonic(static_cast<std::int64_t>(seconds * 1e6));
 }
 
-void Network::carry(const TrainerId& link, std::function<void()> deliver) {
+void Network::carry(const TrainerId& link, const std::function<void()>& deliver) {
   const int copies = world_.chance(world_.rates.duplicate) ? 2 : 1;
   for (int copy = 0; copy < copies; ++copy) {
     const bool is_cut = world_.clock.now() < cut_until_[link];

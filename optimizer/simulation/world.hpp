@@ -70,7 +70,7 @@ class Network {
  public:
   explicit Network(World& world) : world_(world) {}
   /// `link` names the trainer whose connection it is.
-  void carry(const TrainerId& link, std::function<void()> deliver);
+  void carry(const TrainerId& link, const std::function<void()>& deliver);
   void cut(const TrainerId& link, Monotonic for_so_long);
 
  private:

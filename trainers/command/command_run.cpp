@@ -153,7 +153,7 @@ void CommandRun::wait_for_something(int signals) {
 }
 
 void CommandRun::read_signals(int signals) {
-  signalfd_siginfo info;
+  signalfd_siginfo info{};
   while (::read(signals, &info, sizeof info) == sizeof info) {
     if (info.ssi_signo == SIGTERM) terminated_ = true;
   }
@@ -167,7 +167,7 @@ void CommandRun::read_signals(int signals) {
 }
 
 bool CommandRun::read_output() {
-  std::array<char, kReadBytes> bytes;
+  std::array<char, kReadBytes> bytes{};
   for (int i = 0; i < kReadsPerTurn; ++i) {
     const ssize_t got = ::read(child_.output.get(), bytes.data(), bytes.size());
     if (got < 0) return false;
@@ -186,7 +186,7 @@ bool CommandRun::read_metrics_file() {
   std::ifstream file(scratch_ / "metrics.jsonl", std::ios::binary);
   if (!file) return false;
   file.seekg(static_cast<std::streamoff>(file_offset_));
-  std::array<char, kReadBytes> bytes;
+  std::array<char, kReadBytes> bytes{};
   for (int i = 0; i < kReadsPerTurn; ++i) {
     file.read(bytes.data(), bytes.size());
     const auto got = static_cast<std::size_t>(file.gcount());
