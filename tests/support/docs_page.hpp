@@ -3,8 +3,6 @@
 /// `<!-- end -->`.
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
 #include <gtest/gtest.h>
 #include <map>
 #include <regex>
@@ -13,15 +11,9 @@
 #include <string>
 
 #include "searchspaces/value.hpp"
+#include "tests/support/file_text.hpp"
 
 namespace betatune::support {
-
-inline std::string contents(const std::filesystem::path& path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
 
 inline std::string code(const Json& json) {
   return "`" + (json.is_string() ? json.get<std::string>() : json.dump()) + "`";

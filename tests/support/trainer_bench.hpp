@@ -3,17 +3,18 @@
 
 #include <fstream>
 #include <memory>
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include "support/fake_optimizer.hpp"
 #include "support/trainer_process.hpp"
+#include "tests/support/file_text.hpp"
+#include "tests/support/temporary_directory.hpp"
 
 namespace betatune::testing {
 
 struct TrainerBench {
-  TemporaryFolder folder;
+  support::TemporaryDirectory folder;
   std::string endpoint = "ipc://" + (folder.path() / "socket").string();
   std::unique_ptr<FakeOptimizer> optimizer = std::make_unique<FakeOptimizer>(endpoint);
   std::unique_ptr<TrainerProcess> trainer;
@@ -46,11 +47,7 @@ struct TrainerBench {
     return *optimizer->told(made.trial.n, made.attempt.n).done;
   }
   /// What a file of the bench's folder holds; "" if there is none.
-  std::string text(const std::string& name) const {
-    std::ostringstream text;
-    text << std::ifstream(folder.path() / name).rdbuf();
-    return text.str();
-  }
+  std::string text(const std::string& name) const { return support::file_text(folder / name); }
   /// Serves until a script has written this file.
   bool appears(const std::string& name) {
     return optimizer->serve_until([&] { return !text(name).empty(); });

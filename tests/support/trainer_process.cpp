@@ -12,17 +12,6 @@ namespace betatune::testing {
 
 namespace fs = std::filesystem;
 
-TemporaryFolder::TemporaryFolder() {
-  std::string name = (fs::temp_directory_path() / "betatune-test-XXXXXX").string();
-  BETATUNE_ASSERT(::mkdtemp(name.data()) != nullptr);
-  path_ = name;
-}
-
-TemporaryFolder::~TemporaryFolder() {
-  std::error_code ignored;
-  fs::remove_all(path_, ignored);
-}
-
 TrainerProcess::TrainerProcess(const std::string& program, const std::string& endpoint,
                                std::vector<std::string> arguments,
                                std::vector<std::string> environment) {

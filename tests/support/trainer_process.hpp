@@ -1,5 +1,5 @@
 #pragma once
-/// A real betatune-trainer for a test, with a folder of its own; both gone at the end.
+/// A real betatune-trainer for a test, gone at its end.
 
 #include <chrono>
 #include <filesystem>
@@ -10,16 +10,6 @@
 #include "transport/message.hpp"
 
 namespace betatune::testing {
-
-class TemporaryFolder {
- public:
-  TemporaryFolder();
-  ~TemporaryFolder();
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 class TrainerProcess {
  public:

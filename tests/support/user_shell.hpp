@@ -9,14 +9,14 @@
 #include <cstdlib>
 #include <fcntl.h>
 #include <filesystem>
-#include <fstream>
 #include <poll.h>
 #include <pty.h>
-#include <sstream>
 #include <string>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "tests/support/file_text.hpp"
 
 namespace betatune::support {
 
@@ -24,12 +24,6 @@ struct Ended {
   int status = -1;  ///< of the exit; -signal
   std::string out, err;
 };
-
-inline std::string file_text(const std::filesystem::path& file) {
-  std::ostringstream text;
-  text << std::ifstream(file, std::ios::binary).rdbuf();
-  return text.str();
-}
 
 /// `command` for sh, with nothing of this test's own terminal settings.
 inline std::string as_typed(const std::filesystem::path& folder, const std::string& command) {

@@ -6,11 +6,11 @@
 #include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
-#include <sstream>
 #include <sys/stat.h>
 
 #include "configs/study_spec.hpp"
 #include "searchspaces/limits.hpp"
+#include "tests/support/file_text.hpp"
 #include "tests/support/temporary_directory.hpp"
 
 namespace betatune {
@@ -19,13 +19,6 @@ namespace {
 namespace fs = std::filesystem;
 
 const fs::path kFolder = fs::path(BETATUNE_SOURCE_DIR) / "tests/golden/configs/bad";
-
-std::string contents(const fs::path& path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
 
 std::string render_study(const fs::path& path) {
   Diagnostics diagnostics;
@@ -61,7 +54,7 @@ TEST_P(BadStudy, IsExplained) {
   const fs::path expected = kFolder / (GetParam() + ".txt");
   if (std::getenv("BETATUNE_UPDATE_GOLDEN") != nullptr) std::ofstream(expected) << shown;
   EXPECT_NE(shown, "");
-  EXPECT_EQ(shown, contents(expected));
+  EXPECT_EQ(shown, support::file_text(expected));
 }
 
 INSTANTIATE_TEST_SUITE_P(Golden, BadStudy, testing::ValuesIn(names()),

@@ -19,7 +19,7 @@ namespace betatune {
 namespace {
 
 namespace fs = std::filesystem;
-using support::contents;
+using support::file_text;
 using support::key_table;
 using support::with_blocks;
 
@@ -45,7 +45,7 @@ std::map<std::string, std::string> tables() {
 }
 
 TEST(StudyFilePage, HasEveryKeyAsTheProgramReadsIt) {
-  const std::string page = contents(kPage);
+  const std::string page = file_text(kPage);
 
   const std::string wanted = with_blocks(page, tables());
 
@@ -64,15 +64,15 @@ std::set<std::string> codes_in(const std::string& text, const std::regex& patter
 TEST(StudyFilePage, ExplainsEveryErrorCode) {
   std::string sources;
   for (const auto& entry : fs::directory_iterator(fs::path(BETATUNE_SOURCE_DIR) / "configs")) {
-    if (entry.path().extension() == ".cpp") sources += contents(entry.path());
+    if (entry.path().extension() == ".cpp") sources += file_text(entry.path());
   }
 
   EXPECT_EQ(codes_in(sources, std::regex("\"(E[0-9]{4})\"")),
-            codes_in(contents(kPage), std::regex("\\| `(E[0-9]{4})` \\|")));
+            codes_in(file_text(kPage), std::regex("\\| `(E[0-9]{4})` \\|")));
 }
 
 TEST(StudyFilePage, ShowsAStudyThatIsAccepted) {
-  const std::string page = contents(kPage);
+  const std::string page = file_text(kPage);
   const std::size_t begin = page.find("```yaml\n") + 8;
   Diagnostics diagnostics;
   const ConfigNode node = ConfigNode::parse(page.substr(begin, page.find("```\n", begin) - begin),

@@ -25,7 +25,7 @@ std::string option_tables() {
 }
 
 TEST(SearchPage, HasEveryOptionAsTheProgramReadsIt) {
-  const std::string page = support::contents(kPage);
+  const std::string page = support::file_text(kPage);
 
   const std::string wanted =
       support::with_blocks(page, {{"searcher options", option_tables<SearcherRegistry>()},

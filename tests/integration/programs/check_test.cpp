@@ -1,42 +1,26 @@
 // `betatune check` and `betatune schema` as a user starts them.
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
 #include "searchspaces/value.hpp"
 #include "tests/support/json_schema_tools.hpp"
 #include "tests/support/temporary_directory.hpp"
+#include "tests/support/user_shell.hpp"
 
 namespace betatune {
 namespace {
 
 namespace fs = std::filesystem;
+using support::Ended;
 using testing::HasSubstr;
 
-struct Ended {
-  int status = -1;
-  std::string out;  ///< stdout, then stderr
-};
-
-Ended betatune(const fs::path& directory, const std::string& arguments) {
-  const std::string command = "cd '" + directory.string() + "' && env -u CLICOLOR_FORCE '" +
-                              std::string(BETATUNE_BINARY_DIR) + "/bin/betatune' " + arguments;
-  Ended ended;
-  FILE* pipe = ::popen((command + " 2>&1").c_str(), "r");
-  if (pipe == nullptr) return ended;
-  std::array<char, 4096> buffer{};
-  while (const std::size_t got = std::fread(buffer.data(), 1, buffer.size(), pipe)) {
-    ended.out.append(buffer.data(), got);
-  }
-  const int status = ::pclose(pipe);
-  ended.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  return ended;
+/// What it says goes to `out`, behind its data.
+Ended betatune(const fs::path& folder, const std::string& arguments) {
+  return support::type(folder, "betatune " + arguments + " 2>&1");
 }
 
 std::string study(const std::string& more) {
@@ -149,7 +133,8 @@ TEST_F(CheckCommand, IsUsedWrong) {
 }
 
 TEST(SchemaCommand, PrintsASchemaWithTheNamesOfPolicies) {
-  const Ended ended = betatune(BETATUNE_SOURCE_DIR, "schema");
+  const support::TemporaryDirectory folder;
+  const Ended ended = betatune(folder.path(), "schema");
 
   ASSERT_EQ(ended.status, 0);
   const Json schema = Json::parse(ended.out);

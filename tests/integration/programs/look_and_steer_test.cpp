@@ -1,25 +1,23 @@
 // status, trials, show, best, export, enqueue and stop, as a user starts them, on studies that are
 // running, stopped, finished, empty and not there.
 
-#include <array>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sstream>
-#include <sys/wait.h>
 
 #include "configs/study_spec.hpp"
 #include "optimizer/store.hpp"
 #include "optimizer/study_state.hpp"
 #include "tests/support/study_log.hpp"
 #include "tests/support/temporary_directory.hpp"
+#include "tests/support/user_shell.hpp"
 
 namespace betatune {
 namespace {
 
 namespace fs = std::filesystem;
+using support::Ended;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -36,32 +34,12 @@ stopping: {trials: 12}
 trainer: {external: true}
 )";
 
-struct Ended {
-  int status = -1;
-  std::string out, err;
-};
-
 class LookAndSteer : public testing::Test {
  protected:
   LookAndSteer() { std::ofstream(file_) << kStudy; }
 
   Ended betatune(const std::string& arguments) {
-    const std::string command = "cd '" + folder_.path().string() + "' && '" +
-                                std::string(BETATUNE_BINARY_DIR) + "/bin/betatune' " + arguments +
-                                " 2>stderr.txt";
-    Ended ended;
-    FILE* pipe = ::popen(command.c_str(), "r");
-    if (pipe == nullptr) return ended;
-    std::array<char, 4096> buffer{};
-    while (const std::size_t got = std::fread(buffer.data(), 1, buffer.size(), pipe)) {
-      ended.out.append(buffer.data(), got);
-    }
-    const int status = ::pclose(pipe);
-    ended.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-    std::ostringstream err;
-    err << std::ifstream(folder_ / "stderr.txt").rdbuf();
-    ended.err = err.str();
-    return ended;
+    return support::type(folder_.path(), "betatune " + arguments);
   }
   Json json(const std::string& arguments) {
     const Ended ended = betatune(arguments);

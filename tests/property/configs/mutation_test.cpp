@@ -3,12 +3,11 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <gtest/gtest.h>
-#include <sstream>
 
 #include "configs/study_spec.hpp"
 #include "searchspaces/random.hpp"
+#include "tests/support/file_text.hpp"
 
 namespace betatune {
 namespace {
@@ -23,12 +22,7 @@ std::vector<std::string> seeds() {
       if (entry.path().extension() == ".yaml") paths.push_back(entry.path());
     }
     std::sort(paths.begin(), paths.end());
-    for (const fs::path& path : paths) {
-      std::ifstream file(path);
-      std::ostringstream text;
-      text << file.rdbuf();
-      texts.push_back(text.str());
-    }
+    for (const fs::path& path : paths) texts.push_back(support::file_text(path));
   }
   return texts;
 }
