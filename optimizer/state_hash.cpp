@@ -27,6 +27,7 @@ void add(Hasher& hash, const Metrics& metrics) {
 
 void add(Hasher& hash, const Trial& trial) {
   hash.add(*trial.configuration).add(std::string_view(trial.origin));
+  if (trial.note) hash.add(std::string_view(trial.note->dump()));
   hash.add(static_cast<std::uint64_t>(trial.state));
   add(hash, trial.outcome);
   hash.add(static_cast<std::uint64_t>(trial.observations.size()));

@@ -109,6 +109,7 @@ class Fold {
     trial.id = fact.trial;
     trial.configuration = std::make_shared<const Configuration>(fact.configuration);
     trial.origin = fact.origin;
+    if (!fact.note.is_null()) trial.note = std::make_shared<const Json>(fact.note);
     trial.created_at_us = event_.at_us;
     state_.trials.add(std::move(trial));
     state_.waiting.insert(fact.trial);

@@ -46,6 +46,7 @@ struct Trial {
   TrialId id;
   std::shared_ptr<const Configuration> configuration;
   std::string origin;
+  std::shared_ptr<const Json> note;  ///< what its searcher wanted remembered; null if nothing
   TrialState state = TrialState::created;
   std::optional<Outcome> outcome;
   /// One per step, of the attempt that reported it last; ascending steps. An attempt that resumes

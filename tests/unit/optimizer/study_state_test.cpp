@@ -305,6 +305,17 @@ TEST(StudyState, NeverPrefersAShortTrainingToALongOne) {
   EXPECT_EQ(log.state.best, better);
 }
 
+TEST(StudyState, KeepsTheNoteOfASearcherAndTellsItFromNone) {
+  Folded with, without;
+  with.give(TrialCreated{TrialId{0}, kPoint, "de", {}, Json{{"slot", 3}}});
+  without.give(TrialCreated{TrialId{0}, kPoint, "de", {}, nullptr});
+
+  ASSERT_TRUE(with.state.trials[TrialId{0}].note);
+  EXPECT_EQ(with.state.trials[TrialId{0}].note->at("slot"), 3);
+  EXPECT_FALSE(without.state.trials[TrialId{0}].note);
+  EXPECT_NE(state_hash(with.state), state_hash(without.state));
+}
+
 TEST(StudyState, CountsStepsBeyondTheFullBudgetAsTheFullBudget) {
   Folded log;
   const TrialId full = log.reached(9, 0.3);
