@@ -56,6 +56,9 @@ function(betatune_tests kind layer)
   set(name ${kind}_${layer})
   add_executable(${name} ${sources})
   target_link_libraries(${name} PRIVATE ${arg_DEPENDS} GTest::gmock GTest::gtest_main)
+  # What tests spend their time in is the libraries. Not optimizing the tests' own code saves a third
+  # of its compilation.
+  target_compile_options(${name} PRIVATE $<$<CONFIG:RelWithDebInfo>:-O0>)
   # Where the tests find the programs, plug-ins and data of this build.
   target_compile_definitions(${name} PRIVATE
     BETATUNE_SOURCE_DIR="${PROJECT_SOURCE_DIR}" BETATUNE_BINARY_DIR="${PROJECT_BINARY_DIR}")
