@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Time of one ask at d = 10: the GP searcher beside Optuna's GPSampler, in the same run.
+"""Time of one ask at d = 10: the GP searcher and `auto` beside Optuna's GPSampler, in the same run.
 
     gp_vs_optuna.py PATH_OF_bench_gp_ask [N ...]
 
@@ -59,12 +59,12 @@ def main():
     torch.set_num_threads(1)
     print(f"d = {DIMS}, one thread, CPU ms per ask; Optuna {optuna.__version__}, "
           f"torch {torch.__version__}")
-    print(f"{'n':>6} {'betatune':>10} {'cold start':>11} {'optuna gp':>10} {'ratio':>7}")
+    print(f"{'n':>6} {'gp':>8} {'cold start':>11} {'auto':>8} {'optuna gp':>10} {'ratio to gp':>12} {'to auto':>8}")
     for n in sizes:
         ours = subprocess.run([sys.argv[1], str(n)], check=True, capture_output=True, text=True)
-        _, mean, cold = (float(each) for each in ours.stdout.split())
+        _, mean, mixed, cold = (float(each) for each in ours.stdout.split())
         peer = optuna_ms(n)
-        print(f"{n:6d} {mean:10.1f} {cold:11.1f} {peer:10.0f} {peer / mean:7.0f}", flush=True)
+        print(f"{n:6d} {mean:8.1f} {cold:11.1f} {mixed:8.1f} {peer:10.0f} {peer / mean:12.0f} {peer / mixed:8.0f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -46,16 +46,24 @@ bench_gp() {
   say "GP ask at d = 10, one thread, beside Optuna's GPSampler"
   target bench_gp_ask && "$(peers)" tests/bench/gp_vs_optuna.py "$bin/bench_gp_ask"
 }
+bench_search() {
+  tests/bench/search/bench.sh "$@"
+}
 bench_torch() {
   say "classifier: training step, C++ beside Python on the same libtorch"
   target bench_torch_step && /usr/bin/python3 tests/bench/torch_step.py "$bin/bench_torch_step"
 }
 
+# The long one is not among all of them, and has options of its own.
+if [[ ${1:-} == search ]]; then
+  bench_search "${@:2}"
+  exit
+fi
 chosen=("$@")
 ((${#chosen[@]})) || chosen=("${all[@]}")
 for name in "${chosen[@]}"; do
   if ! declare -F "bench_$name" >/dev/null; then
-    echo "unknown benchmark '$name'; there are: ${all[*]}" >&2
+    echo "unknown benchmark '$name'; there are: ${all[*]} search" >&2
     exit 2
   fi
   "bench_$name"

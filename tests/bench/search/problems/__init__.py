@@ -1,0 +1,3 @@
+"""Importing this package registers every problem."""
+
+from . import bbob, categorical, conditional, functions, real, shaped  # noqa: F401
