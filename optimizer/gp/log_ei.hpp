@@ -1,22 +1,24 @@
 #pragma once
-/// The acquisition function: how much a point promises.
+/// Expected improvement, the acquisition function of a search without surprises.
 
-#include <Eigen/Core>
-
-#include "optimizer/gp/gaussian_process.hpp"
+#include "optimizer/gp/acquisition.hpp"
 
 namespace betatune {
 
-/// Log of expected improvement below `best`, for minimisation, of m points (m x columns, NaN where
-/// inactive), in nats; finite even where EI underflows.
-///
-/// gradient null, or resized to m x columns and overwritten: by the numeric columns (0 for the
-/// rest) source Ament et al. 2023, arXiv:2310.20708; golden: tests/golden/gp/log_ei.json
-Eigen::VectorXd log_expected_improvement(const GaussianProcess& gp, double best,
-                                         const RowMatrix& points, RowMatrix* gradient);
+/// Log of expected improvement below `best`, for minimisation, in nats; finite even where EI
+/// underflows. The bound takes what the nearest point leaves of the variance: O(n) per point
+/// instead of O(n^2).
+/// source: Ament et al. 2023, arXiv:2310.20708; golden: tests/golden/gp/log_ei.json
+class LogExpectedImprovement : public Acquisition {
+ public:
+  /// `gp` must outlive it.
+  LogExpectedImprovement(const GaussianProcess& gp, double best) : gp_(gp), best_(best) {}
+  Eigen::VectorXd value(const RowMatrix& points, RowMatrix* gradient) const override;
+  Eigen::VectorXd bound(const RowMatrix& points) const override;
 
-/// An optimistic value that costs O(n) per point instead of O(n^2): with the variance's upper
-/// bound.
-Eigen::VectorXd screen_log_ei(const GaussianProcess& gp, double best, const RowMatrix& points);
+ private:
+  const GaussianProcess& gp_;
+  double best_;
+};
 
 }  // namespace betatune

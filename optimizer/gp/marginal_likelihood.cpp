@@ -60,27 +60,46 @@ Eigen::VectorXd weigh_distances(const FeatureMap& map, const RowMatrix& features
   return out;
 }
 
-/// Noise and short length-scales explain the same data, and gradients do not lead from one to the
-/// other: the most probable of a few that cover both.
-Hyperparameters best_start(const FeatureMap& map, const RowMatrix& features,
-                           const Eigen::VectorXd& y) {
+/// The factor of the covariance, and with `slope` (may be null) the kernel's slope by distance.
+GrowingFactor factor_of(const FeatureMap& map, const RowMatrix& features, const Hyperparameters& at,
+                        RowMatrix* slope) {
+  RowMatrix k;
+  map.kernel(at.lengthscales, features, features, true, k, slope);
+  k *= at.amplitude;
+  k.diagonal().array() += at.noise;
+  GrowingFactor factor;
+  factor.append(k);
+  return factor;
+}
+
+double log_density(const GrowingFactor& factor, double white_square) {
+  return -0.5 * white_square - factor.half_log_determinant() -
+         0.5 * static_cast<double>(factor.size()) * std::log(2 * std::numbers::pi);
+}
+
+}  // namespace
+
+std::vector<Fit> most_probable_starts(const FeatureMap& map, const RowMatrix& features,
+                                      const RowMatrix& outputs) {
   const Hyperparameters mode = Hyperparameters::prior_mode(map.columns());
-  Hyperparameters best = mode;
-  double highest = -std::numeric_limits<double>::infinity();
+  std::vector<Fit> best(static_cast<std::size_t>(outputs.cols()),
+                        {mode, -std::numeric_limits<double>::infinity()});
   for (const double stretch : {1.0, 3.0}) {
     for (const double noise : {mode.noise, 0.01, 0.3}) {
       const Hyperparameters at{stretch * mode.lengthscales, noise, 1};
-      const double value =
-          log_marginal_likelihood(map, features, y, at, nullptr) + log_prior(at, nullptr);
-      if (value <= highest) continue;
-      highest = value;
-      best = at;
+      const GrowingFactor factor = factor_of(map, features, at, nullptr);
+      RowMatrix white;
+      factor.whiten(outputs, white);
+      for (Eigen::Index k = 0; k < outputs.cols(); ++k) {
+        const double value =
+            log_density(factor, white.col(k).squaredNorm()) + log_prior(at, nullptr);
+        Fit& so_far = best[static_cast<std::size_t>(k)];
+        if (value > so_far.log_posterior) so_far = {at, value};
+      }
     }
   }
   return best;
 }
-
-}  // namespace
 
 Eigen::VectorXd Hyperparameters::to_logs() const {
   Eigen::VectorXd logs(lengthscales.size() + 2);
@@ -108,16 +127,10 @@ double log_marginal_likelihood(const FeatureMap& map, const RowMatrix& features,
                                const Eigen::VectorXd& y, const Hyperparameters& at,
                                Eigen::VectorXd* gradient) {
   const Eigen::Index n = y.size();
-  RowMatrix k, slope;
-  map.kernel(at.lengthscales, features, features, true, k, gradient == nullptr ? nullptr : &slope);
-  k *= at.amplitude;
-  k.diagonal().array() += at.noise;
-  GrowingFactor factor;
-  factor.append(k);
-  RowMatrix white, alpha;
+  RowMatrix slope, white, alpha;
+  const GrowingFactor factor = factor_of(map, features, at, gradient == nullptr ? nullptr : &slope);
   factor.whiten(y, white);
-  const double value = -0.5 * white.squaredNorm() - factor.half_log_determinant() -
-                       0.5 * static_cast<double>(n) * std::log(2 * std::numbers::pi);
+  const double value = log_density(factor, white.squaredNorm());
   if (gradient == nullptr) return value;
 
   factor.whiten_transposed(white, alpha);
@@ -156,8 +169,8 @@ double log_prior(const Hyperparameters& at, Eigen::VectorXd* gradient) {
   return value;
 }
 
-Hyperparameters fit_hyperparameters(const FeatureMap& map, const RowMatrix& features,
-                                    const Eigen::VectorXd& y) {
+Fit fit_hyperparameters(const FeatureMap& map, const RowMatrix& features, const Eigen::VectorXd& y,
+                        const Hyperparameters& start) {
   const Eigen::Index d = map.columns();
   Eigen::VectorXd lower = Eigen::VectorXd::Constant(d + 2, std::log(kShortest));
   Eigen::VectorXd upper = Eigen::VectorXd::Constant(d + 2, std::log(kLongest));
@@ -171,7 +184,7 @@ Hyperparameters fit_hyperparameters(const FeatureMap& map, const RowMatrix& feat
   options.gradient_tolerance = 1e-3;
   options.value_tolerance = 1e-6;
   options.first_step = 0.5;
-  BoxLbfgs run(best_start(map, features, y).to_logs(), lower, upper, options);
+  BoxLbfgs run(start.to_logs(), lower, upper, options);
   while (!run.done()) {
     const Hyperparameters at = Hyperparameters::from_logs(run.wanted());
     Eigen::VectorXd likelihood, prior;
@@ -179,7 +192,12 @@ Hyperparameters fit_hyperparameters(const FeatureMap& map, const RowMatrix& feat
         log_marginal_likelihood(map, features, y, at, &likelihood) + log_prior(at, &prior);
     run.tell(-value, -(likelihood + prior));
   }
-  return Hyperparameters::from_logs(run.best());
+  return {Hyperparameters::from_logs(run.best()), -run.best_value()};
+}
+
+Fit fit_hyperparameters(const FeatureMap& map, const RowMatrix& features,
+                        const Eigen::VectorXd& y) {
+  return fit_hyperparameters(map, features, y, most_probable_starts(map, features, y)[0].at);
 }
 
 }  // namespace betatune

@@ -1,6 +1,7 @@
 #include "optimizer/gp/model.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numeric>
 
@@ -13,14 +14,13 @@ constexpr Eigen::Index kAlways = 50;       ///< refitted at every result up to h
 constexpr Eigen::Index kLongest = 300;     ///< results between two fits, at most
 constexpr Eigen::Index kFitRows = 250;     ///< rows that a fit looks at
 constexpr Eigen::Index kModelRows = 1200;  ///< rows of the posterior at a fit
-
-bool same_losses(const Eigen::VectorXd& a, const Eigen::Ref<const Eigen::VectorXd>& b) {
-  if (a.size() != b.size()) return false;
-  for (Eigen::Index i = 0; i < a.size(); ++i) {
-    if (!(a[i] == b[i] || (std::isnan(a[i]) && std::isnan(b[i])))) return false;
-  }
-  return true;
-}
+constexpr Eigen::Index kLeastForBend = 8;
+/// Nats per result by which a logarithm must explain the losses better than a power does. Smooth
+/// functions look about one nat better in logarithms, and are found slower with them: their bottom
+/// becomes a spike. Losses over many orders of magnitude differ by four and more.
+constexpr double kLogPrice = 2;
+/// That are compared; the first is the power.
+constexpr std::array kShifts = {0.0, 1.0, 0.1, 0.01, 0.001};
 
 RowMatrix pick(const RowMatrix& points, std::span<const Eigen::Index> rows) {
   RowMatrix out(std::ssize(rows), points.cols());
@@ -78,35 +78,56 @@ std::vector<Eigen::Index> choose_rows(const Eigen::VectorXd& losses, Eigen::Inde
   return out;
 }
 
-void GpModel::fit(const Observations& data, Eigen::Index size) {
+void GpModel::fit(const Samples& data, Eigen::Index size) {
   const auto ids = std::span(data.trials).first(static_cast<std::size_t>(size));
   if (gp_ != nullptr && std::ranges::equal(ids, fitted_trials_) &&
-      same_losses(fitted_losses_, data.losses.head(size))) {
+      fitted_values_ == data.values.head(size)) {
     return;
   }
   fitted_trials_.assign(ids.begin(), ids.end());
-  fitted_losses_ = data.losses.head(size);
+  fitted_values_ = data.values.head(size);
   Hyperparameters found = Hyperparameters::prior_mode(map_.columns());
-  if (fitted_losses_.array().isFinite().any()) {
-    const std::vector<Eigen::Index> rows = choose_rows(fitted_losses_, kFitRows);
-    const Eigen::VectorXd y = pick(transform_outputs(fitted_losses_), rows);
-    found = fit_hyperparameters(map_, map_.map(pick(data.points, rows)), y);
-  }
+  bend_ = {};
+  if (size > 0) found = fit_with_bend(data.points.topRows(size));
   gp_ = std::make_unique<GaussianProcess>(map_, std::move(found));
   gp_trials_.clear();
 }
 
-std::vector<Eigen::Index> GpModel::rows_of(const Observations& data) const {
-  std::vector<Eigen::Index> rows = choose_rows(fitted_losses_, kModelRows);
-  for (Eigen::Index i = fitted_losses_.size(); i < data.size(); ++i) rows.push_back(i);
+Hyperparameters GpModel::fit_with_bend(const RowMatrix& points) {
+  const std::vector<Eigen::Index> rows = choose_rows(fitted_values_, kFitRows);
+  const auto n = static_cast<double>(fitted_values_.size());
+  const std::size_t bends = fitted_values_.size() < kLeastForBend ? 1 : kShifts.size();
+  RowMatrix outputs(std::ssize(rows), static_cast<Eigen::Index>(bends));
+  std::vector<double> log_slopes;
+  for (std::size_t k = 0; k < bends; ++k) {
+    const Outputs each = transform_outputs(fitted_values_, {kShifts[k]});
+    outputs.col(static_cast<Eigen::Index>(k)) = pick(each.y, rows);
+    log_slopes.push_back(each.log_slope - (k > 0 ? kLogPrice * n : 0));
+  }
+  const RowMatrix features = map_.map(pick(points, rows));
+  const std::vector<Fit> starts = most_probable_starts(map_, features, outputs);
+  std::size_t best = 0;
+  for (std::size_t k = 1; k < bends; ++k) {
+    // Densities of the losses themselves: those of the outputs, times the slopes.
+    const auto evidence = [&](std::size_t i) { return starts[i].log_posterior + log_slopes[i]; };
+    if (evidence(k) > evidence(best)) best = k;
+  }
+  bend_ = {kShifts[best]};
+  return fit_hyperparameters(map_, features, outputs.col(static_cast<Eigen::Index>(best)),
+                             starts[best].at)
+      .at;
+}
+
+std::vector<Eigen::Index> GpModel::rows_of(const Samples& data) const {
+  std::vector<Eigen::Index> rows = choose_rows(fitted_values_, kModelRows);
+  for (Eigen::Index i = fitted_values_.size(); i < data.size(); ++i) rows.push_back(i);
   return rows;
 }
 
-GaussianProcess& GpModel::condition(const Observations& data) {
+GaussianProcess& GpModel::condition(const Samples& data, Eigen::Index pending) {
   // Trials that end late change the first results after they were fitted; those that may still do
   // so are left to the next fit.
-  const Eigen::Index settled =
-      std::max(std::min(data.size(), kAlways), data.size() - data.pending.rows());
+  const Eigen::Index settled = std::max(std::min(data.size(), kAlways), data.size() - pending);
   fit(data, refit_size(settled));
   const std::vector<Eigen::Index> rows = rows_of(data);
   std::vector<std::size_t> ids;
@@ -116,8 +137,14 @@ GaussianProcess& GpModel::condition(const Observations& data) {
   gp_->truncate(static_cast<Eigen::Index>(common));
   gp_->append(map_.map(pick(data.points, std::span(rows).subspan(common))));
   gp_trials_ = std::move(ids);
-  gp_->set_outputs(pick(transform_outputs(data.losses), rows));
+  const Outputs outputs = transform_outputs(data.values, bend_);
+  slope_at_best_ = outputs.slope_at_best;
+  gp_->set_outputs(pick(outputs.y, rows));
   return *gp_;
+}
+
+double GpModel::noise_deviation() const {
+  return std::sqrt(gp_->hyperparameters().noise) / slope_at_best_;
 }
 
 }  // namespace betatune

@@ -6,6 +6,7 @@
 
 #include "optimizer/gp/gaussian_process.hpp"
 #include "optimizer/gp/observations.hpp"
+#include "optimizer/gp/output_transform.hpp"
 
 namespace betatune {
 
@@ -23,17 +24,26 @@ class GpModel {
  public:
   explicit GpModel(std::span<const Column> columns) : map_(columns) {}
 
-  /// The posterior of `data` (without pending points), to which pending points may be appended;
-  /// they are dropped at the next call. Precondition: data.finite > 0.
-  GaussianProcess& condition(const Observations& data);
+  const FeatureMap& map() const { return map_; }
+
+  /// The posterior of `data`, to which pending points may be appended; they are dropped at the next
+  /// call. `pending`: how many trials may still add results in between. Precondition: data is not
+  /// empty.
+  GaussianProcess& condition(const Samples& data, Eigen::Index pending);
+  /// Standard deviation of the noise in units of the loss, near the lowest. After condition().
+  double noise_deviation() const;
 
  private:
-  void fit(const Observations& data, Eigen::Index size);
-  std::vector<Eigen::Index> rows_of(const Observations& data) const;
+  void fit(const Samples& data, Eigen::Index size);
+  /// Of the fitted values at `points`; sets the bend that explains them best.
+  Hyperparameters fit_with_bend(const RowMatrix& points);
+  std::vector<Eigen::Index> rows_of(const Samples& data) const;
 
   FeatureMap map_;
   std::vector<std::size_t> fitted_trials_;  ///< ids of the results that the fit has seen
-  Eigen::VectorXd fitted_losses_;
+  Eigen::VectorXd fitted_values_;
+  OutputBend bend_;
+  double slope_at_best_ = 1;
   std::unique_ptr<GaussianProcess> gp_;
   std::vector<std::size_t> gp_trials_;  ///< ids of its rows
 };

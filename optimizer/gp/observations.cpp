@@ -1,5 +1,6 @@
 #include "optimizer/gp/observations.hpp"
 
+#include <cmath>
 #include <limits>
 #include <map>
 #include <ranges>
@@ -56,6 +57,18 @@ RowMatrix stack(const std::vector<Eigen::VectorXd>& rows, int dims) {
 }
 
 }  // namespace
+
+Samples Observations::results() const {
+  Samples out{{}, RowMatrix(finite, points.cols()), Eigen::VectorXd(finite)};
+  for (Eigen::Index i = 0; i < size(); ++i) {
+    if (std::isnan(losses[i])) continue;
+    const Eigen::Index row = std::ssize(out.trials);
+    out.trials.push_back(trials[static_cast<std::size_t>(i)]);
+    out.points.row(row) = points.row(i);
+    out.values[row] = losses[i];
+  }
+  return out;
+}
 
 const std::optional<Eigen::VectorXd>& ObservationCollector::encoded(const SearchSpace& space,
                                                                     const Trial& trial) {

@@ -11,6 +11,15 @@
 
 namespace betatune {
 
+/// Numbers at points, for a model.
+struct Samples {
+  std::vector<std::size_t> trials;  ///< ids of the rows, ascending
+  RowMatrix points;
+  Eigen::VectorXd values;  ///< finite
+
+  Eigen::Index size() const { return values.size(); }
+};
+
 struct Observations {
   Step step = 0;                    ///< fidelity at which they were made; 0 if there is none
   std::vector<std::size_t> trials;  ///< ids of the rows, ascending
@@ -20,6 +29,8 @@ struct Observations {
   Eigen::Index finite = 0;          ///< how many losses are
 
   Eigen::Index size() const { return losses.size(); }
+  /// The rows that have a loss.
+  Samples results() const;
 };
 
 /// Collects observations. Keeps encoded configurations, which never change, between calls.

@@ -16,7 +16,7 @@ constexpr double kPowerStep = 0.1;
 constexpr double kFence = 20;  ///< quartile distances above the third quartile
 
 /// Yeo and Johnson's power of y: bends large values down for lambda < 1, keeps the order.
-double bend(double y, double lambda) {
+double yeo_johnson(double y, double lambda) {
   if (y >= 0) {
     return lambda == 0 ? std::log1p(y) : std::expm1(lambda * std::log1p(y)) / lambda;
   }
@@ -24,11 +24,15 @@ double bend(double y, double lambda) {
   return -std::expm1(rest * std::log1p(-y)) / rest;
 }
 
-void standardize(Eigen::VectorXd& y) {
+/// To mean 0 and variance 1, keeping account of the slopes.
+void standardize(Outputs& out) {
+  Eigen::VectorXd& y = out.y;
   y.array() -= y.mean();
   const double deviation = std::sqrt(y.squaredNorm() / static_cast<double>(y.size()));
   if (deviation > 1e-13) {
     y /= deviation;
+    out.log_slope -= static_cast<double>(y.size()) * std::log(deviation);
+    out.slope_at_best /= deviation;
   } else {
     y.setZero();
   }
@@ -41,7 +45,7 @@ double best_power(const Eigen::VectorXd& y) {
   double best = 1, highest = -std::numeric_limits<double>::infinity();
   for (int step = 0; step <= kPowers; ++step) {
     const double lambda = 1 - kPowerStep * step;
-    Eigen::VectorXd bent = y.unaryExpr([&](double each) { return bend(each, lambda); });
+    Eigen::VectorXd bent = y.unaryExpr([&](double each) { return yeo_johnson(each, lambda); });
     bent.array() -= bent.mean();
     const double n = static_cast<double>(y.size());
     const double likelihood =
@@ -62,37 +66,71 @@ double quantile(const std::vector<double>& sorted, double share) {
   return sorted[below] + (at - static_cast<double>(below)) * (sorted[above] - sorted[below]);
 }
 
-}  // namespace
+/// What is known of the losses before they are bent, in units of the largest.
+struct Spread {
+  double unit, lowest, middle, third, quartiles;
+};
 
-Eigen::VectorXd transform_outputs(const Eigen::VectorXd& losses) {
-  std::vector<double> sorted;
-  double largest = 0;
-  for (const double loss : losses) {
-    if (std::isfinite(loss)) largest = std::max(largest, std::abs(loss));
-  }
+Spread spread_of(const Eigen::VectorXd& losses) {
+  const double largest = losses.cwiseAbs().maxCoeff();
   const double unit = largest > 0 ? largest : 1;  // so that no square overflows
-  for (const double loss : losses) {
-    if (std::isfinite(loss)) sorted.push_back(loss / unit);
-  }
-  BETATUNE_ASSERT(!sorted.empty());
+  std::vector<double> sorted;
+  for (const double loss : losses) sorted.push_back(loss / unit);
   std::sort(sorted.begin(), sorted.end());
   const double third = quantile(sorted, 0.75);
-  const double spread = third - quantile(sorted, 0.25);
-  // Half of the results may be equal; a fence at their value would make all the worse ones so too.
-  const double fence = spread > 0 ? third + kFence * spread : sorted.back();
-  const double worst = std::min(fence, sorted.back());
+  return {unit, sorted.front(), quantile(sorted, 0.5), third, third - quantile(sorted, 0.25)};
+}
 
-  Eigen::VectorXd y(losses.size());
-  for (Eigen::Index i = 0; i < y.size(); ++i) {
-    y[i] = std::isfinite(losses[i]) ? std::min(losses[i] / unit, worst) : worst;
+void take_logarithms(const Spread& spread, double floor, Outputs& out) {
+  for (double& y : out.y) {
+    y = std::log(y - spread.lowest + floor);
+    out.log_slope -= y;
   }
-  standardize(y);
-  if (y.size() >= kLeastForPower) {
-    const double lambda = best_power(y);
-    for (double& each : y) each = bend(each, lambda);
-    standardize(y);
+  out.slope_at_best /= floor;
+}
+
+void soften_outliers(const Spread& spread, Outputs& out) {
+  // Half of the results may be equal; a fence at their value would make all the worse ones so too.
+  if (!(spread.quartiles > 0)) return;
+  const double fence = spread.third + kFence * spread.quartiles;
+  for (double& y : out.y) {
+    if (y <= fence) continue;
+    const double over = std::log1p((y - fence) / spread.quartiles);
+    y = fence + spread.quartiles * over;
+    out.log_slope -= over;
   }
-  return y;
+}
+
+void take_power(Outputs& out) {
+  const double lambda = best_power(out.y);
+  const auto log_slope = [lambda](double y) {
+    return (lambda - 1) * std::copysign(std::log1p(std::abs(y)), y);
+  };
+  out.slope_at_best *= std::exp(log_slope(out.y.minCoeff()));
+  for (double& y : out.y) {
+    out.log_slope += log_slope(y);
+    y = yeo_johnson(y, lambda);
+  }
+}
+
+}  // namespace
+
+Outputs transform_outputs(const Eigen::VectorXd& losses, OutputBend bend) {
+  BETATUNE_ASSERT(losses.size() > 0);
+  const Spread spread = spread_of(losses);
+  Outputs out{losses / spread.unit, 0, 1 / spread.unit};
+  const double floor = bend.shift * (spread.middle - spread.lowest);
+  if (floor > 0) {
+    take_logarithms(spread, floor, out);
+    standardize(out);
+    return out;
+  }
+  soften_outliers(spread, out);
+  standardize(out);
+  if (out.y.size() < kLeastForPower) return out;
+  take_power(out);
+  standardize(out);
+  return out;
 }
 
 }  // namespace betatune

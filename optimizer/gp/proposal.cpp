@@ -49,9 +49,13 @@ bool same(double a, double b) {
 
 }  // namespace
 
-Proposer::Proposer(const SearchSpace& space, const GaussianProcess& gp, double best,
-                   RowMatrix incumbents, ProposalOptions options)
-    : space_(space), gp_(gp), best_(best), incumbents_(std::move(incumbents)), options_(options) {
+Proposer::Proposer(const SearchSpace& space, const GaussianProcess& gp,
+                   const Acquisition& acquisition, RowMatrix incumbents, ProposalOptions options)
+    : space_(space),
+      gp_(gp),
+      acquisition_(acquisition),
+      incumbents_(std::move(incumbents)),
+      options_(options) {
   for (std::size_t j = 0; j < space.columns().size(); ++j) {
     (is_smooth(j) ? any_smooth_ : any_discrete_) = true;
   }
@@ -93,13 +97,13 @@ Eigen::VectorXd Proposer::score(const RowMatrix& points) const {
   const double n = static_cast<double>(gp_.size());
   const auto affordable = static_cast<Eigen::Index>(kExactWork / (n * n + 1));
   const Eigen::Index exact = std::max(kExactLeast, affordable);
-  if (exact >= points.rows()) return log_expected_improvement(gp_, best_, points, nullptr);
+  if (exact >= points.rows()) return acquisition_.value(points, nullptr);
   // The bound is never below the exact value, so what is not compared exactly is put after.
-  Eigen::VectorXd scores = screen_log_ei(gp_, best_, points);
+  Eigen::VectorXd scores = acquisition_.bound(points);
   const std::vector<Eigen::Index> order = descending(scores);
   RowMatrix chosen(exact, points.cols());
   for (Eigen::Index i = 0; i < exact; ++i) chosen.row(i) = points.row(order[index(i)]);
-  const Eigen::VectorXd values = log_expected_improvement(gp_, best_, chosen, nullptr);
+  const Eigen::VectorXd values = acquisition_.value(chosen, nullptr);
   const double below = values.minCoeff() - std::max(0.0, scores.maxCoeff() - values.minCoeff());
   scores.array() += below - scores.maxCoeff();
   for (Eigen::Index i = 0; i < exact; ++i) scores[order[index(i)]] = values[i];
@@ -168,8 +172,7 @@ void Proposer::follow_gradients(std::vector<Candidate>& candidates) const {
     }
     if (alive.empty()) break;
     RowMatrix gradient;
-    const Eigen::VectorXd values =
-        log_expected_improvement(gp_, best_, stack(wanted, dims), &gradient);
+    const Eigen::VectorXd values = acquisition_.value(stack(wanted, dims), &gradient);
     for (std::size_t i = 0; i < alive.size(); ++i) {
       runs[alive[i]].tell(-values[index(i)], -gradient.row(index(i)).transpose());
     }
@@ -179,7 +182,7 @@ void Proposer::follow_gradients(std::vector<Candidate>& candidates) const {
     const Eigen::VectorXd end = space_.canonical(with_activity(runs[i].best(), candidates[i]));
     ends.push_back(space_.feasible(end) ? end : back_to_feasible(candidates[i].point, end));
   }
-  const Eigen::VectorXd values = log_expected_improvement(gp_, best_, stack(ends, dims), nullptr);
+  const Eigen::VectorXd values = acquisition_.value(stack(ends, dims), nullptr);
   for (std::size_t i = 0; i < ends.size(); ++i) {
     if (values[index(i)] > candidates[i].value) candidates[i] = {ends[i], values[index(i)]};
   }
@@ -247,8 +250,7 @@ bool Proposer::move_to_neighbours(std::vector<Candidate>& candidates) const {
       }
     }
     if (all.empty()) break;
-    const Eigen::VectorXd values =
-        log_expected_improvement(gp_, best_, stack(all, space_.dims()), nullptr);
+    const Eigen::VectorXd values = acquisition_.value(stack(all, space_.dims()), nullptr);
     settled.assign(candidates.size(), true);
     for (const Eigen::Index i : descending(values)) {
       Candidate& candidate = candidates[owner[index(i)]];

@@ -5,7 +5,7 @@
 
 #include <functional>
 
-#include "optimizer/gp/log_ei.hpp"
+#include "optimizer/gp/acquisition.hpp"
 #include "searchspaces/random.hpp"
 #include "searchspaces/space.hpp"
 
@@ -19,17 +19,18 @@ struct ProposalOptions {
 
 class Proposer {
  public:
-  /// `gp` and `space` must outlive it. incumbents: the best results, one row each (may be empty).
-  Proposer(const SearchSpace& space, const GaussianProcess& gp, double best, RowMatrix incumbents,
-           ProposalOptions options);
+  /// `gp` (whose length-scales say what is near), `acquisition` and `space` must outlive it.
+  /// incumbents: the best results, one row each (may be empty).
+  Proposer(const SearchSpace& space, const GaussianProcess& gp, const Acquisition& acquisition,
+           RowMatrix incumbents, ProposalOptions options);
 
-  /// The configuration of highest log EI that is acceptable, and its value; nothing if none of
+  /// The configuration of highest value that is acceptable, and its value; nothing if none of
   /// those that were looked at is. `acceptable` is asked only about valid ones that meet the
   /// constraints.
   struct Found {
     Configuration configuration;
     Eigen::VectorXd point;  ///< its encoding
-    double log_ei = 0;
+    double value = 0;       ///< of the acquisition
   };
   std::optional<Found> propose(Key key,
                                const std::function<bool(const Configuration&)>& acceptable) const;
@@ -54,7 +55,7 @@ class Proposer {
 
   const SearchSpace& space_;
   const GaussianProcess& gp_;
-  double best_;
+  const Acquisition& acquisition_;
   RowMatrix incumbents_;
   ProposalOptions options_;
   bool any_smooth_ = false, any_discrete_ = false;

@@ -90,6 +90,13 @@ class HistoryBuilder {
     finish(id, loss);
     return id;
   }
+  TrialId add_result(const Suggestion& suggestion, double loss) {
+    Trial& trial = add(suggestion.configuration, suggestion.origin, TrialState::running);
+    if (!suggestion.note.is_null()) trial.note = std::make_shared<const Json>(suggestion.note);
+    const TrialId id = trial.id;
+    finish(id, loss);
+    return id;
+  }
   TrialId add_failure(const Configuration& configuration, FailureClass failure) {
     const TrialId id = add(configuration, "test", TrialState::running).id;
     fail(id, failure);
@@ -116,7 +123,7 @@ inline double run_study(HistoryBuilder& study, const Searcher& searcher, const L
     const auto suggestions = searcher.suggest(study.history(), 1, key);
     if (suggestions.empty()) break;
     const double value = loss(suggestions[0].configuration);
-    study.add_result(suggestions[0].configuration, suggestions[0].origin, value);
+    study.add_result(suggestions[0], value);
     best = std::min(best, value);
   }
   return best;

@@ -5,7 +5,6 @@
 
 #include "optimizer/gp/log_ei.hpp"
 #include "optimizer/gp/model.hpp"
-#include "optimizer/gp/output_transform.hpp"
 #include "optimizer/gp/proposal.hpp"
 #include "tests/support/gradient_check.hpp"
 #include "tests/support/history_builder.hpp"
@@ -101,9 +100,14 @@ TEST(Fit, IsNotLessLikelyThanThePriorsMode) {
     return log_marginal_likelihood(map, map.map(points), y, at, nullptr) + log_prior(at, nullptr);
   };
 
-  const Hyperparameters found = fit_hyperparameters(map, map.map(points), y);
+  const Fit fit = fit_hyperparameters(map, map.map(points), y);
+  const Hyperparameters& found = fit.at;
 
   EXPECT_GT(value(found), value(Hyperparameters::prior_mode(3)) + 1);
+  EXPECT_NEAR(value(found), fit.log_posterior, 1e-9);
+  const Fit start = most_probable_starts(map, map.map(points), y).at(0);
+  EXPECT_NEAR(value(start.at), start.log_posterior, 1e-9);
+  EXPECT_LE(start.log_posterior, fit.log_posterior);
   EXPECT_LT(found.lengthscales[0], found.lengthscales[2]) << "the third column has no influence";
 }
 
@@ -165,12 +169,13 @@ TEST(LogEi, GradientIsThatOfItsValueFarIntoTheTail) {
   const RowMatrix points = mixed_points(8, 9);
   for (const double best : {3.0, 0.0, -3.0, -30.0}) {
     RowMatrix gradient;
-    log_expected_improvement(gp, best, points, &gradient);
+    const LogExpectedImprovement promise(gp, best);
+    promise.value(points, &gradient);
     for (Eigen::Index i = 0; i < points.rows(); ++i) {
       const auto f = [&](const Eigen::VectorXd& moved) {
         RowMatrix point = points.row(i);
         point(0, 0) = moved[0];
-        return log_expected_improvement(gp, best, point, nullptr)[0];
+        return promise.value(point, nullptr)[0];
       };
       expect_gradient(f, points.row(i).head(1), gradient.row(i).head(1));
     }
@@ -180,9 +185,8 @@ TEST(LogEi, GradientIsThatOfItsValueFarIntoTheTail) {
 TEST(LogEi, ScreeningIsNeverBelowTheExactValue) {
   const GaussianProcess gp = mixed_gp(30);
   const RowMatrix points = mixed_points(200, 11);
-  const Eigen::VectorXd exact = log_expected_improvement(gp, -0.5, points, nullptr);
-  const Eigen::VectorXd bound = screen_log_ei(gp, -0.5, points);
-  EXPECT_GE((bound - exact).minCoeff(), -1e-12);
+  const LogExpectedImprovement promise(gp, -0.5);
+  EXPECT_GE((promise.bound(points) - promise.value(points, nullptr)).minCoeff(), -1e-12);
 }
 
 TEST(GaussianProcess, PendingPointsTakeVarianceAwayAndLeaveTheMean) {
@@ -223,35 +227,6 @@ TEST(GaussianProcess, DuplicatedPointsAreHarmless) {
   EXPECT_NEAR(at.mean[0], outputs(80, 4).mean(), 1e-4);
   EXPECT_GT(at.variance[0], 0);
   EXPECT_TRUE(at.variance_slope.allFinite());
-}
-
-TEST(OutputTransform, StandardizesAndCutsWhatIsFarAbove) {
-  Eigen::VectorXd losses(8);
-  losses << 1, 2, 3, 4, 5, 6, 7, 1e9;
-  const Eigen::VectorXd y = transform_outputs(losses);
-
-  EXPECT_NEAR(y.mean(), 0, 1e-12);
-  EXPECT_NEAR(y.squaredNorm() / 8, 1, 1e-12);
-  EXPECT_GT(y[7], y[6]);
-  EXPECT_GT(y[1] - y[0], 0.1) << "the outlier does not flatten the others";
-}
-
-TEST(OutputTransform, FailuresCountAsTheWorst) {
-  Eigen::VectorXd losses(4);
-  losses << 1, kNan, 3, 2;
-  const Eigen::VectorXd y = transform_outputs(losses);
-  EXPECT_EQ(y[1], y[2]);
-  EXPECT_LT(y[0], y[3]);
-}
-
-TEST(OutputTransform, ConstantsAndHugeLossesStayFinite) {
-  EXPECT_EQ(transform_outputs(Eigen::VectorXd::Constant(5, 3.0)).norm(), 0);
-  Eigen::VectorXd losses(4);
-  losses << 1.7e308, -1.7e308, 1e300, kNan;
-  const Eigen::VectorXd y = transform_outputs(losses);
-  EXPECT_TRUE(y.allFinite());
-  EXPECT_EQ(y.minCoeff(), y[1]);
-  EXPECT_TRUE(transform_outputs(Eigen::VectorXd::Constant(1, 1e300)).allFinite());
 }
 
 TEST(RefitSize, IsEveryResultUpToFiftyThenEachTwentieth) {

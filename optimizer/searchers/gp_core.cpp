@@ -1,0 +1,179 @@
+#include "optimizer/searchers/gp_core.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "optimizer/gp/log_ei.hpp"
+#include "optimizer/searchers/design.hpp"
+
+namespace betatune {
+namespace {
+
+constexpr Eigen::Index kIncumbents = 4;  ///< results whose neighbourhood is looked at
+constexpr Eigen::Index kFailures = 100;  ///< the latest, which take away variance
+/// Share of the outputs' variance above which a low loss may be luck.
+constexpr double kNoisy = 1e-3;
+
+/// Rows of the lowest losses, best first.
+RowMatrix best_points(const Observations& data, Eigen::Index count) {
+  std::vector<Eigen::Index> order;
+  for (Eigen::Index i = 0; i < data.size(); ++i) {
+    if (!std::isnan(data.losses[i])) order.push_back(i);
+  }
+  std::stable_sort(order.begin(), order.end(),
+                   [&](Eigen::Index a, Eigen::Index b) { return data.losses[a] < data.losses[b]; });
+  RowMatrix out(std::min<Eigen::Index>(count, std::ssize(order)), data.points.cols());
+  for (Eigen::Index i = 0; i < out.rows(); ++i) {
+    out.row(i) = data.points.row(order[static_cast<std::size_t>(i)]);
+  }
+  return out;
+}
+
+/// The lowest of `values` among the rows that have a loss.
+Eigen::Index lowest_row(const Eigen::VectorXd& values, const Eigen::VectorXd& losses) {
+  Eigen::Index best = -1;
+  for (Eigen::Index i = 0; i < losses.size(); ++i) {
+    if (!std::isnan(losses[i]) && (best < 0 || values[i] < values[best])) best = i;
+  }
+  return best;
+}
+
+/// The latest rows that failed.
+RowMatrix failed_points(const Observations& data, Eigen::Index most) {
+  std::vector<Eigen::Index> rows;
+  for (Eigen::Index i = data.size() - 1; i >= 0 && std::ssize(rows) < most; --i) {
+    if (std::isnan(data.losses[i])) rows.push_back(i);
+  }
+  RowMatrix out(std::ssize(rows), data.points.cols());
+  for (Eigen::Index i = 0; i < out.rows(); ++i) {
+    out.row(i) = data.points.row(rows[static_cast<std::size_t>(i)]);
+  }
+  return out;
+}
+
+Eigen::VectorXd means_at(const GaussianProcess& gp, const RowMatrix& points) {
+  return gp.predict(gp.map().map(points), false).mean;
+}
+
+}  // namespace
+
+bool GpOptions::check(const ConfigNode& node, Diagnostics& problems) const {
+  if (raw_points < 16) {
+    problems.error("E0408", "`algorithm.raw_points` must be at least 16", node.mark());
+  }
+  if (starts < 1) {
+    problems.error("E0408", "`algorithm.starts` must be at least 1", node.mark());
+  }
+  return raw_points >= 16 && starts >= 1;
+}
+
+GpRound::GpRound(const SearchSpace& space, GaussianProcess& gp, const Observations& data,
+                 double noise_deviation, GpOptions options)
+    : space_(space),
+      gp_(gp),
+      options_(options),
+      incumbents_(best_points(data, kIncumbents)),
+      pending_(0, data.points.cols()),
+      noisy_(gp.hyperparameters().noise > kNoisy),
+      noise_deviation_(noise_deviation),
+      feasibility_(Feasibility::learn(gp.map(), data)),
+      best_(gp.fitted().minCoeff()) {
+  // A loss that one trial did not have, its neighbours will hardly have: nothing is to be learned
+  // there. Without this, a region that only fails would stay the least known of all.
+  const RowMatrix failed = failed_points(data, kFailures);
+  if (failed.rows() > 0) gp_.append_pending(gp_.map().map(failed));
+  best_row_ = lowest_row(noisy_ ? means_at(gp, data.points) : data.losses, data.losses);
+  pend(data.pending);
+}
+
+void GpRound::pend(const RowMatrix& points) {
+  if (points.rows() == 0) return;
+  // Counted as observed at their mean: one that is believed to be the best makes it harder for its
+  // neighbours to improve on it.
+  const RowMatrix features = gp_.map().map(points);
+  best_ = std::min(best_, gp_.predict(features, false).mean.minCoeff());
+  gp_.append_pending(features);
+  pending_.conservativeResize(pending_.rows() + points.rows(), Eigen::NoChange);
+  pending_.bottomRows(points.rows()) = points;
+}
+
+std::optional<Proposer::Found> GpRound::propose(Key key, const FreshBatch& batch) const {
+  ProposalOptions options;
+  options.raw_points = options_.raw_points;
+  options.starts = options_.starts;
+  const LogExpectedImprovement improvement(gp_, best_);
+  std::vector<const Acquisition*> parts = {&improvement};
+  if (feasibility_ != nullptr) parts.push_back(feasibility_.get());
+  const AcquisitionSum promise(std::move(parts));
+  const Proposer proposer(space_, gp_, promise, incumbents_, options);
+  return proposer.propose(key, [&](const auto& each) { return batch.is_fresh(each); });
+}
+
+GpCore::GpCore(const StudySpec& spec, GpOptions options)
+    : options_(options), model_(spec.space.columns()) {
+  const std::int64_t dims = spec.space.dims();
+  initial_ = spec.algorithm.initial.count.value_or(std::clamp<std::int64_t>(dims + 1, 5, 20));
+  random_design_ = spec.algorithm.initial.design == "random";
+}
+
+Observations GpCore::observe(const History& history) {
+  seen_.sync(history);
+  return collector_.collect(history);
+}
+
+std::vector<Suggestion> GpCore::design(const History& history, const Observations& data,
+                                       FreshBatch& batch, int count, Key key,
+                                       bool& exhausted) const {
+  const auto spoken_for =
+      std::ssize(history.queued) + static_cast<std::int64_t>(history.trials.size());
+  // Failures count as results, or a space that mostly fails would never get a model.
+  const bool informed = data.finite > 0 && data.size() >= std::min<std::int64_t>(2, initial_);
+  const bool all = !informed || history.space().dims() == 0;
+  const std::int64_t wanted =
+      all ? count : std::clamp<std::int64_t>(initial_ - spoken_for, 0, count);
+  std::vector<Suggestion> out =
+      draw_design(history, batch, static_cast<int>(wanted), fold_in(key, "design"));
+  exhausted = std::ssize(out) < wanted;
+  return out;
+}
+
+std::vector<Suggestion> GpCore::draw_design(const History& history, FreshBatch& batch, int count,
+                                            Key key) const {
+  if (count == 0) return {};
+  if (!random_design_) return suggest_sobol(history, seen_, batch, count, key);
+  std::vector<Suggestion> out;
+  for (int i = 0; i < count; ++i) {
+    std::optional<Configuration> drawn = batch.draw(fold_in(key, static_cast<std::uint64_t>(i)));
+    if (!drawn) break;
+    batch.take(*drawn);
+    out.push_back({std::move(*drawn), "random", nullptr});
+  }
+  return out;
+}
+
+GpRound GpCore::begin(const History& history, const Observations& data) {
+  GaussianProcess& gp = model_.condition(data.results(), data.pending.rows());
+  return GpRound(history.space(), gp, data, model_.noise_deviation(), options_);
+}
+
+std::optional<Configuration> GpCore::recommend(const History& history) {
+  const Observations data = collector_.collect(history);
+  if (data.finite < 2) return std::nullopt;
+  const GaussianProcess& gp = model_.condition(data.results(), data.pending.rows());
+  const Eigen::Index best = lowest_row(means_at(gp, data.points), data.losses);
+  return *history.trials[TrialId{data.trials[static_cast<std::size_t>(best)]}].configuration;
+}
+
+std::optional<Suggestion> suggest_from_model(const GpRound& round, FreshBatch& batch, Key key) {
+  std::optional<Suggestion> out;
+  if (std::optional<Proposer::Found> found = round.propose(key, batch)) {
+    out = {std::move(found->configuration), "gp", Json{{"log_ei", found->value}}};
+  } else if (std::optional<Configuration> drawn = batch.draw(key)) {
+    out = {std::move(*drawn), "random", nullptr};
+  }
+  if (out) batch.take(out->configuration);
+  return out;
+}
+
+}  // namespace betatune

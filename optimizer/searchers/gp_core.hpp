@@ -1,0 +1,97 @@
+#pragma once
+/// What `gp` and `auto` share: the design that comes first, the model of the results, and
+/// suggestions from it one after another.
+
+#include <optional>
+#include <vector>
+
+#include "optimizer/gp/feasibility.hpp"
+#include "optimizer/gp/model.hpp"
+#include "optimizer/gp/proposal.hpp"
+#include "optimizer/searcher.hpp"
+#include "optimizer/searchers/seen.hpp"
+
+namespace betatune {
+
+struct GpOptions {
+  int raw_points = 1024;
+  int starts = 8;
+  static constexpr auto fields() {
+    return std::tuple{
+        defaulted(
+            "raw_points", &GpOptions::raw_points,
+            "Points at which the acquisition function is compared before the best are improved."),
+        defaulted("starts", &GpOptions::starts,
+                  "How many of them are improved along the gradient.")};
+  }
+  /// Reports what is out of range.
+  bool check(const ConfigNode& node, Diagnostics& problems) const;
+};
+
+/// Suggestions of one call, from one state of the model. Each that is pended is part of it from
+/// then on, as answered by its mean.
+class GpRound {
+ public:
+  /// All must outlive it. `gp` is conditioned on `data`; its pending points are appended here.
+  GpRound(const SearchSpace& space, GaussianProcess& gp, const Observations& data,
+          double noise_deviation, GpOptions options);
+
+  /// points: encoded, one a row.
+  void pend(const RowMatrix& points);
+  std::optional<Proposer::Found> propose(Key key, const FreshBatch& batch) const;
+  /// The row of the data that is believed best: the lowest loss, or, where losses are noisy, the
+  /// lowest mean.
+  Eigen::Index best_row() const { return best_row_; }
+  /// Whether losses are so noisy (or the function so rugged) that a low one may be luck.
+  bool noisy() const { return noisy_; }
+  /// Standard deviation of that noise, in units of the loss near the lowest.
+  double noise_deviation() const { return noise_deviation_; }
+  /// Everything pended, encoded.
+  const RowMatrix& pending() const { return pending_; }
+
+ private:
+  const SearchSpace& space_;
+  GaussianProcess& gp_;
+  GpOptions options_;
+  RowMatrix incumbents_, pending_;
+  bool noisy_;
+  double noise_deviation_;
+  std::unique_ptr<Feasibility> feasibility_;  ///< none while nothing has failed
+  Eigen::Index best_row_ = 0;
+  double best_ = 0;
+};
+
+/// The state between calls is a cache: it holds what a cold start would compute again.
+class GpCore {
+ public:
+  GpCore(const StudySpec& spec, GpOptions options);
+
+  /// Starts a call: what is known, and the batch that remembers what is new in it.
+  Observations observe(const History& history);
+  FreshBatch batch(const History& history) const { return FreshBatch(history, seen_); }
+  /// The suggestions that belong to the design, of `count`. Fewer than `count` may follow from the
+  /// model, unless the space is exhausted: then `exhausted` is set.
+  std::vector<Suggestion> design(const History& history, const Observations& data,
+                                 FreshBatch& batch, int count, Key key, bool& exhausted) const;
+  /// Precondition: data.finite > 0.
+  GpRound begin(const History& history, const Observations& data);
+  /// The observed configuration whose modelled mean is lowest.
+  std::optional<Configuration> recommend(const History& history);
+
+ private:
+  std::vector<Suggestion> draw_design(const History& history, FreshBatch& batch, int count,
+                                      Key key) const;
+
+  GpOptions options_;
+  std::int64_t initial_ = 5;
+  bool random_design_ = false;
+  SeenTrials seen_;
+  ObservationCollector collector_;
+  GpModel model_;
+};
+
+/// The model's next suggestion, marked as taken; a random draw where it has none; nothing if the
+/// space is exhausted. Its note has the log expected improvement it was chosen for.
+std::optional<Suggestion> suggest_from_model(const GpRound& round, FreshBatch& batch, Key key);
+
+}  // namespace betatune
