@@ -6,7 +6,7 @@ namespace betatune {
 
 std::string searcher_name(const StudySpec& spec) {
   const std::string& wanted = spec.algorithm.searcher.name;
-  return wanted.empty() || wanted == "auto" ? "gp" : wanted;
+  return wanted.empty() ? "auto" : wanted;
 }
 
 std::unique_ptr<Searcher> make_searcher(const StudySpec& spec, Diagnostics& diagnostics) {
@@ -16,7 +16,7 @@ std::unique_ptr<Searcher> make_searcher(const StudySpec& spec, Diagnostics& diag
     return entry->make(PolicyContext{spec}, wanted.options, diagnostics);
   }
   diagnostics.error("E0404", "unknown algorithm `" + name + "`", wanted.options.mark(),
-                    SearcherRegistry::help_for(name, {"auto"}));
+                    SearcherRegistry::help_for(name));
   return nullptr;
 }
 

@@ -1,0 +1,95 @@
+/// `auto`: a Gaussian process of the whole space and a local search round the best result, taking
+/// turns. The first finds the valley, the second its bottom; which of them gets more of the trials
+/// follows from which of them found better configurations lately.
+
+#include <algorithm>
+#include <cmath>
+
+#include "optimizer/local/local_step.hpp"
+#include "optimizer/local/near_pairs.hpp"
+#include "optimizer/searchers/gp_core.hpp"
+
+namespace betatune {
+namespace {
+
+constexpr double kSwing = 0.3;         ///< how far success moves the local share from a half
+constexpr double kShareAtRest = 0.15;  ///< of local trials once they promise nothing
+constexpr double kSmallestRadius = 1e-7;
+/// Noise above this share of a step's promise: its answer would say nothing.
+constexpr double kDrowned = 0.5;
+
+class AutoSearcher : public Searcher {
+ public:
+  AutoSearcher(const StudySpec& spec, GpOptions options) : core_(spec, options) {}
+
+  std::vector<Suggestion> suggest(const History& history, int count, Key key) const override {
+    const SearchSpace& space = history.space();
+    const Observations data = core_.observe(history);
+    FreshBatch batch = core_.batch(history);
+    bool exhausted = false;
+    std::vector<Suggestion> out = core_.design(history, data, batch, count, key, exhausted);
+    if (exhausted || std::ssize(out) == count) return out;
+    GpRound round = core_.begin(history, data);
+    for (const Suggestion& each : out) round.pend(space.encode(each.configuration).transpose());
+    const TrustRegion region = fold_trust_region(history);
+    while (std::ssize(out) < count) {
+      const Key own = fold_in(fold_in(key, "auto"), out.size());
+      std::optional<Suggestion> next;
+      if (is_local_turn(region, history.trials.size() + history.queued.size() + out.size())) {
+        next = suggest_local(space, data, round, region, batch, own);
+      }
+      if (!next) next = suggest_from_model(round, batch, own);
+      if (!next) break;
+      round.pend(space.encode(next->configuration).transpose());
+      out.push_back(std::move(*next));
+    }
+    return out;
+  }
+
+  std::optional<Configuration> recommend(const History& history) const override {
+    const std::optional<Configuration> modelled = core_.recommend(history);
+    return modelled ? modelled : Searcher::recommend(history);
+  }
+
+  bool asks_ahead() const override { return false; }
+
+ private:
+  static bool is_local_turn(const TrustRegion& region, std::size_t trial) {
+    if (!region.centre || region.radius < kSmallestRadius) return false;
+    const double balance =
+        (region.local_rate - region.other_rate) / (region.local_rate + region.other_rate);
+    const double share = region.converged ? kShareAtRest : 0.5 + kSwing * balance;
+    // Evenly spread turns of that share: the fractional parts of multiples of the golden ratio.
+    const double turn = 0.6180339887498949 * static_cast<double>(trial);
+    return turn - std::floor(turn) < share;
+  }
+
+  static std::optional<Suggestion> suggest_local(const SearchSpace& space, const Observations& data,
+                                                 const GpRound& round, const TrustRegion& region,
+                                                 FreshBatch& batch, Key key) {
+    const double noise = noise_of_near_pairs(data);
+    const std::optional<LocalStep> step =
+        propose_local(space, data, {round.best_row(), region.radius, noise}, round.pending(), key);
+    if (!step || std::max(noise, step->noise) > kDrowned * step->note.predicted)
+      return std::nullopt;
+    Configuration configuration = space.decode(step->point);
+    if (!space.satisfies_constraints(configuration) || !batch.take(configuration)) {
+      return std::nullopt;
+    }
+    return Suggestion{std::move(configuration), kLocalOrigin, step->note.to_json()};
+  }
+
+  mutable GpCore core_;
+};
+
+std::unique_ptr<Searcher> make(const PolicyContext& context, const GpOptions& options,
+                               const ConfigNode& node, Diagnostics& problems) {
+  if (!options.check(node, problems)) return nullptr;
+  return std::make_unique<AutoSearcher>(context.spec, options);
+}
+
+const bool registered = SearcherRegistry::add<GpOptions>(
+    "auto", "Chooses for you: a Gaussian process and a local search, taking turns.", make);
+
+}  // namespace
+}  // namespace betatune
