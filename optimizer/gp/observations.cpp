@@ -1,6 +1,7 @@
 #include "optimizer/gp/observations.hpp"
 
 #include <cmath>
+#include <deque>
 #include <limits>
 #include <map>
 #include <ranges>
@@ -50,9 +51,9 @@ Use use_of(const Trial& trial, Step step, double* loss) {
   return ended ? Use::nothing : Use::pending;
 }
 
-RowMatrix stack(const std::vector<Eigen::VectorXd>& rows, int dims) {
+RowMatrix stack(const std::vector<const Eigen::VectorXd*>& rows, int dims) {
   RowMatrix out(std::ssize(rows), dims);
-  for (Eigen::Index i = 0; i < out.rows(); ++i) out.row(i) = rows[static_cast<std::size_t>(i)];
+  for (Eigen::Index i = 0; i < out.rows(); ++i) out.row(i) = *rows[static_cast<std::size_t>(i)];
   return out;
 }
 
@@ -73,7 +74,6 @@ Samples Observations::results() const {
 const std::optional<Eigen::VectorXd>& ObservationCollector::encoded(const SearchSpace& space,
                                                                     const Trial& trial) {
   const std::size_t i = trial.id.n;
-  if (encoded_.size() <= i) encoded_.resize(i + 1);
   if (encoded_[i].configuration != trial.configuration) {
     encoded_[i] = {trial.configuration, space.try_encode(*trial.configuration)};
   }
@@ -84,7 +84,10 @@ Observations ObservationCollector::collect(const History& history) {
   const SearchSpace& space = history.space();
   Observations out;
   out.step = choose_step(history);
-  std::vector<Eigen::VectorXd> points, pending;
+  // Points are copied once, at the end: what they point to stays where it is until then.
+  if (encoded_.size() < history.trials.size()) encoded_.resize(history.trials.size());
+  std::vector<const Eigen::VectorXd*> points, pending;
+  std::deque<Eigen::VectorXd> queued;
   std::vector<double> losses;
   for (const Trial& trial : history.trials) {
     double loss = 0;
@@ -93,16 +96,18 @@ Observations ObservationCollector::collect(const History& history) {
     const std::optional<Eigen::VectorXd>& point = encoded(space, trial);
     if (!point) continue;
     if (use == Use::pending) {
-      pending.push_back(*point);
+      pending.push_back(&*point);
       continue;
     }
     if (use == Use::result) ++out.finite;
     out.trials.push_back(trial.id.n);
-    points.push_back(*point);
+    points.push_back(&*point);
     losses.push_back(loss);
   }
   for (const Configuration& each : history.queued) {
-    if (auto point = space.try_encode(each)) pending.push_back(*std::move(point));
+    if (auto point = space.try_encode(each)) {
+      pending.push_back(&queued.emplace_back(*std::move(point)));
+    }
   }
   out.points = stack(points, space.dims());
   out.pending = stack(pending, space.dims());

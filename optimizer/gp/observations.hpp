@@ -45,6 +45,7 @@ class ObservationCollector {
 
  private:
   /// Nothing for a trial of an earlier version of the space that has no place in this one.
+  /// Precondition: encoded_ has room for it.
   const std::optional<Eigen::VectorXd>& encoded(const SearchSpace& space, const Trial& trial);
 
   struct Encoded {
