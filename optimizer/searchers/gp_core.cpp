@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "optimizer/gp/log_ei.hpp"
-#include "optimizer/searchers/design.hpp"
 
 namespace betatune {
 namespace {
@@ -111,11 +110,9 @@ std::optional<Proposer::Found> GpRound::propose(Key key, const FreshBatch& batch
 }
 
 GpCore::GpCore(const StudySpec& spec, GpOptions options)
-    : options_(options), model_(spec.space.columns()) {
-  const std::int64_t dims = spec.space.dims();
-  initial_ = spec.algorithm.initial.count.value_or(std::clamp<std::int64_t>(dims + 1, 5, 20));
-  random_design_ = spec.algorithm.initial.design == "random";
-}
+    : options_(options),
+      start_up_(spec, std::clamp<std::int64_t>(spec.space.dims() + 1, 5, 20)),
+      model_(spec.space.columns()) {}
 
 Observations GpCore::observe(const History& history) {
   seen_.sync(history);
@@ -125,30 +122,13 @@ Observations GpCore::observe(const History& history) {
 std::vector<Suggestion> GpCore::design(const History& history, const Observations& data,
                                        FreshBatch& batch, int count, Key key,
                                        bool& exhausted) const {
-  const auto spoken_for =
-      std::ssize(history.queued) + static_cast<std::int64_t>(history.trials.size());
   // Failures count as results, or a space that mostly fails would never get a model.
-  const bool informed = data.finite > 0 && data.size() >= std::min<std::int64_t>(2, initial_);
-  const bool all = !informed || history.space().dims() == 0;
-  const std::int64_t wanted =
-      all ? count : std::clamp<std::int64_t>(initial_ - spoken_for, 0, count);
-  std::vector<Suggestion> out =
-      draw_design(history, batch, static_cast<int>(wanted), fold_in(key, "design"));
-  exhausted = std::ssize(out) < wanted;
-  return out;
-}
-
-std::vector<Suggestion> GpCore::draw_design(const History& history, FreshBatch& batch, int count,
-                                            Key key) const {
-  if (count == 0) return {};
-  if (!random_design_) return suggest_sobol(history, seen_, batch, count, key);
+  const bool informed =
+      data.finite > 0 && data.size() >= std::min<std::int64_t>(2, start_up_.count());
+  const int due = start_up_.due(history, informed, count);
   std::vector<Suggestion> out;
-  for (int i = 0; i < count; ++i) {
-    std::optional<Configuration> drawn = batch.draw(fold_in(key, static_cast<std::uint64_t>(i)));
-    if (!drawn) break;
-    batch.take(*drawn);
-    out.push_back({std::move(*drawn), "random", nullptr});
-  }
+  if (due > 0) out = start_up_.suggest(history, seen_, batch, due, fold_in(key, "design"));
+  exhausted = std::ssize(out) < due;
   return out;
 }
 

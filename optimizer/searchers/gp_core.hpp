@@ -10,6 +10,7 @@
 #include "optimizer/gp/proposal.hpp"
 #include "optimizer/searcher.hpp"
 #include "optimizer/searchers/seen.hpp"
+#include "optimizer/searchers/start_up.hpp"
 
 namespace betatune {
 
@@ -79,12 +80,8 @@ class GpCore {
   std::optional<Configuration> recommend(const History& history);
 
  private:
-  std::vector<Suggestion> draw_design(const History& history, FreshBatch& batch, int count,
-                                      Key key) const;
-
   GpOptions options_;
-  std::int64_t initial_ = 5;
-  bool random_design_ = false;
+  StartUp start_up_;
   SeenTrials seen_;
   ObservationCollector collector_;
   GpModel model_;
