@@ -3,7 +3,7 @@
 # packages. Peers live in an environment of their own, build/bench-venv, made at the first use.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-readonly all=(cli store coordinator service worker gp torch)
+readonly all=(cli store coordinator service worker gp tpe torch)
 readonly bin=build/bin
 
 say() { printf '\n== %s\n' "$*"; }
@@ -48,6 +48,10 @@ bench_gp() {
 }
 bench_search() {
   tests/bench/search/bench.sh "$@"
+}
+bench_tpe() {
+  say "TPE ask at d = 10, one thread, beside Optuna's TPESampler"
+  target bench_tpe_ask && "$(peers)" tests/bench/tpe_vs_optuna.py "$bin/bench_tpe_ask"
 }
 bench_torch() {
   say "classifier: training step, C++ beside Python on the same libtorch"

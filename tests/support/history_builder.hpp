@@ -90,10 +90,14 @@ class HistoryBuilder {
     finish(id, loss);
     return id;
   }
-  TrialId add_result(const Suggestion& suggestion, double loss) {
-    Trial& trial = add(suggestion.configuration, suggestion.origin, TrialState::running);
+  /// A trial as it comes from a suggestion: with its note, which some searchers read again.
+  Trial& add(const Suggestion& suggestion, TrialState state) {
+    Trial& trial = add(suggestion.configuration, suggestion.origin, state);
     if (!suggestion.note.is_null()) trial.note = std::make_shared<const Json>(suggestion.note);
-    const TrialId id = trial.id;
+    return trial;
+  }
+  TrialId add_result(const Suggestion& suggestion, double loss) {
+    const TrialId id = add(suggestion, TrialState::running).id;
     finish(id, loss);
     return id;
   }

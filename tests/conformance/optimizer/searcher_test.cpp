@@ -79,7 +79,7 @@ TEST_P(SearcherSuite, SuggestsValidNewConfigurationsOfAMixedConditionalConstrain
     const auto suggestions = ask(study, *searcher, 1 + static_cast<int>(n % 3), n);
     ASSERT_FALSE(suggestions.empty());
     for (const Suggestion& each : suggestions) {
-      study.add_result(each.configuration, each.origin, loss_of(each.configuration));
+      study.add_result(each, loss_of(each.configuration));
     }
   }
 }
@@ -95,10 +95,8 @@ TEST_P(SearcherSuite, EqualHistoriesAndKeysGiveEqualSuggestionsColdOrWarm) {
       ASSERT_EQ(configurations(from_warm), configurations(ask(study, *cold, 2, n))) << n;
     }
     // Trials end out of order: one now, one later.
-    const TrialId first =
-        study.add(from_warm[0].configuration, from_warm[0].origin, TrialState::running).id;
-    const TrialId second =
-        study.add(from_warm[1].configuration, from_warm[1].origin, TrialState::running).id;
+    const TrialId first = study.add(from_warm[0], TrialState::running).id;
+    const TrialId second = study.add(from_warm[1], TrialState::running).id;
     study.finish(second, loss_of(from_warm[1].configuration));
     if (n % 2 == 0) study.finish(first, loss_of(from_warm[0].configuration));
     if (n >= 3 && n % 4 == 3) study.finish(TrialId{first.n - 4}, static_cast<double>(n));
@@ -111,7 +109,7 @@ TEST_P(SearcherSuite, GivesWhatIsLeftOfAFiniteSpaceThenNothing) {
   int found = 0;
   for (std::size_t n = 0; n < 2 * kFiniteSize && found < kFiniteSize; ++n) {
     for (const Suggestion& each : ask(study, *searcher, 1, n)) {
-      study.add_result(each.configuration, each.origin, loss_of(each.configuration));
+      study.add_result(each, loss_of(each.configuration));
       ++found;
     }
   }
@@ -123,7 +121,7 @@ TEST_P(SearcherSuite, AskedForMoreThanRemainGivesAllThatRemain) {
   HistoryBuilder study = finite_study();
   const auto searcher = study.searcher(GetParam());
   for (const Suggestion& each : ask(study, *searcher, 10, 0)) {
-    study.add_result(each.configuration, each.origin, 1);
+    study.add_result(each, 1);
   }
   EXPECT_EQ(std::ssize(ask(study, *searcher, 50, 1)), kFiniteSize - 10);
 }
@@ -190,7 +188,7 @@ TEST_P(SearcherSuite, LivesWithEqualLosses) {
   for (std::size_t n = 0; n < 25; ++n) {
     const auto suggestions = ask(study, *searcher, 1, n);
     ASSERT_FALSE(suggestions.empty());
-    study.add_result(suggestions[0].configuration, "test", 0.25);
+    study.add_result(suggestions[0], 0.25);
   }
 }
 
@@ -199,7 +197,7 @@ TEST_P(SearcherSuite, ASpaceWithoutParametersHasOneConfiguration) {
   const auto searcher = study.searcher(GetParam());
   const auto suggestions = ask(study, *searcher, 2, 0);
   ASSERT_EQ(suggestions.size(), 1u);
-  study.add_result(suggestions[0].configuration, suggestions[0].origin, 1);
+  study.add_result(suggestions[0], 1);
   EXPECT_TRUE(ask(study, *searcher, 1, 1).empty());
 }
 
@@ -209,7 +207,7 @@ TEST_P(SearcherSuite, RecommendsAConfigurationThatWasTried) {
   EXPECT_FALSE(searcher->recommend(study.history()));
   std::set<Configuration> tried;
   for (const Suggestion& each : ask(study, *searcher, 12, 0)) {
-    study.add_result(each.configuration, each.origin, loss_of(each.configuration));
+    study.add_result(each, loss_of(each.configuration));
     tried.insert(each.configuration);
     const auto recommended = searcher->recommend(study.history());
     ASSERT_TRUE(recommended);
@@ -221,7 +219,7 @@ TEST_P(SearcherSuite, ManyAtOnceAreDistinct) {
   HistoryBuilder study = mixed_study();
   const auto searcher = study.searcher(GetParam());
   for (const Suggestion& each : ask(study, *searcher, 20, 0)) {
-    study.add_result(each.configuration, each.origin, loss_of(each.configuration));
+    study.add_result(each, loss_of(each.configuration));
   }
   EXPECT_EQ(std::ssize(ask(study, *searcher, 16, 1)), 16);
 }
@@ -230,7 +228,7 @@ TEST_P(SearcherSuite, AThousandTrialsAreNoBurden) {
   HistoryBuilder study = mixed_study();
   const auto random = study.searcher("random");
   for (const Suggestion& each : random->suggest(study.history(), 1000, root_key(5))) {
-    study.add_result(each.configuration, each.origin, loss_of(each.configuration));
+    study.add_result(each, loss_of(each.configuration));
   }
   const auto searcher = study.searcher(GetParam());
   EXPECT_EQ(std::ssize(ask(study, *searcher, 2, 0)), 2);

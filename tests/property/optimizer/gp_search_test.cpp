@@ -3,67 +3,28 @@
 #include <cmath>
 #include <gtest/gtest.h>
 
-#include "tests/support/test_functions.hpp"
+#include "tests/support/search_race.hpp"
 
 namespace betatune {
 namespace {
 
 using namespace betatune::test;
 
-using MakeStudy = std::function<HistoryBuilder(std::uint64_t)>;
-
-/// In how many of 20 seeds the GP's best loss is below random's. If they were equally good, 16 or
-/// more would happen with a probability of 0.6 %; the seeds are fixed, so the test cannot flicker.
-int wins_of_20(const MakeStudy& make, const Loss& loss, int trials) {
-  int wins = 0;
-  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
-    HistoryBuilder with_gp = make(seed), with_random = make(seed);
-    const double gp = run_study(with_gp, *with_gp.searcher("gp"), loss, trials);
-    const double random = run_study(with_random, *with_random.searcher("random"), loss, trials);
-    wins += gp < random ? 1 : 0;
-  }
-  return wins;
-}
-
-MakeStudy boxes(int dims) {
-  return [dims](std::uint64_t seed) { return HistoryBuilder(unit_box(dims), {}, seed); };
-}
-
 TEST(GpSearch, BeatsRandomOnBranin) {
   const auto loss = [](const Configuration& x) {
     const auto u = unit_point(x, 2);
     return branin(15 * u[0] - 5, 15 * u[1]);
   };
-  EXPECT_GE(wins_of_20(boxes(2), loss, 25), 16);
+  EXPECT_GE(wins_of_20("gp", boxes(2), loss, 25), 16);
 }
 
 TEST(GpSearch, BeatsRandomOnHartmann) {
   const auto loss = [](const Configuration& x) { return hartmann6(unit_point(x, 6)); };
-  EXPECT_GE(wins_of_20(boxes(6), loss, 40), 16);
-}
-
-/// A training in miniature: an optimizer with a parameter of its own, a learning rate, an integer.
-HistoryBuilder conditional_study(std::uint64_t seed) {
-  return HistoryBuilder(
-      {real("lr", 1e-5, 1, Scale::log),
-       choice("optimizer", {Value{"sgd"}, Value{"adam"}, Value{"lamb"}}),
-       when(real("momentum", 0, 0.99), "optimizer == sgd"),
-       when(real("beta", 0.5, 0.999), "optimizer in [adam, lamb]"), integer("layers", 1, 40)},
-      {"layers * lr <= 20"}, seed);
-}
-
-double conditional_loss(const Configuration& x) {
-  const double rate = std::log10(number(x, "lr"));
-  const std::string name = std::get<std::string>(x.at("optimizer"));
-  double loss = std::pow(number(x, "layers") - 23, 2) / 400;
-  if (name == "sgd")
-    return loss + std::pow(rate + 1, 2) + 3 * std::pow(number(x, "momentum") - 0.9, 2) + 0.1;
-  loss += std::pow(rate + 3.2, 2) + 2 * std::pow(number(x, "beta") - 0.8, 2);
-  return name == "adam" ? loss : loss + 0.5;
+  EXPECT_GE(wins_of_20("gp", boxes(6), loss, 40), 16);
 }
 
 TEST(GpSearch, BeatsRandomOnAConditionalConstrainedSpace) {
-  EXPECT_GE(wins_of_20(conditional_study, conditional_loss, 35), 16);
+  EXPECT_GE(wins_of_20("gp", conditional_study, conditional_loss, 35), 16);
 }
 
 TEST(GpSearch, SurvivesARegionThatAlwaysFails) {
