@@ -55,7 +55,7 @@ TEST_P(Search, SuggestionsMadeAtOnceStayApart) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Model, Search, testing::Values("cmaes", "evolution", "tpe"),
+INSTANTIATE_TEST_SUITE_P(Model, Search, testing::Values("cmaes", "de", "evolution", "tpe"),
                          [](const auto& each) { return each.param; });
 
 }  // namespace
