@@ -15,6 +15,19 @@ Key study_key(const StudySpec& spec) {
   return fold_in(fold_in(root_key(0), "study"), spec.study.name);
 }
 
+std::optional<Suggestion> suggest_centre(const History& history, FreshBatch& batch, Key key) {
+  const SearchSpace& space = history.space();
+  Stream stream(key);
+  Eigen::VectorXd point(space.dims());
+  for (std::size_t j = 0; j < space.columns().size(); ++j) {
+    const bool choice = space.columns()[j].kind == Column::Kind::categorical;
+    point[static_cast<Eigen::Index>(j)] = choice ? stream.uniform() : 0.5;
+  }
+  Configuration centre = space.decode(point);
+  if (!space.satisfies_constraints(centre) || !batch.take(centre)) return std::nullopt;
+  return Suggestion{std::move(centre), "centre", nullptr};
+}
+
 std::vector<Suggestion> suggest_sobol(const History& history, const SeenTrials& seen,
                                       FreshBatch& batch, int count, Key key) {
   const SearchSpace& space = history.space();

@@ -1,6 +1,7 @@
 #include "optimizer/searchers/start_up.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 #include "optimizer/searchers/design.hpp"
 
@@ -19,8 +20,15 @@ int StartUp::due(const History& history, bool informed, int count) const {
 
 std::vector<Suggestion> StartUp::suggest(const History& history, const SeenTrials& seen,
                                          FreshBatch& batch, int count, Key key) const {
-  if (!random_) return suggest_sobol(history, seen, batch, count, key);
   std::vector<Suggestion> out;
+  if (!random_) {
+    if (history.trials.size() == 0 && history.queued.empty()) {
+      if (auto centre = suggest_centre(history, batch, key)) out.push_back(std::move(*centre));
+    }
+    const int rest = count - static_cast<int>(out.size());
+    std::ranges::move(suggest_sobol(history, seen, batch, rest, key), std::back_inserter(out));
+    return out;
+  }
   for (int i = 0; i < count; ++i) {
     std::optional<Configuration> drawn = batch.draw(fold_in(key, static_cast<std::uint64_t>(i)));
     if (!drawn) break;

@@ -16,7 +16,8 @@ class StartUp {
   /// How many of the next `count` suggestions the design is to give: those that are missing until
   /// `count()` trials are spoken for, all of them while the searcher has nothing to learn from.
   int due(const History& history, bool informed, int count) const;
-  /// Points of the design, marked as taken: from the scrambled Sobol sequence, or random draws.
+  /// Points of the design, marked as taken: the centre if it is the study's first trial, then from
+  /// the scrambled Sobol sequence; or random draws.
   /// Fewer than `count` only if the space is exhausted. Precondition: `seen` is synced.
   std::vector<Suggestion> suggest(const History& history, const SeenTrials& seen, FreshBatch& batch,
                                   int count, Key key) const;
