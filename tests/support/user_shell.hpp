@@ -3,10 +3,12 @@
 /// terminal (data, talk and exit status apart) or on one.
 
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <fcntl.h>
 #include <filesystem>
 #include <poll.h>
@@ -55,6 +57,17 @@ inline Ended type(const std::filesystem::path& folder, const std::string& comman
 /// A command on a terminal of its own, which holds all that it wrote.
 class Terminal {
  public:
+  /// Why this machine has none to give, as a chroot without /dev/pts; empty if it has.
+  static std::string why_not() {
+    int ours = -1, theirs = -1;
+    if (::openpty(&ours, &theirs, nullptr, nullptr, nullptr) != 0) {
+      return std::string("no pseudo-terminals here: ") + std::strerror(errno);
+    }
+    ::close(ours);
+    ::close(theirs);
+    return {};
+  }
+
   Terminal(const std::filesystem::path& folder, const std::string& command,
            unsigned short columns = 80) {
     winsize size{};

@@ -103,6 +103,7 @@ TEST_F(Interrupt, TheGraceEndsWhatDoesNotFinish) {
 }
 
 TEST_F(Interrupt, AKeyOfTheTerminalReachesTheOptimizerAndNotItsTrainers) {
+  if (const std::string why = support::Terminal::why_not(); !why.empty()) GTEST_SKIP() << why;
   write(2, support::kReportsAtGo);
   support::Terminal terminal(folder_.path(), "exec betatune run study.yaml");
   ASSERT_TRUE(support::eventually([&] { return exists("started"); })) << terminal.written();

@@ -54,6 +54,10 @@ class OnATerminal : public support::UserStudy {
           "echo '{\"loss\": 1}'\n");
   }
 
+  void SetUp() override {
+    if (const std::string why = Terminal::why_not(); !why.empty()) GTEST_SKIP() << why;
+  }
+
   /// All that a run writes to a terminal.
   std::string run(const std::string& variables = {}, unsigned short columns = 80) {
     Terminal terminal(folder_.path(), variables + " betatune run study.yaml", columns);
@@ -164,6 +168,7 @@ TEST_F(NotOnATerminal, ProblemsAreInColourOnlyWhereClicolorForceSaysSo) {
 }
 
 TEST_F(NotOnATerminal, DataIsTheSameAsOnOne) {
+  if (const std::string why = Terminal::why_not(); !why.empty()) GTEST_SKIP() << why;
   write(2, support::kReports);
   ASSERT_EQ(type("betatune run study.yaml").status, 0);
 
