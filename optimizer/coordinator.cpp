@@ -3,36 +3,11 @@
 #include <algorithm>
 
 #include "optimizer/hash.hpp"
+#include "optimizer/plan.hpp"
 #include "optimizer/report_hash.hpp"
 #include "searchspaces/log.hpp"
 
 namespace betatune {
-namespace {
-
-/// The points of the study file; if it names none, the default configuration, where every parameter
-/// has a default. The reader of study files has checked the points.
-std::deque<Configuration> initial_points(const StudySpec& spec) {
-  std::deque<Configuration> points;
-  for (const ConfigNode& node : spec.algorithm.initial.points) {
-    const auto partial = configuration_from_json(node.to_json());
-    if (!partial) {
-      log().warn("algorithm.initial.points: {}", partial.error().message);
-      continue;
-    }
-    auto complete = spec.space.complete(partial.value());
-    if (complete) {
-      points.push_back(std::move(complete).value());
-    } else {
-      log().warn("algorithm.initial.points: {}", complete.error().message);
-    }
-  }
-  if (points.empty()) {
-    if (auto defaults = spec.space.complete({})) points.push_back(std::move(defaults).value());
-  }
-  return points;
-}
-
-}  // namespace
 
 Coordinator::Coordinator(std::shared_ptr<const StudySpec> spec, Policies policies,
                          CoordinatorOptions options)

@@ -135,6 +135,7 @@ class Coordinator {
   struct Queued {
     Suggestion suggestion;
     std::uint64_t plan = 0;
+    PlanBasis basis;
   };
   struct Work {
     TrialId trial;
@@ -240,7 +241,7 @@ class Coordinator {
   std::optional<LastPlan> last_plan_;  ///< of the log
   struct Outstanding {
     std::uint64_t plan = 0;
-    int count = 0;
+    PlanBasis basis;
   };
   std::optional<Outstanding> asked_;
   bool wants_suggestion_ = false;  ///< a slot is free, and nothing is in hand for it

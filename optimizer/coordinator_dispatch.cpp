@@ -15,6 +15,7 @@
 
 #include "optimizer/coordinator.hpp"
 #include "optimizer/hash.hpp"
+#include "optimizer/plan.hpp"
 #include "searchspaces/log.hpp"
 
 namespace betatune {
@@ -27,10 +28,6 @@ constexpr int kAheadPerSlot = 2;
 constexpr int kAheadMin = 8;
 /// A searcher that gave nothing usable so often in a row has nothing left.
 constexpr int kDryPlans = 3;
-
-Key plan_key(std::uint64_t seed, std::uint64_t plan) {
-  return fold_in(fold_in(root_key(seed), "plan"), plan);
-}
 
 /// 53 bits, so that readers whose numbers are doubles get the same seed.
 std::uint64_t trial_seed(std::uint64_t seed, TrialId id) {
@@ -138,6 +135,7 @@ std::optional<TrialId> Coordinator::create_trial() {
     fact.origin = std::move(queued.suggestion.origin);
     fact.note = std::move(queued.suggestion.note);
     fact.plan = queued.plan;
+    fact.basis = queued.basis;
   }
   const TrialId id = fact.trial;
   emit(std::move(fact));
@@ -220,7 +218,7 @@ void Coordinator::request_plan() {
     }
     count = static_cast<int>(std::max<std::int64_t>(many, 1));
   }
-  asked_ = Outstanding{next_plan_, count};
+  asked_ = Outstanding{next_plan_, PlanBasis{state_.seq, count, 0, {}}};
   effects_.plan = PlanRequest{next_plan_, history(), count, plan_key(state_.seed, next_plan_)};
 }
 
@@ -231,29 +229,32 @@ void Coordinator::repeat_last_plan() {
   before->spec = spec_;
   before->trials = state_.trials.prefix(last_plan_->trials_before);
   before->seq = state_.seq;
-  asked_ = Outstanding{last_plan_->plan, kPlanBlock};
+  asked_ = Outstanding{last_plan_->plan,
+                       PlanBasis{state_.seq, kPlanBlock, 0, last_plan_->trials_before}};
   effects_.plan = PlanRequest{last_plan_->plan, std::move(before), kPlanBlock,
                               plan_key(state_.seed, last_plan_->plan)};
 }
 
 void Coordinator::handle(const Planned& planned) {
   if (!asked_ || asked_->plan != planned.plan) return;
-  const int count = asked_->count;
+  PlanBasis basis = asked_->basis;
   asked_.reset();
   next_plan_ = std::max(next_plan_, planned.plan + 1);
   int usable = 0;
-  for (const Suggestion& suggestion : planned.suggestions) {
+  for (std::size_t i = 0; i < planned.suggestions.size(); ++i) {
+    const Suggestion& suggestion = planned.suggestions[i];
     if (const Status checked = spec_->space.check(suggestion.configuration); !checked) {
       log().warn("plan {}: a suggestion outside of the space is dropped: {}", planned.plan,
                  checked.error().message);
       continue;
     }
     if (seen_.contains(Hasher().add(suggestion.configuration).value())) continue;
-    queue_.push_back(Queued{suggestion, planned.plan});
+    basis.index = i;
+    queue_.push_back(Queued{suggestion, planned.plan, basis});
     ++usable;
   }
   dry_plans_ = usable == 0 ? dry_plans_ + 1 : 0;
-  if (static_cast<int>(planned.suggestions.size()) < count || dry_plans_ >= kDryPlans) {
+  if (static_cast<int>(planned.suggestions.size()) < basis.count || dry_plans_ >= kDryPlans) {
     exhausted_ = true;
   }
 }

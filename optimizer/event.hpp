@@ -67,19 +67,38 @@ struct ConfigurationEnqueued {
   }
 };
 
+/// What a suggestion was computed from, so that anybody can compute it again (replay.hpp): the log
+/// up to an event, and what was asked.
+struct PlanBasis {
+  Sequence seq = 0;         ///< the last event that the searcher knew
+  int count = 1;            ///< suggestions that were asked for at once
+  std::uint64_t index = 0;  ///< which of the answers this one is
+  /// The searcher was shown only so many of the trials: a block that was asked for again after a
+  /// restart.
+  std::optional<std::uint64_t> trials;
+  static constexpr auto fields() {
+    return std::tuple{Field{"seq", &PlanBasis::seq, "last event that the searcher knew"},
+                      Field{"count", &PlanBasis::count, "suggestions asked for at once"},
+                      Field{"index", &PlanBasis::index, "which of the answers"},
+                      Field{"trials", &PlanBasis::trials, "asked again with the first trials"}};
+  }
+};
+
 struct TrialCreated {
   static constexpr const char* kType = "trial_created";
   TrialId trial;
   Configuration configuration;
-  std::string origin;                 ///< initial, enqueued, sobol, gp, random ...
-  std::optional<std::uint64_t> plan;  ///< number of the plan request that suggested it
-  Json note;                          ///< what the searcher wants remembered ("why"), or null
+  std::string origin;                   ///< initial, enqueued, sobol, gp, random ...
+  std::optional<std::uint64_t> plan;    ///< number of the plan request that suggested it
+  Json note;                            ///< what the searcher wants remembered ("why"), or null
+  std::optional<PlanBasis> basis = {};  ///< of the plan; older logs have none
   static constexpr auto fields() {
     return std::tuple{Field{"trial", &TrialCreated::trial, "trial id"},
                       Field{"configuration", &TrialCreated::configuration, "active parameters"},
                       Field{"origin", &TrialCreated::origin, "who suggested it"},
                       Field{"plan", &TrialCreated::plan, "plan request"},
-                      defaulted("note", &TrialCreated::note, "why")};
+                      defaulted("note", &TrialCreated::note, "why"),
+                      Field{"basis", &TrialCreated::basis, "what the plan was computed from"}};
   }
 };
 

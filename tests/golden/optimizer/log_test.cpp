@@ -62,13 +62,13 @@ TEST_P(GoldenLog, Replays) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Version1, GoldenLog,
-                         ::testing::Values("v1_by_hand", "v1_restarts", "v1_drained",
-                                           "v1_conflict"));
+                         ::testing::Values("v1_by_hand", "v1_restarts", "v1_drained", "v1_conflict",
+                                           "v1_basis"));
 
 /// What this build writes is what version 1 wrote: a changed name or form of a field would make
 /// older builds refuse the log.
 TEST(GoldenLogForm, IsWrittenAsVersion1WroteIt) {
-  for (const char* name : {"v1_restarts", "v1_drained", "v1_conflict"}) {
+  for (const char* name : {"v1_restarts", "v1_drained", "v1_conflict", "v1_basis"}) {
     std::ifstream file(kLogs / (std::string(name) + ".jsonl"));
     for (std::string line; std::getline(file, line);) {
       const Json event = Json::parse(line);

@@ -25,6 +25,8 @@ std::vector<Event> logs() {
   all.push_back({1, 0, ConfigurationEnqueued{{{"on", true}, {"word", std::string("a b")}}}});
   all.push_back(
       {1, 0, TrialCreated{TrialId{3}, {}, "gp", {}, Json{{"ei", {1, 2.5, {{"a", "]"}}}}}}});
+  all.push_back({1, 0, TrialCreated{TrialId{4}, {}, "sobol", 2, {}, PlanBasis{9, 32, 5, {}}}});
+  all.push_back({1, 0, TrialCreated{TrialId{4}, {}, "sobol", 2, {}, PlanBasis{9, 32, 5, 3}}});
   all.push_back({1, 0, DocumentChanged{Json{{"parameters", {{"lr", {{"min", 1e-5}}}}}}}});
   return all;
 }
