@@ -32,6 +32,8 @@ class GpModel {
   GaussianProcess& condition(const Samples& data, Eigen::Index pending);
   /// Standard deviation of the noise in units of the loss, near the lowest. After condition().
   double noise_deviation() const;
+  /// Of the outputs that the posterior has. After condition().
+  OutputBend bend() const { return bend_; }
 
  private:
   void fit(const Samples& data, Eigen::Index size);

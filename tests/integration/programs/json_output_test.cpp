@@ -16,7 +16,7 @@ using testing::StartsWith;
 using JsonOutput = support::UserStudy;
 
 TEST_F(JsonOutput, OfEveryReadingCommandNamesItsSchema) {
-  write(3, support::kReports);
+  write(5, support::kReports);
   ASSERT_EQ(type("betatune run study.yaml").status, 0);
   const std::vector<std::pair<std::string, std::string>> commands{
       {"check study.yaml", "betatune.check/1"},
@@ -25,6 +25,8 @@ TEST_F(JsonOutput, OfEveryReadingCommandNamesItsSchema) {
       {"trials study.yaml", "betatune.trials/1"},
       {"show study.yaml 0", "betatune.show/1"},
       {"best study.yaml", "betatune.best/1"},
+      {"replay study.yaml", "betatune.replay/1"},
+      {"explain study.yaml 0", "betatune.explain/1"},
       {"enqueue study.yaml -p x=0.5", "betatune.enqueue/1"},
       {"version", "betatune.version/1"},
       {"plugin list", "betatune.plugins/1"},

@@ -1,0 +1,201 @@
+#include "optimizer/cli/explanation_text.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
+
+#include "optimizer/local/trust_region.hpp"
+
+namespace betatune {
+namespace {
+
+/// In the user's own direction: for `maximize` the low end of the loss is the high end of the
+/// value.
+std::string expected_text(const Expectation& it, const Objective& objective) {
+  const double a = objective.value(it.loss_low), b = objective.value(it.loss_high);
+  return fmt::format("{} about {} ({} to {}, one deviation either way)", objective.metric,
+                     short_number(objective.value(it.loss)), short_number(std::min(a, b)),
+                     short_number(std::max(a, b)));
+}
+
+std::string list_text(const std::vector<TrialId>& trials) {
+  std::string text;
+  for (const TrialId id : trials) text += fmt::format("{}{}", text.empty() ? "" : ", ", id.n);
+  return text.empty() ? "none" : text;
+}
+
+double number_in(const Json& note, const char* key) {
+  const auto found = note.is_object() ? note.find(key) : note.end();
+  return found != note.end() && found->is_number() ? found->get<double>() : std::nan("");
+}
+
+std::string unmodelled_reason(const Explanation& it) {
+  const std::string& origin = it.created.origin;
+  if (origin == "initial") return "an initial point of the study file; nobody had to choose it";
+  if (origin == "enqueued")
+    return "somebody asked for it (betatune enqueue); nobody had to choose it";
+  if (!it.recorded) return "its log is of an older version, which did not record what was known";
+  if (origin == "sobol") return "the next point of a Sobol sequence, which fills the space evenly";
+  if (origin == "random") return "a random draw";
+  if (origin == "grid") return "the next point of the grid";
+  return "this searcher has nothing to tell of it";
+}
+
+std::string local_reason(const Explanation& it, const Objective& objective) {
+  const Json& note = it.created.note;
+  const double predicted = number_in(note, "predicted");
+  const double from = number_in(note, "from");
+  std::string text = fmt::format(
+      "a step of the local search within {} of the best result, in the unit cube; it predicted to "
+      "better {} = {} by {} +- {}",
+      short_number(number_in(note, "radius")), objective.metric,
+      short_number(objective.value(from)), short_number(predicted),
+      short_number(number_in(note, "deviation")));
+  if (it.loss) text += fmt::format(", and bettered it by {}", short_number(from - *it.loss));
+  return text;
+}
+
+std::string reason(const Explanation& it, const Objective& objective) {
+  if (!it.model) return unmodelled_reason(it);
+  if (it.created.origin == kLocalOrigin) return local_reason(it, objective);
+  const ModelView& model = *it.model;
+  const double own = model.log_ei + model.log_success.value_or(0);
+  const bool best = model.rivals.empty() || model.rivals.front().log_ei <= own;
+  return fmt::format("{}: log expected improvement {}",
+                     best ? "of all places that were compared, improvement was to be expected here "
+                            "most"
+                          : "the most promising place that the search had improved and nobody had "
+                            "tried (one that it had not improved promised more)",
+                     short_number(model.log_ei));
+}
+
+std::string rivals_table(const ModelView& model, const Objective& objective) {
+  if (model.rivals.empty()) return "";
+  Table table({"  others", "log_ei", objective.metric, "configuration"});
+  int place = 1;
+  for (const Rival& each : model.rivals) {
+    table.add({fmt::format("  number {}", place++), short_number(each.log_ei),
+               "about " + short_number(objective.value(each.expected.loss)),
+               assignments_text(to_json(each.configuration))});
+  }
+  return "\n" + table.text();
+}
+
+std::string value_text(const std::optional<Value>& value) {
+  if (!value) return "-";
+  const auto* number = std::get_if<double>(&*value);
+  return number == nullptr ? to_text(*value) : short_number(*number);
+}
+
+std::string parameters_table(const ModelView& model) {
+  const auto change = [](const std::optional<double>& by) {
+    return by ? fmt::format("{:+.3g}", *by) : std::string("-");
+  };
+  Table table(
+      {"  parameter", "value", "best had", "mean by it", "deviation by it", "length-scale"});
+  for (const ParameterView& each : model.parameters) {
+    table.add({"  " + each.name, value_text(each.value), value_text(each.incumbent),
+               change(each.mean_change), change(each.deviation_change),
+               fmt::format("{:.3g}", each.lengthscale)});
+  }
+  return "\n" + table.text() +
+         "  (what this parameter alone did to mean and deviation by leaving the best one's "
+         "value)\n";
+}
+
+std::string model_text(const ModelView& model, const Objective& objective) {
+  std::string text = fmt::format("  expected: {}\n", expected_text(model.expected, objective));
+  text += fmt::format("  the model believed trial {} best: {}\n", model.incumbent.n,
+                      expected_text(model.at_incumbent, objective));
+  if (model.log_success) {
+    text +=
+        fmt::format("  probability that it would not fail: {:.3g}\n", std::exp(*model.log_success));
+  }
+  text += rivals_table(model, objective) + parameters_table(model);
+  text += fmt::format(
+      "\nmodel: {} results, {} failed, {} pending; losses by {}\n"
+      "  mean {:.4g}, deviation {:.4g} in its own units; noise variance {:.3g}, amplitude {:.3g}\n",
+      model.results, model.failures, model.pending, model.transform, model.expected.mean,
+      model.expected.deviation, model.noise, model.amplitude);
+  return text;
+}
+
+Json expectation_json(const Expectation& it, const Objective& objective) {
+  return Json{{"mean", it.mean},           {"deviation", it.deviation},
+              {"loss", it.loss},           {"loss_low", it.loss_low},
+              {"loss_high", it.loss_high}, {"value", objective.value(it.loss)}};
+}
+
+Json model_json(const ModelView& model, const Objective& objective) {
+  Json rivals = Json::array(), parameters = Json::array();
+  for (const Rival& each : model.rivals) {
+    rivals.push_back({{"params", to_json(each.configuration)},
+                      {"log_ei", each.log_ei},
+                      {"expected", expectation_json(each.expected, objective)}});
+  }
+  for (const ParameterView& each : model.parameters) {
+    parameters.push_back({{"name", each.name},
+                          {"value", each.value ? to_json(*each.value) : Json(nullptr)},
+                          {"incumbent", each.incumbent ? to_json(*each.incumbent) : Json(nullptr)},
+                          {"mean_change", or_null(each.mean_change)},
+                          {"deviation_change", or_null(each.deviation_change)},
+                          {"lengthscale", each.lengthscale}});
+  }
+  return Json{{"results", model.results},
+              {"failures", model.failures},
+              {"pending", model.pending},
+              {"expected", expectation_json(model.expected, objective)},
+              {"incumbent", model.incumbent.n},
+              {"at_incumbent", expectation_json(model.at_incumbent, objective)},
+              {"log_ei", model.log_ei},
+              {"log_success", or_null(model.log_success)},
+              {"rivals", rivals},
+              {"parameters", parameters},
+              {"noise", model.noise},
+              {"amplitude", model.amplitude},
+              {"transform", model.transform}};
+}
+
+}  // namespace
+
+std::string explanation_text(const Explanation& it, const std::string& study,
+                             const Objective& objective) {
+  std::string text =
+      fmt::format("trial {} of {}: suggested by {}", it.created.trial.n, study, it.created.origin);
+  if (it.created.plan)
+    text += fmt::format(" (searcher {}, plan {})", it.searcher, *it.created.plan);
+  if (it.loss) {
+    text += fmt::format(", {} = {}", objective.metric, short_number(objective.value(*it.loss)));
+  }
+  text += fmt::format("\n  {}\n  why: {}\n", assignments_text(to_json(it.created.configuration)),
+                      reason(it, objective));
+  text += it.best ? fmt::format("  the best then: trial {}, {} = {}\n", it.best->n,
+                                objective.metric, short_number(objective.value(*it.best_loss)))
+                  : std::string("  the best then: none yet\n");
+  text +=
+      fmt::format("  without a result then: {} (of {} trials)\n", list_text(it.pending), it.trials);
+  return it.model ? text + model_text(*it.model, objective) : text;
+}
+
+Json explanation_json(const Explanation& it, const std::string& study, const Objective& objective) {
+  Json pending = Json::array();
+  for (const TrialId id : it.pending) pending.push_back(id.n);
+  return Json{{"schema", "betatune.explain/1"},
+              {"study", study},
+              {"trial", it.created.trial.n},
+              {"origin", it.created.origin},
+              {"searcher", it.created.plan ? Json(it.searcher) : Json(nullptr)},
+              {"plan", or_null(it.created.plan)},
+              {"note", it.created.note},
+              {"why", reason(it, objective)},
+              {"params", to_json(it.created.configuration)},
+              {"loss", or_null(it.loss)},
+              {"value", it.loss ? Json(objective.value(*it.loss)) : Json(nullptr)},
+              {"known", {{"events", it.seq}, {"trials", it.trials}}},
+              {"best_then", it.best ? Json(it.best->n) : Json(nullptr)},
+              {"best_loss_then", or_null(it.best_loss)},
+              {"pending_then", pending},
+              {"model", it.model ? model_json(*it.model, objective) : Json(nullptr)}};
+}
+
+}  // namespace betatune

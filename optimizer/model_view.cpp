@@ -1,0 +1,191 @@
+#include "optimizer/model_view.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
+
+#include "optimizer/gp/log_ei.hpp"
+#include "optimizer/gp/loss_scale.hpp"
+#include "optimizer/local/trust_region.hpp"
+#include "optimizer/scheduler.hpp"
+#include "optimizer/searchers/gp_core.hpp"
+
+namespace betatune {
+namespace {
+
+constexpr std::size_t kRivals = 3;
+constexpr int kLookedAt = 24;  ///< candidates, many of which are the same place again
+/// How far one coordinate of another place is away, at least: in the unit cube, or in length-scales
+/// where the parameter hardly matters.
+constexpr double kApart = 0.02;
+
+GpOptions options_of(const StudySpec& spec) {
+  GpOptions options;
+  const ConfigNode& node = spec.algorithm.searcher.options;
+  Diagnostics problems;  // the searcher has been made from the same options
+  if (!node.is_null()) read_config(node, Searcher::kOptionsPath, problems, options);
+  return options;
+}
+
+std::optional<Value> value_of(const Configuration& configuration, const std::string& name) {
+  const auto found = configuration.find(name);
+  if (found == configuration.end()) return std::nullopt;
+  return found->second;
+}
+
+bool apart(const Eigen::VectorXd& a, const Eigen::VectorXd& b, const Eigen::VectorXd& lengths) {
+  for (Eigen::Index j = 0; j < a.size(); ++j) {
+    if (is_inactive(a[j]) != is_inactive(b[j])) return true;
+    if (is_inactive(a[j])) continue;
+    if (std::abs(a[j] - b[j]) > kApart * std::max(1.0, lengths[j])) return true;
+  }
+  return false;
+}
+
+/// The model that the searcher had, built again beside it.
+class Desk {
+ public:
+  Desk(const ReplayedPlan& plan, const std::vector<Suggestion>& answers, std::size_t index)
+      : plan_(plan),
+        space_(plan.history.space()),
+        own_(answers[index]),
+        index_(index),
+        core_(*plan.history.spec, options_of(*plan.history.spec)),
+        data_(core_.observe(plan.history)),
+        model_(space_.columns()) {
+    if (data_.finite == 0) return;
+    for (std::size_t i = 0; i < index; ++i) before_.push_back(answers[i].configuration);
+    results_ = data_.results();
+    gp_ = &model_.condition(results_, data_.pending.rows());
+    best_ = gp_->fitted().minCoeff();
+    round_.emplace(space_, *gp_, data_, model_.noise_deviation(), options_of(*plan.history.spec));
+    count_pending(data_.pending);
+    for (const Configuration& each : before_) {
+      const RowMatrix row = space_.encode(each).transpose();
+      count_pending(row);
+      round_->pend(row);
+    }
+    scale_.emplace(results_.values, model_.bend());
+  }
+
+  ModelView view() const {
+    ModelView out;
+    out.results = data_.finite;
+    out.failures = data_.size() - data_.finite;
+    out.pending = data_.pending.rows() + std::ssize(before_);
+    const Eigen::VectorXd point = space_.encode(own_.configuration);
+    const Eigen::Index best_row = round_->best_row();
+    const Eigen::VectorXd incumbent = data_.points.row(best_row).transpose();
+    out.incumbent = TrialId{data_.trials[static_cast<std::size_t>(best_row)]};
+    out.expected = expect(point);
+    out.at_incumbent = expect(incumbent);
+    out.log_ei = LogExpectedImprovement(*gp_, best_).value(point.transpose(), nullptr)[0];
+    if (const auto success = Feasibility::learn(gp_->map(), data_)) {
+      out.log_success = success->value(point.transpose(), nullptr)[0];
+    }
+    if (own_.origin == "gp") out.rivals = rivals(point);
+    out.parameters = parameters(point, incumbent, out);
+    out.noise = gp_->hyperparameters().noise;
+    out.amplitude = gp_->hyperparameters().amplitude;
+    const double shift = model_.bend().shift;
+    out.transform = shift == 0 ? "a power, standardized"
+                               : fmt::format(
+                                     "the logarithm of what is above the lowest, plus {:g} "
+                                     "of the median's distance from it",
+                                     shift);
+    return out;
+  }
+  bool informed() const { return round_.has_value(); }
+
+ private:
+  void count_pending(const RowMatrix& points) {
+    if (points.rows() == 0) return;
+    best_ = std::min(best_, gp_->predict(gp_->map().map(points), false).mean.minCoeff());
+  }
+
+  Expectation expect(const Eigen::VectorXd& point) const {
+    const Prediction at = gp_->predict(gp_->map().map(point.transpose()), false);
+    const double mean = at.mean[0];
+    const double deviation = std::sqrt(at.variance[0]);
+    return {mean, deviation, scale_->loss_at(mean), scale_->loss_at(mean - deviation),
+            scale_->loss_at(mean + deviation)};
+  }
+
+  /// The same search under the same key, with what it found before struck out one after another.
+  std::vector<Rival> rivals(const Eigen::VectorXd& point) const {
+    FreshBatch batch = core_.batch(plan_.history);
+    for (const Configuration& each : before_) batch.take(each);
+    const Key key = fold_in(fold_in(plan_.key, searcher_name(*plan_.history.spec)), index_);
+    std::vector<Proposer::Found> all;
+    for (int i = 0; i < kLookedAt; ++i) {
+      auto found = round_->propose(key, batch);
+      if (!found) break;
+      batch.take(found->configuration);
+      // The first is the choice itself; if it is not, this is not the search that chose it.
+      if (i == 0 && found->configuration != own_.configuration) break;
+      all.push_back(*std::move(found));
+    }
+    std::ranges::stable_sort(all, [](const auto& a, const auto& b) { return a.value > b.value; });
+    std::vector<Rival> out;
+    std::vector<Eigen::VectorXd> places = {point};
+    const Eigen::VectorXd& lengths = gp_->hyperparameters().lengthscales;
+    for (const Proposer::Found& found : all) {
+      const auto is_apart = [&](const auto& each) { return apart(each, found.point, lengths); };
+      if (out.size() == kRivals || !std::ranges::all_of(places, is_apart)) continue;
+      places.push_back(found.point);
+      out.push_back({found.configuration, found.value, expect(found.point)});
+    }
+    return out;
+  }
+
+  std::vector<ParameterView> parameters(const Eigen::VectorXd& point,
+                                        const Eigen::VectorXd& incumbent,
+                                        const ModelView& view) const {
+    std::vector<ParameterView> out;
+    const Configuration& best = *plan_.history.trials[view.incumbent].configuration;
+    for (std::size_t j = 0; j < space_.columns().size(); ++j) {
+      const auto column = static_cast<Eigen::Index>(j);
+      ParameterView each;
+      each.name = space_.parameters()[space_.columns()[j].parameter].name;
+      each.value = value_of(own_.configuration, each.name);
+      each.incumbent = value_of(best, each.name);
+      each.lengthscale = gp_->hyperparameters().lengthscales[column];
+      if (each.value && each.incumbent && *each.value != *each.incumbent) {
+        Eigen::VectorXd back = point;
+        back[column] = incumbent[column];
+        const Expectation there = expect(space_.canonical(back));
+        each.mean_change = view.expected.mean - there.mean;
+        each.deviation_change = view.expected.deviation - there.deviation;
+      }
+      out.push_back(std::move(each));
+    }
+    return out;
+  }
+
+  const ReplayedPlan& plan_;
+  const SearchSpace& space_;
+  const Suggestion& own_;
+  std::size_t index_;
+  GpCore core_;
+  Observations data_;
+  GpModel model_;
+  std::vector<Configuration> before_;  ///< answers of the same plan that came before this one
+  Samples results_;
+  GaussianProcess* gp_ = nullptr;
+  double best_ = 0;
+  std::optional<GpRound> round_;
+  std::optional<LossScale> scale_;
+};
+
+}  // namespace
+
+std::optional<ModelView> view_model(const ReplayedPlan& plan,
+                                    const std::vector<Suggestion>& answers, std::size_t index) {
+  const std::string& origin = answers[index].origin;
+  if (origin != "gp" && origin != kLocalOrigin) return std::nullopt;
+  const Desk desk(plan, answers, index);
+  if (!desk.informed()) return std::nullopt;
+  return desk.view();
+}
+
+}  // namespace betatune

@@ -1,0 +1,63 @@
+/// `betatune explain`, as a user meets it.
+
+#include <gmock/gmock.h>
+
+#include "tests/support/user_study.hpp"
+
+namespace betatune {
+namespace {
+
+using support::Ended;
+using testing::HasSubstr;
+
+class Explain : public support::UserStudy {
+ protected:
+  void run(int trials) {
+    std::ofstream(folder_ / "train.sh") << support::kReports;
+    std::ofstream(folder_ / "study.yaml")
+        << "version: 1\nstudy: {name: demo, seed: 4}\n"
+           "objective: {metric: loss, goal: maximize}\n"
+           "parameters:\n  x: {type: float, min: 0, max: 1, default: 0.5}\n"
+           "  idle: {type: float, min: 0, max: 1, default: 0.5}\n"
+           "algorithm: {name: gp}\nlauncher: {trainers: 1}\n"
+           "trainer: {command: [sh, train.sh]}\nstopping: {trials: "
+        << trials << "}\n";
+    ASSERT_EQ(type("betatune run study.yaml").status, 0);
+  }
+};
+
+TEST_F(Explain, TellsOfAModelsChoiceAndOfThoseWithoutOne) {
+  run(9);
+
+  const Ended model = type("betatune explain demo 8");
+  EXPECT_EQ(model.status, 0) << model.err;
+  EXPECT_THAT(model.out, HasSubstr("trial 8 of demo: suggested by gp"));
+  EXPECT_THAT(model.out, HasSubstr("log expected improvement"));
+  EXPECT_THAT(model.out, HasSubstr("length-scale"));
+  EXPECT_THAT(model.out, HasSubstr("8 results, 0 failed, 0 pending"));
+  EXPECT_THAT(type("betatune explain demo 0").out, HasSubstr("initial point of the study file"));
+  EXPECT_THAT(type("betatune explain demo 1").out, HasSubstr("Sobol sequence"));
+
+  const Json json = this->json("betatune explain demo 8 --json");
+  EXPECT_EQ(json.at("origin"), "gp");
+  EXPECT_EQ(json.at("known").at("trials"), 8);
+  EXPECT_EQ(json.at("model").at("parameters").size(), 2u);
+  EXPECT_GE(json.at("model").at("rivals").size(), 1u);
+  EXPECT_EQ(this->json("betatune explain demo 1 --json").at("model"), nullptr);
+}
+
+TEST_F(Explain, OfATrialThatThereIsNotIsAMistakeOfUse) {
+  run(2);
+
+  const Ended ended = type("betatune explain demo 2");
+
+  EXPECT_EQ(ended.status, 2);
+  EXPECT_EQ(ended.err, "error: demo has no trial 2; its trials are 0 to 1\n");
+  EXPECT_EQ(type("betatune explain demo").status, 2);
+  EXPECT_EQ(type("betatune explain demo -1").status, 2);
+  EXPECT_EQ(type("betatune explain demo one").status, 2);
+  EXPECT_EQ(type("betatune explain nothing 0").status, 2);
+}
+
+}  // namespace
+}  // namespace betatune
