@@ -1,4 +1,4 @@
-/// `betatune explain`, as a user meets it.
+/// `betatune explain` and `betatune importance`, as a user meets them.
 
 #include <gmock/gmock.h>
 
@@ -57,6 +57,25 @@ TEST_F(Explain, OfATrialThatThereIsNotIsAMistakeOfUse) {
   EXPECT_EQ(type("betatune explain demo -1").status, 2);
   EXPECT_EQ(type("betatune explain demo one").status, 2);
   EXPECT_EQ(type("betatune explain nothing 0").status, 2);
+}
+
+TEST_F(Explain, ImportanceNamesTheParameterThatMattersOrWhatIsMissing) {
+  run(3);
+  const Ended few = type("betatune importance demo");
+  EXPECT_EQ(few.status, 2);
+  EXPECT_THAT(few.err, HasSubstr("needs at least 4 finished trials with a result; there are 3"));
+  run(12);
+
+  const Json json = this->json("betatune importance demo --json");
+
+  EXPECT_EQ(json.at("results"), 12);
+  const Json& first = json.at("parameters").at(0);
+  EXPECT_EQ(first.at("name"), "x");
+  EXPECT_GT(first.at("main").at("value"), 0.9);
+  EXPECT_LT(json.at("parameters").at(1).at("total").at("value"), 0.1);
+  const Ended said = type("betatune importance demo");
+  EXPECT_THAT(said.out, HasSubstr("by itself"));
+  EXPECT_EQ(type("betatune importance demo").out, said.out) << "the same each time";
 }
 
 }  // namespace
