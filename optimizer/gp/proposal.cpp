@@ -274,11 +274,13 @@ std::optional<Proposer::Found> Proposer::propose(
     follow_gradients(candidates);
     if (!any_discrete_ || !move_to_neighbours(candidates)) break;
   }
-  std::stable_sort(candidates.begin(), candidates.end(),
-                   [](const Candidate& a, const Candidate& b) { return a.value > b.value; });
+  // The best may have been tried: then a point that was not improved may be better than the next
+  // that was.
   for (std::size_t i = 0; i < order.size() && i < kLookedAt; ++i) {
     candidates.push_back({points.row(order[i]).transpose(), scores[order[i]]});
   }
+  std::stable_sort(candidates.begin(), candidates.end(),
+                   [](const Candidate& a, const Candidate& b) { return a.value > b.value; });
   for (const Candidate& each : candidates) {
     Configuration configuration = space_.decode(each.point);
     if (space_.satisfies_constraints(configuration) && acceptable(configuration)) {
