@@ -14,7 +14,7 @@ namespace betatune {
 namespace {
 
 constexpr std::size_t kRivals = 3;
-constexpr int kLookedAt = 24;  ///< candidates, many of which are the same place again
+constexpr int kLookedAt = 64;  ///< candidates, many of which are the same place again
 /// How far one coordinate of another place is away, at least: in the unit cube, or in length-scales
 /// where the parameter hardly matters.
 constexpr double kApart = 0.02;

@@ -35,6 +35,7 @@ std::string unmodelled_reason(const Explanation& it) {
   if (origin == "enqueued")
     return "somebody asked for it (betatune enqueue); nobody had to choose it";
   if (!it.recorded) return "its log is of an older version, which did not record what was known";
+  if (origin == "centre") return "the middle of the space, where a study begins";
   if (origin == "sobol") return "the next point of a Sobol sequence, which fills the space evenly";
   if (origin == "random") return "a random draw";
   if (origin == "grid") return "the next point of the grid";

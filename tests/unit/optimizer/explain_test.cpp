@@ -145,7 +145,7 @@ TEST_F(Explain, CountsFailuresAndTheChanceOfOne) {
 
 TEST_F(Explain, OfWhatNoModelChoseSaysOnlyWhoDid) {
   run("gp");
-  EXPECT_EQ(explained(0).created.origin, "sobol");
+  EXPECT_EQ(explained(0).created.origin, "centre");
   EXPECT_FALSE(explained(0).model);
   EXPECT_FALSE(explained(0).best);
   bool enqueued = false;
