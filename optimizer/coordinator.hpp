@@ -196,6 +196,7 @@ class Coordinator {
   void settle(TrialId id);
   void end_lost(TrialId id, bool charged, const std::string& message);
   bool work_is_whole(const Trial& trial) const;
+  std::optional<AttemptEnd> end_in_spite_of_loss(const Trial& trial) const;
   void decide(TrialId id, Action action, const std::string& by, const std::string& reason);
   void send_decision(const Trial& trial, const std::string& reason);
   void expire_leases();

@@ -58,25 +58,32 @@ void Coordinator::settle(TrialId id) {
   }
 }
 
-/// Reports and a checkpoint up to the last step are durable: only the DONE was lost.
+/// The present attempt's reports and a checkpoint up to its last step are durable: whatever became of
+/// it then, only its DONE is missing. What an earlier attempt did says nothing of this one.
 bool Coordinator::work_is_whole(const Trial& trial) const {
-  return resumable() && trial.checkpoint && trial.checkpoint->step >= trial.until && trial.loss &&
-         trial.loss_step >= trial.until;
+  if (!resumable() || !trial.checkpoint || trial.checkpoint->step < trial.until) return false;
+  return std::ranges::any_of(trial.observations, [&](const Observation& each) {
+    return each.attempt == trial.attempt && each.step >= trial.until && each.loss;
+  });
 }
 
-/// Ends an attempt whose trainer can no longer end it: as was decided, if something was decided.
+/// What an attempt has come to although its trainer lost it: what was decided, or its end.
+std::optional<AttemptEnd> Coordinator::end_in_spite_of_loss(const Trial& trial) const {
+  if (trial.decided == Action::stop) return AttemptEnd::stopped;
+  if (trial.decided == Action::pause) return AttemptEnd::paused;
+  if (work_is_whole(trial)) return AttemptEnd::reached;
+  return std::nullopt;
+}
+
+/// Ends an attempt whose trainer can no longer end it.
 void Coordinator::end_lost(TrialId id, bool charged, const std::string& message) {
   const Trial& trial = state_.trials[id];
   AttemptEnded fact{id, trial.attempt, AttemptEnd::lost, trial.step, {}, message, charged};
   if (trial.diverged) {
     fact.end = AttemptEnd::failed;
     fact.failure = FailureClass::diverged;
-  } else if (trial.decided == Action::stop) {
-    fact.end = AttemptEnd::stopped;
-  } else if (trial.decided == Action::pause) {
-    fact.end = AttemptEnd::paused;
-  } else if (work_is_whole(trial)) {
-    fact.end = AttemptEnd::reached;
+  } else if (const auto end = end_in_spite_of_loss(trial)) {
+    fact.end = *end;
   } else {
     fact.failure = FailureClass::infra;
   }

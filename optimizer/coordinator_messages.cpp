@@ -284,6 +284,9 @@ AttemptEnded Coordinator::ending_of(const Done& done) const {
     fact.end = AttemptEnd::failed;
     fact.failure = FailureClass::user;
     fact.message = fmt::format("ended without reporting `{}`", spec_->objective.metric);
+  } else if (fact.failure == FailureClass::infra && end_in_spite_of_loss(trial)) {
+    fact.end = *end_in_spite_of_loss(trial);
+    fact.failure.reset();
   } else if (fact.end == AttemptEnd::paused && trial.decided == Action::stop) {
     fact.end = AttemptEnd::stopped;
   } else if (fact.end == AttemptEnd::stopped && trial.decided == Action::pause) {

@@ -18,6 +18,8 @@ import sys
 class Checker:
     def __init__(self, events, trials_wanted):
         self.problems = []
+        self.suspects = set()  # trials with problems
+        self.trial = None  # of the event at hand
         self.created = {}
         self.closed = {}
         self.live = {}  # trial -> attempt that runs now
@@ -29,16 +31,19 @@ class Checker:
         self.study_closed = False
         for number, (seq, kind, body) in enumerate(events, 1):
             self.here = f"event {seq} ({kind})"
+            self.trial = trial_of(body)
             if seq != number:
                 self.bad(f"expected event {number}")
             if number == 1 and kind != "study_created":
                 self.bad("a log begins with study_created")
             getattr(self, "on_" + kind)(body)
-        self.here = "at the end"
+        self.here, self.trial = "at the end", None
         self.finish(trials_wanted)
 
     def bad(self, text):
         self.problems.append(f"{self.here}: {text}")
+        if self.trial is not None:
+            self.suspects.add(self.trial)
 
     def on_study_created(self, body):
         pass
@@ -156,6 +161,10 @@ class Checker:
             self.bad("the study is not closed")
 
 
+def trial_of(body):
+    return (body["report"] or body)["trial"]
+
+
 def check_projections(database, checker):
     """The tables that people query say what the log says."""
     rows = dict(database.execute("SELECT id, outcome FROM trials WHERE state = 'closed'"))
@@ -184,7 +193,8 @@ def main():
     database = sqlite3.connect(f"file:{arguments.folder / 'study.db'}?mode=ro", uri=True)
     (verdict,) = database.execute("PRAGMA integrity_check").fetchone()
     rows = database.execute("SELECT seq, type, body FROM events ORDER BY seq")
-    checker = Checker([(seq, kind, Defaults(json.loads(body))) for seq, kind, body in rows], arguments.trials)
+    events = [(seq, kind, Defaults(json.loads(body))) for seq, kind, body in rows]
+    checker = Checker(events, arguments.trials)
     if verdict != "ok":
         checker.bad(f"SQLite finds the file damaged: {verdict}")
     check_projections(database, checker)
@@ -192,6 +202,9 @@ def main():
         check_acknowledged(arguments.acks, checker)
     for problem in checker.problems:
         print(problem)
+    for seq, kind, body in events:  # what happened to them
+        if trial_of(body) in checker.suspects or (checker.suspects and kind == "optimizer_started"):
+            print(f"  {seq} {kind} {json.dumps(body)}")
     print(
         f"{len(checker.created)} trials, {sum(checker.last_attempt.values())} attempts, "
         f"{sum(map(len, checker.reports.values()))} reports, {checker.epoch} optimizer starts, "

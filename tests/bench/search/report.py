@@ -5,9 +5,9 @@
             [--optimizers NAME ...] [--ours betatune] [--per-problem]
 
 Normalised regret of a run: its regret over the median regret of random search on the same problem at the same
-budget, at least 1e-5. Per problem the median over seeds; over problems the geometric mean, the mean rank, and
-against ours wins, ties and losses: a win is a 95 % interval of the paired mean log ratio (over the seeds both
-have) that leaves 1 out.
+budget (or a hundredth of that after 10 trials, where it found the best there is), at least 1e-5. Per problem the
+median over seeds; over problems the geometric mean, the mean rank, and against ours wins, ties and losses: a win
+is a 95 % interval of the paired mean log ratio (over the seeds both have) that leaves 1 out.
 """
 
 import argparse
@@ -57,12 +57,18 @@ def normalised(runs, budget, problems):
         of_random = [r[budget] for (p, _), r in runs["random"].items() if p == problem and budget in r]
         if not of_random:
             continue
-        scale = max(np.median(of_random), 1e-12)
+        early = [r[10] for (p, _), r in runs["random"].items() if p == problem and 10 in r]
+        # Where random search finds the best there is, its regret is no unit.
+        scale = max(np.median(of_random), 0.01 * np.median(early or of_random), 1e-12)
         for name, each in runs.items():
             for (p, seed), regret in each.items():
                 if p == problem and budget in regret:
                     out[name][problem][seed] = max(regret[budget] / scale, FLOOR)
     return out
+
+
+# Student's t at 97.5 %, by degrees of freedom.
+T = (math.nan, 12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 
 
 def paired(ours, theirs):
@@ -71,7 +77,7 @@ def paired(ours, theirs):
     if len(seeds) < 2:
         return "tie", math.nan
     logs = np.log([ours[s] / theirs[s] for s in seeds])
-    half = 2.262 * logs.std(ddof=1) / math.sqrt(len(logs)) if len(logs) >= 10 else 2.776 * logs.std(ddof=1) / math.sqrt(len(logs))
+    half = T[min(len(seeds) - 1, 9)] * logs.std(ddof=1) / math.sqrt(len(seeds))
     verdict = "win" if logs.mean() + half < 0 else "loss" if logs.mean() - half > 0 else "tie"
     return verdict, math.exp(logs.mean())
 
@@ -115,10 +121,11 @@ def main():
         full = [p for p in chosen if p in scores.get(wanted.ours, {}) and p in scores["random"]]
         rows, medians = table(scores, full, wanted.ours)
         print(f"\n### {budget} trials, q = {wanted.parallel}, {len(full)} problems\n")
-        print("| optimizer | version | regret / random's | mean rank | ours wins / ties / loses |\n| --- | --- | --- | --- | --- |")
+        print("| optimizer | version | seeds | regret / random's | mean rank | ours wins / ties / loses |\n|" + " --- |" * 6)
         for mean, name, rank, counts in rows:
             versus = "" if name == wanted.ours or not counts else f"{counts['win']} / {counts['tie']} / {counts['loss']}"
-            print(f"| {name} | {versions[name]} | {mean:.4f} | {rank:.2f} | {versus} |")
+            seeds = min(len(scores[name][p]) for p in full)
+            print(f"| {name} | {versions[name]} | {seeds} | {mean:.4f} | {rank:.2f} | {versus} |")
         if wanted.per_problem:
             names = [name for _, name, _, _ in rows]
             print("\n| problem | kind | half | " + " | ".join(names) + " |\n|" + " --- |" * (len(names) + 3))

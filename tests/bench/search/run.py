@@ -32,7 +32,7 @@ import problems  # noqa: E402,F401
 from optimizers import load  # noqa: E402
 from problem import PROBLEMS  # noqa: E402
 
-CHECKPOINTS = (10, 15, 20, 25, 30, 40, 50, 60, 70, 80, 90, 100, 150, 200)
+CHECKPOINTS = (10, 25, 50, 75, 100, 150, 200)
 
 
 def simulate(optimizer, instance, seed, budget, parallel):

@@ -69,6 +69,34 @@ TEST(CoordinatorLease, CountsWholeWorkAsReachedAlthoughItsDoneWasLost) {
   EXPECT_EQ(shell.trial(0).outcome, Outcome::completed);
 }
 
+TEST(CoordinatorLease, CountsWholeWorkOfTheSameAttemptOnly) {
+  StudySpec spec = stepped_study(9, "fifo");
+  spec.trials.retry.user = 1;
+  Harness shell(spec);
+  const Assign first = shell.begin("a");
+  shell.report_saved("a", first, 1, 9);
+  shell.done("a", first, 1, AttemptEnd::failed, FailureClass::user);
+  shell.sent.clear();
+  shell.say("a", Ready{1});
+  ASSERT_EQ(shell.only_sent<Assign>().attempt.n, 2u);
+
+  shell.tick(31s);
+
+  EXPECT_EQ(shell.trial(0).state, TrialState::created) << "the second attempt reported nothing";
+  EXPECT_EQ(shell.trial(0).last_failure, FailureClass::infra);
+}
+
+TEST(CoordinatorDone, OfAMachineThatFailedAfterWholeWorkIsReached) {
+  Harness shell(stepped_study(9, "fifo"));
+  const Assign first = shell.begin("a");
+  shell.report_saved("a", first, 1, 9);
+
+  shell.done("a", first, 1, AttemptEnd::failed, FailureClass::infra);
+
+  EXPECT_EQ(shell.trial(0).outcome, Outcome::completed);
+  EXPECT_EQ(shell.trial(0).failures.count(FailureClass::infra), 0u);
+}
+
 TEST(CoordinatorRetry, GivesUpAfterTheRetriesOfTheFailuresKind) {
   StudySpec spec = small_study();
   spec.trials.retry.oom = 1;
