@@ -32,7 +32,7 @@ import problems  # noqa: E402,F401
 from optimizers import load  # noqa: E402
 from problem import PROBLEMS  # noqa: E402
 
-CHECKPOINTS = (10, 25, 50, 75, 100, 150, 200)
+CHECKPOINTS = (10, 25, 50, 100, 200)
 
 
 def simulate(optimizer, instance, seed, budget, parallel):
