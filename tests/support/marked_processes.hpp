@@ -7,8 +7,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <optional>
 #include <string>
 #include <sys/types.h>
@@ -18,6 +16,7 @@
 #include <vector>
 
 #include "searchspaces/result.hpp"
+#include "tests/support/file_text.hpp"
 
 namespace betatune::support {
 
@@ -91,8 +90,9 @@ class ProcessFamily {
 
  private:
   static std::string read(const std::filesystem::path& path) {
-    std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
+    // A process may end while it is read: then what came until there is all (an iterator over the
+    // file would throw).
+    return file_text(path);
   }
   static std::vector<std::string> split(const std::string& text) {
     std::vector<std::string> parts;
