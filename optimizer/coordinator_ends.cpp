@@ -58,8 +58,8 @@ void Coordinator::settle(TrialId id) {
   }
 }
 
-/// The present attempt's reports and a checkpoint up to its last step are durable: whatever became of
-/// it then, only its DONE is missing. What an earlier attempt did says nothing of this one.
+/// The present attempt's reports and a checkpoint up to its last step are durable: whatever became
+/// of it then, only its DONE is missing. What an earlier attempt did says nothing of this one.
 bool Coordinator::work_is_whole(const Trial& trial) const {
   if (!resumable() || !trial.checkpoint || trial.checkpoint->step < trial.until) return false;
   return std::ranges::any_of(trial.observations, [&](const Observation& each) {

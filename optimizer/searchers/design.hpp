@@ -10,9 +10,9 @@ namespace betatune {
 /// from the study's seed, not from the plan. A study without a seed uses its name.
 Key study_key(const StudySpec& spec);
 
-/// The middle of every number's range, with choices drawn under `key`; marked as taken. It is nearer
-/// to the unknown best than other points are, the more so the more parameters there are. Nothing if
-/// it is not fresh or violates a constraint.
+/// The middle of every number's range, with choices drawn under `key`; marked as taken. It is
+/// nearer to the unknown best than other points are, the more so the more parameters there are.
+/// Nothing if it is not fresh or violates a constraint.
 std::optional<Suggestion> suggest_centre(const History& history, FreshBatch& batch, Key key);
 
 /// The next `count` points of the study's scrambled Sobol sequence that are fresh and meet the
