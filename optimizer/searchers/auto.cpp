@@ -24,26 +24,18 @@ class AutoSearcher : public Searcher {
 
   std::vector<Suggestion> suggest(const History& history, int count, Key key) const override {
     const SearchSpace& space = history.space();
-    const Observations data = core_.observe(history);
-    FreshBatch batch = core_.batch(history);
-    bool exhausted = false;
-    std::vector<Suggestion> out = core_.design(history, data, batch, count, key, exhausted);
-    if (exhausted || std::ssize(out) == count) return out;
-    GpRound round = core_.begin(history, data);
-    for (const Suggestion& each : out) round.pend(space.encode(each.configuration).transpose());
-    const TrustRegion region = fold_trust_region(history);
-    while (std::ssize(out) < count) {
-      const Key own = fold_in(fold_in(key, "auto"), out.size());
+    std::optional<TrustRegion> region;  // not needed before the design is over
+    const auto choose = [&](const GpRound& round, const Observations& data, FreshBatch& batch,
+                            std::size_t index) {
+      if (!region) region = fold_trust_region(history);
+      const Key own = fold_in(fold_in(key, "auto"), index);
       std::optional<Suggestion> next;
-      if (is_local_turn(region, history.trials.size() + history.queued.size() + out.size())) {
-        next = suggest_local(space, data, round, region, batch, own);
+      if (is_local_turn(*region, history.trials.size() + history.queued.size() + index)) {
+        next = suggest_local(space, data, round, *region, batch, own);
       }
-      if (!next) next = suggest_from_model(round, batch, own);
-      if (!next) break;
-      round.pend(space.encode(next->configuration).transpose());
-      out.push_back(std::move(*next));
-    }
-    return out;
+      return next ? next : suggest_from_model(round, batch, own);
+    };
+    return core_.suggest(history, count, key, choose);
   }
 
   std::optional<Configuration> recommend(const History& history) const override {

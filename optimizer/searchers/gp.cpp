@@ -11,22 +11,11 @@ class GpSearcher : public Searcher {
   GpSearcher(const StudySpec& spec, GpOptions options) : core_(spec, options) {}
 
   std::vector<Suggestion> suggest(const History& history, int count, Key key) const override {
-    const Observations data = core_.observe(history);
-    FreshBatch batch = core_.batch(history);
-    bool exhausted = false;
-    std::vector<Suggestion> out = core_.design(history, data, batch, count, key, exhausted);
-    if (exhausted || std::ssize(out) == count) return out;
-    GpRound round = core_.begin(history, data);
-    for (const Suggestion& each : out) {
-      round.pend(history.space().encode(each.configuration).transpose());
-    }
-    while (std::ssize(out) < count) {
-      auto next = suggest_from_model(round, batch, fold_in(fold_in(key, "gp"), out.size()));
-      if (!next) break;
-      round.pend(history.space().encode(next->configuration).transpose());
-      out.push_back(std::move(*next));
-    }
-    return out;
+    return core_.suggest(
+        history, count, key,
+        [&](const GpRound& round, const Observations&, FreshBatch& batch, std::size_t index) {
+          return suggest_from_model(round, batch, fold_in(fold_in(key, "gp"), index));
+        });
   }
 
   std::optional<Configuration> recommend(const History& history) const override {

@@ -132,6 +132,25 @@ std::vector<Suggestion> GpCore::design(const History& history, const Observation
   return out;
 }
 
+std::vector<Suggestion> GpCore::suggest(const History& history, int count, Key key,
+                                        const Choose& choose) {
+  const SearchSpace& space = history.space();
+  const Observations data = observe(history);
+  FreshBatch fresh = batch(history);
+  bool exhausted = false;
+  std::vector<Suggestion> out = design(history, data, fresh, count, key, exhausted);
+  if (exhausted || std::ssize(out) == count) return out;
+  GpRound round = begin(history, data);
+  for (const Suggestion& each : out) round.pend(space.encode(each.configuration).transpose());
+  while (std::ssize(out) < count) {
+    std::optional<Suggestion> next = choose(round, data, fresh, out.size());
+    if (!next) break;
+    round.pend(space.encode(next->configuration).transpose());
+    out.push_back(*std::move(next));
+  }
+  return out;
+}
+
 GpRound GpCore::begin(const History& history, const Observations& data) {
   GaussianProcess& gp = model_.condition(data.results(), data.pending.rows());
   return GpRound(history.space(), gp, data, model_.noise_deviation(), options_);

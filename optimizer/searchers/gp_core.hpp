@@ -2,6 +2,7 @@
 /// What `gp` and `auto` share: the design that comes first, the model of the results, and
 /// suggestions from it one after another.
 
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -74,6 +75,11 @@ class GpCore {
   /// model, unless the space is exhausted: then `exhausted` is set.
   std::vector<Suggestion> design(const History& history, const Observations& data,
                                  FreshBatch& batch, int count, Key key, bool& exhausted) const;
+  /// Chooses the next suggestion, the `index`-th of its call; nothing if the space is exhausted.
+  using Choose = std::function<std::optional<Suggestion>(const GpRound&, const Observations&,
+                                                         FreshBatch&, std::size_t index)>;
+  /// A whole call of a searcher: the design, then choices, each pended for the next.
+  std::vector<Suggestion> suggest(const History& history, int count, Key key, const Choose& choose);
   /// Precondition: data.finite > 0.
   GpRound begin(const History& history, const Observations& data);
   /// The observed configuration whose modelled mean is lowest.
