@@ -71,21 +71,22 @@ class GpCore {
   /// Starts a call: what is known, and the batch that remembers what is new in it.
   Observations observe(const History& history);
   FreshBatch batch(const History& history) const { return FreshBatch(history, seen_); }
-  /// The suggestions that belong to the design, of `count`. Fewer than `count` may follow from the
-  /// model, unless the space is exhausted: then `exhausted` is set.
-  std::vector<Suggestion> design(const History& history, const Observations& data,
-                                 FreshBatch& batch, int count, Key key, bool& exhausted) const;
   /// Chooses the next suggestion, the `index`-th of its call; nothing if the space is exhausted.
   using Choose = std::function<std::optional<Suggestion>(const GpRound&, const Observations&,
                                                          FreshBatch&, std::size_t index)>;
   /// A whole call of a searcher: the design, then choices, each pended for the next.
   std::vector<Suggestion> suggest(const History& history, int count, Key key, const Choose& choose);
-  /// Precondition: data.finite > 0.
-  GpRound begin(const History& history, const Observations& data);
   /// The observed configuration whose modelled mean is lowest.
   std::optional<Configuration> recommend(const History& history);
 
  private:
+  /// The suggestions that belong to the design, of `count`. Fewer than `count` may follow from the
+  /// model, unless the space is exhausted: then `exhausted` is set.
+  std::vector<Suggestion> design(const History& history, const Observations& data,
+                                 FreshBatch& batch, int count, Key key, bool& exhausted) const;
+  /// Precondition: data.finite > 0.
+  GpRound begin(const History& history, const Observations& data);
+
   GpOptions options_;
   StartUp start_up_;
   SeenTrials seen_;
