@@ -2,6 +2,7 @@
 // and the configurations tried first.
 
 #include <algorithm>
+#include <set>
 
 #include "configs/node_data.hpp"
 #include "configs/study_reader.hpp"
@@ -77,6 +78,24 @@ Mark point_mark(const ConfigNode& point, const std::string& line) {
   return point.mark();
 }
 
+TransferSpec read_transfer(TransferSpec given, Diagnostics& diagnostics) {
+  TransferSpec out;
+  std::set<std::string> names;
+  std::size_t index = 0;
+  for (ConfigNode& each : given.studies) {
+    const std::string path = "algorithm.transfer.studies[" + std::to_string(index++) + "]";
+    std::string name;
+    if (!read_config(each, path, diagnostics, name)) continue;
+    if (name.empty() || !names.insert(name).second) {
+      diagnostics.error("E0205", "`" + path + "` is empty or named before", each.mark(),
+                        "name the folder of every study once");
+      continue;
+    }
+    out.studies.push_back(std::move(each));
+  }
+  return out;
+}
+
 }  // namespace
 
 AlgorithmSpec read_algorithm(const ConfigNode& node, Diagnostics& diagnostics) {
@@ -94,11 +113,10 @@ AlgorithmSpec read_algorithm(const ConfigNode& node, Diagnostics& diagnostics) {
   read_detail::check_planned(node, "algorithm", diagnostics);
   read_known(node, "algorithm", diagnostics, fields);
   check_name(node, "algorithm.name", fields.name, diagnostics);
-  std::vector<std::string> own = keys_of<AlgorithmFields>();
-  own.emplace_back("transfer");
-  spec.searcher = {fields.name, options_of(node, own)};
+  spec.searcher = {fields.name, options_of(node, keys_of<AlgorithmFields>())};
   spec.scheduler = read_scheduler(fields.scheduler, diagnostics);
   spec.initial = std::move(fields.initial);
+  if (fields.transfer) spec.transfer = read_transfer(*std::move(fields.transfer), diagnostics);
   return spec;
 }
 

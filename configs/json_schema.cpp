@@ -65,6 +65,8 @@ Json algorithm_schema() {
   replace(initial["points"],
           {{"type", "array"},
            {"items", {{"type", "object"}, {"additionalProperties", scalar_schema()}}}});
+  replace(properties["transfer"]["properties"]["studies"],
+          {{"type", "array"}, {"items", {{"type", "string"}}}, {"minItems", 1}});
   return policy_schema(std::move(algorithm));
 }
 

@@ -62,9 +62,12 @@ std::optional<Expression> read_when(const ConfigNode& node, const std::string& p
 template <class Fields>
 std::optional<ParsedParameter> finish(const ConfigNode::Entry& entry, const Fields& fields,
                                       Domain domain, Diagnostics& diagnostics) {
-  ParsedParameter parsed{{entry.key, std::move(domain), {}, {}}, entry.key_mark, entry.value};
+  ParsedParameter parsed{{entry.key, std::move(domain)}, entry.key_mark, entry.value};
   if constexpr (requires { fields.default_value; }) {
     parsed.parameter.default_value = fields.default_value;
+  }
+  if constexpr (requires { fields.prior; }) {
+    if (fields.prior) parsed.parameter.prior = {fields.prior->center, fields.prior->confidence};
   }
   if (fields.when) {
     parsed.parameter.when =

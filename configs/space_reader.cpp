@@ -218,6 +218,7 @@ std::vector<SpaceProblem> further_problems(const std::vector<ParsedParameter>& p
     parameters.push_back(each.parameter);
     if (!each.broken || std::holds_alternative<Derived>(each.parameter.domain)) continue;
     parameters.back().default_value.reset();
+    parameters.back().prior.reset();
     parameters.back().domain = Constant{std::int64_t{0}};
   }
   const auto made = SearchSpace::make(std::move(parameters), expressions_of(constraints));

@@ -15,6 +15,12 @@ constexpr auto enum_names(Scale) {
                     EnumName<Scale>{Scale::logit, "logit"}};
 }
 
+constexpr auto enum_names(Confidence) {
+  return std::array{EnumName<Confidence>{Confidence::low, "low"},
+                    EnumName<Confidence>{Confidence::medium, "medium"},
+                    EnumName<Confidence>{Confidence::high, "high"}};
+}
+
 enum class ParameterType { real, integer, ordinal, categorical };
 constexpr auto enum_names(ParameterType) {
   return std::array{EnumName<ParameterType>{ParameterType::real, "float"},
@@ -29,7 +35,19 @@ inline constexpr const char* kWhen =
     "an expression.";
 inline constexpr const char* kDefault =
     "Used where a value is left out. If all parameters have one, the first trial tries them.";
+inline constexpr const char* kPrior = "Where you believe the best value is.";
 }  // namespace field_docs
+
+struct PriorFields {
+  Value center = 0.0;
+  Confidence confidence = Confidence::medium;
+  static constexpr auto fields() {
+    return std::tuple{
+        Field{"center", &PriorFields::center, "The value you would try by hand."},
+        defaulted("confidence", &PriorFields::confidence,
+                  "low, medium or high: how narrowly the search looks round it at first.")};
+  }
+};
 
 struct RealFields {
   ParameterType type = ParameterType::real;
@@ -38,6 +56,7 @@ struct RealFields {
   Scale scale = Scale::linear;
   std::optional<double> step;
   std::optional<Value> default_value;
+  std::optional<PriorFields> prior;
   std::optional<ConfigNode> when;
   static constexpr auto fields() {
     return std::tuple{
@@ -48,6 +67,7 @@ struct RealFields {
                   "How the range is searched: linear, log (min > 0) or logit (0 < min, max < 1)."),
         Field{"step", &RealFields::step, "Only min, min + step, ... are tried; linear scale only."},
         Field{"default", &RealFields::default_value, field_docs::kDefault},
+        Field{"prior", &RealFields::prior, field_docs::kPrior},
         Field{"when", &RealFields::when, field_docs::kWhen}};
   }
 };
@@ -59,6 +79,7 @@ struct IntegerFields {
   Scale scale = Scale::linear;
   std::int64_t step = 1;
   std::optional<Value> default_value;
+  std::optional<PriorFields> prior;
   std::optional<ConfigNode> when;
   static constexpr auto fields() {
     return std::tuple{
@@ -68,6 +89,7 @@ struct IntegerFields {
         defaulted("scale", &IntegerFields::scale, "How the range is searched: linear or log."),
         defaulted("step", &IntegerFields::step, "Only min, min + step, ... are tried."),
         Field{"default", &IntegerFields::default_value, field_docs::kDefault},
+        Field{"prior", &IntegerFields::prior, field_docs::kPrior},
         Field{"when", &IntegerFields::when, field_docs::kWhen}};
   }
 };
@@ -77,6 +99,7 @@ struct ChoiceFields {
   ParameterType type = ParameterType::categorical;
   std::vector<Value> values;
   std::optional<Value> default_value;
+  std::optional<PriorFields> prior;
   std::optional<ConfigNode> when;
   static constexpr auto fields() {
     return std::tuple{
@@ -84,6 +107,7 @@ struct ChoiceFields {
               "categorical: values without an order; ordinal: values listed in their order."},
         Field{"values", &ChoiceFields::values, "The choices: numbers, words or true/false."},
         Field{"default", &ChoiceFields::default_value, field_docs::kDefault},
+        Field{"prior", &ChoiceFields::prior, field_docs::kPrior},
         Field{"when", &ChoiceFields::when, field_docs::kWhen}};
   }
 };
@@ -113,13 +137,15 @@ struct AlgorithmFields {
   std::string name = "auto";
   ConfigNode scheduler;
   InitialSpec initial;
+  std::optional<TransferSpec> transfer;
   static constexpr auto fields() {
     return std::tuple{
         defaulted("name", &AlgorithmFields::name,
                   "The searcher: auto, gp, random, sobol, grid ... Its options stand beside it."),
         defaulted("scheduler", &AlgorithmFields::scheduler,
                   "How long each trial trains: a name, or a mapping of `name` and its options."),
-        defaulted("initial", &AlgorithmFields::initial, "What is tried before the searcher.")};
+        defaulted("initial", &AlgorithmFields::initial, "What is tried before the searcher."),
+        Field{"transfer", &AlgorithmFields::transfer, "Earlier studies from which it learns."}};
   }
 };
 struct SchedulerFields {

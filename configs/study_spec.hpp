@@ -80,10 +80,20 @@ struct InitialSpec {
   }
 };
 
+/// Earlier studies from which this one learns.
+struct TransferSpec {
+  std::vector<ConfigNode> studies;  ///< words: folders, or names under runs/
+  static constexpr auto fields() {
+    return std::tuple{Field{"studies", &TransferSpec::studies,
+                            "Folders of earlier studies, or their names under runs/."}};
+  }
+};
+
 struct AlgorithmSpec {
   PolicySpec searcher;   ///< name "auto" if not given
   PolicySpec scheduler;  ///< name "auto": fifo without a fidelity, asha with one
   InitialSpec initial;
+  TransferSpec transfer;
 };
 
 struct StoppingSpec {

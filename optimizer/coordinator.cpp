@@ -45,6 +45,8 @@ Effects Coordinator::start(Monotonic now) {
   }
   emit(OptimizerStarted{options_.epoch, options_.build});
   if (state_.document != spec_->document) emit(DocumentChanged{spec_->document});
+  for (EarlierStudyRead& each : earlier_) emit(std::move(each));
+  earlier_.clear();
   // A log that was cut inside a group of facts may have an attempt's end without what follows.
   const std::set<TrialId> paused = state_.paused;
   const std::set<TrialId> waiting = state_.waiting;
@@ -68,6 +70,7 @@ std::shared_ptr<const History> Coordinator::history() const {
   history->trials = state_.trials;
   history->queued = spoken_for();
   history->seq = state_.seq;
+  history->earlier = state_.earlier;
   return history;
 }
 

@@ -109,6 +109,8 @@ class Coordinator {
 
   /// Folds a stored log. An empty log is fine. Errors: corrupt.
   Status replay(std::span<const Event> events);
+  /// Between replay and start: studies to learn from that the log does not have yet.
+  void learn_from(std::vector<EarlierStudyRead> studies) { earlier_ = std::move(studies); }
   /// After replay: StudyCreated if the log was empty, OptimizerStarted, DocumentChanged if the
   /// document differs from the recorded one.
   [[nodiscard]] Effects start(Monotonic now);
@@ -215,6 +217,7 @@ class Coordinator {
   std::shared_ptr<const StudySpec> spec_;
   Policies policies_;
   CoordinatorOptions options_;
+  std::vector<EarlierStudyRead> earlier_;  ///< to be recorded at the start
   StudyState state_;
   Roster roster_;
   bool draining_ = false;

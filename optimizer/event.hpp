@@ -222,9 +222,32 @@ struct StudyClosed {
   }
 };
 
-using Fact = std::variant<StudyCreated, OptimizerStarted, DocumentChanged, ConfigurationEnqueued,
-                          TrialCreated, AttemptStarted, Reported, ReportConflicted, CheckpointSaved,
-                          Decided, AttemptEnded, TrialClosed, StudyClosed>;
+struct EarlierResult {
+  Configuration configuration;  ///< as the earlier study had it
+  double loss = 0;              ///< minimised
+  static constexpr auto fields() {
+    return std::tuple{Field{"configuration", &EarlierResult::configuration, "parameters"},
+                      Field{"loss", &EarlierResult::loss, "objective, to be minimised"}};
+  }
+};
+
+/// What an earlier study found, from which this one learns (`algorithm.transfer`). In the log,
+/// because the earlier study may go on, or go away.
+struct EarlierStudyRead {
+  static constexpr const char* kType = "earlier_study_read";
+  std::string study;  ///< as the study file names it
+  std::vector<EarlierResult> results;
+  static constexpr auto fields() {
+    return std::tuple{
+        Field{"study", &EarlierStudyRead::study, "as `algorithm.transfer.studies` names it"},
+        Field{"results", &EarlierStudyRead::results, "what it found"}};
+  }
+};
+
+using Fact =
+    std::variant<StudyCreated, OptimizerStarted, DocumentChanged, EarlierStudyRead,
+                 ConfigurationEnqueued, TrialCreated, AttemptStarted, Reported, ReportConflicted,
+                 CheckpointSaved, Decided, AttemptEnded, TrialClosed, StudyClosed>;
 
 struct Event {
   Sequence seq = 0;

@@ -3,6 +3,7 @@
 /// moment is asked about the trial, about the places that it beat, and about what each parameter
 /// did for it.
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -43,7 +44,9 @@ struct ModelView {
   Expectation at_incumbent;
   double log_ei = 0;  ///< log expected improvement of the trial, in the model's units
   std::optional<double> log_success;  ///< log probability that it would not fail, if any had
-  std::vector<Rival> rivals;          ///< best first; none if the choice was not the global model's
+  std::optional<double> log_prior;    ///< added to log_ei for what a person believes, if anything
+  std::map<std::string, double> earlier;  ///< weights of earlier studies, if they are of use
+  std::vector<Rival> rivals;  ///< best first; none if the choice was not the global model's
   std::vector<ParameterView> parameters;
   double noise = 0, amplitude = 0;  ///< variances
   std::string transform;            ///< of the losses, in words

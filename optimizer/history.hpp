@@ -16,6 +16,8 @@ struct History {
   std::vector<Configuration> queued;
   /// Position in the log; recorded with the plan, so that it can be replayed.
   Sequence seq = 0;
+  /// What the study learns from beside its own trials.
+  std::vector<std::shared_ptr<const EarlierStudyRead>> earlier = {};
 
   const SearchSpace& space() const { return spec->space; }
 };

@@ -55,6 +55,7 @@ class Desk {
         model_(space_.columns()) {
     if (data_.finite == 0) return;
     for (std::size_t i = 0; i < index; ++i) before_.push_back(answers[i].configuration);
+    model_.learn_from(make_earlier_models(plan.history));
     results_ = data_.results();
     gp_ = &model_.condition(results_, data_.pending.rows());
     best_ = gp_->fitted().minCoeff();
@@ -85,6 +86,17 @@ class Desk {
     }
     if (own_.origin == "gp") out.rivals = rivals(point);
     out.parameters = parameters(point, incumbent, out);
+    if (const auto prior = SearchPrior::of(space_)) {
+      const PriorWeight weight(*prior, data_.size());
+      out.log_prior = weight.value(point.transpose(), nullptr)[0];
+    }
+    if (const EarlierTrend* trend = model_.trend()) {
+      for (Eigen::Index s = 0; s < trend->weights().size(); ++s) {
+        // In units of this study's standardized outputs.
+        out.earlier[trend->models().names()[static_cast<std::size_t>(s)]] =
+            trend->weights()[s] / model_.output_scale();
+      }
+    }
     out.noise = gp_->hyperparameters().noise;
     out.amplitude = gp_->hyperparameters().amplitude;
     const double shift = model_.bend().shift;
@@ -107,8 +119,8 @@ class Desk {
     const Prediction at = gp_->predict(gp_->map().map(point.transpose()), false);
     const double mean = at.mean[0];
     const double deviation = std::sqrt(at.variance[0]);
-    return {mean, deviation, scale_->loss_at(mean), scale_->loss_at(mean - deviation),
-            scale_->loss_at(mean + deviation)};
+    const auto loss = [&](double y) { return scale_->loss_at(y / model_.output_scale()); };
+    return {mean, deviation, loss(mean), loss(mean - deviation), loss(mean + deviation)};
   }
 
   /// The same search under the same key, with what it found before struck out one after another.

@@ -115,7 +115,7 @@ std::vector<Configuration> PlanReplay::spoken_for() const {
 Status PlanReplay::at(const LoggedPlan& plan, const std::function<void(const ReplayedPlan&)>& see) {
   BETATUNE_ASSERT(state_.seq == plan.basis.seq);
   BETATUNE_CHECK(prepare());
-  History history{spec_, state_.trials, {}, state_.seq};
+  History history{spec_, state_.trials, {}, state_.seq, state_.earlier};
   if (!plan.basis.trials) {
     history.queued = spoken_for();
   } else if (*plan.basis.trials <= state_.trials.size()) {
@@ -135,7 +135,7 @@ void PlanReplay::answered(const std::vector<Suggestion>& answers) {
 
 Status PlanReplay::now(const std::function<void(const History&, const Searcher&)>& see) {
   BETATUNE_CHECK(prepare());
-  see(History{spec_, state_.trials, spoken_for(), state_.seq}, *searcher_);
+  see(History{spec_, state_.trials, spoken_for(), state_.seq, state_.earlier}, *searcher_);
   return Ok{};
 }
 

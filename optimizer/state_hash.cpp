@@ -66,6 +66,9 @@ std::uint64_t state_hash(const StudyState& state) {
   hash.add(state.seed).add(state.epoch).add(state.full_budget).add(state.next_plan);
   hash.add(static_cast<std::uint64_t>(state.trials.size()));
   for (const Trial& trial : state.trials) add(hash, trial);
+  for (const auto& each : state.earlier) {
+    hash.add(std::string_view(each->study)).add(std::string_view(encode_json(*each).dump()));
+  }
   hash.add(static_cast<std::uint64_t>(state.enqueued.size()));
   for (const Configuration& each : state.enqueued) hash.add(each);
   add(hash, state.waiting);

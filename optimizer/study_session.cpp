@@ -5,6 +5,7 @@
 #include <random>
 #include <utility>
 
+#include "optimizer/earlier_study.hpp"
 #include "optimizer/stores/study_lock.hpp"
 #include "optimizer/version.hpp"
 
@@ -111,6 +112,9 @@ Result<StudySession> open_session(std::shared_ptr<const StudySpec> spec, const f
   session.coordinator =
       std::make_unique<Coordinator>(session.spec, session.policies, std::move(settings));
   BETATUNE_CHECK(replay_all(*session.store, *session.coordinator));
+  session.coordinator->learn_from(
+      read_earlier_studies(*session.spec, session.coordinator->state(), diagnostics));
+  if (!diagnostics.ok()) return Error{ErrorKind::invalid_argument, "an earlier study is missing"};
   const StudyState& state = session.coordinator->state();
   if (state.seq > 0) session.changes = document_changes(state.document, session.spec->document);
   return session;

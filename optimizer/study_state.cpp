@@ -89,6 +89,14 @@ class Fold {
     return Ok{};
   }
 
+  Status on(const EarlierStudyRead& fact) {
+    for (const auto& each : state_.earlier) {
+      if (each->study == fact.study) return refuse("an earlier study is read once");
+    }
+    state_.earlier.push_back(std::make_shared<const EarlierStudyRead>(fact));
+    return Ok{};
+  }
+
   Status on(const ConfigurationEnqueued& fact) {
     state_.enqueued.push_back(fact.configuration);
     return Ok{};

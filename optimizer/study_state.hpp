@@ -135,8 +135,9 @@ struct StudyState {
   std::uint64_t seed = 0;
   std::uint64_t epoch = 0;
   TrialTable trials;
-  std::deque<Configuration> enqueued;  ///< not yet made trials
-  std::set<TrialId> waiting;           ///< state created, in order of id
+  std::vector<std::shared_ptr<const EarlierStudyRead>> earlier;  ///< studies to learn from
+  std::deque<Configuration> enqueued;                            ///< not yet made trials
+  std::set<TrialId> waiting;                                     ///< state created, in order of id
   std::set<TrialId> running;
   std::set<TrialId> paused;
   std::uint64_t next_plan = 0;             ///< plan numbers below it have given trials

@@ -60,11 +60,26 @@ struct Derived {
 
 using Domain = std::variant<Real, Integer, Ordinal, Categorical, Constant, Derived>;
 
+/// Where a person believes that the optimum is, and how firmly. It bends a search, it rules nothing
+/// out.
+enum class Confidence { low, medium, high };
+struct Prior {
+  Value center;
+  Confidence confidence = Confidence::medium;
+};
+
 struct Parameter {
   std::string name;
   Domain domain;
-  std::optional<Value> default_value;
-  std::optional<Expression> when;  ///< exists only where this holds
+  std::optional<Value> default_value = {};
+  std::optional<Expression> when = {};  ///< exists only where this holds
+  std::optional<Prior> prior = {};
+};
+
+/// A prior as a searcher sees it.
+struct ColumnPrior {
+  double center = 0.5;  ///< encoded
+  Confidence confidence = Confidence::medium;
 };
 
 /// What a searcher needs to know of one column of the unit cube.
@@ -74,6 +89,7 @@ struct Column {
   std::size_t parameter = 0;  ///< index into parameters()
   std::size_t levels = 0;     ///< number of distinct values; 0 for continuous
   bool conditional = false;   ///< may be inactive
+  std::optional<ColumnPrior> prior = {};
 };
 
 inline bool is_inactive(double encoded) {
@@ -117,9 +133,9 @@ class SearchSpace {
   /// parameter is not in force; one that cannot be computed is not met.
   bool satisfies_constraints(const Configuration& configuration) const;
 
-  /// A draw from the prior (uniform on each scale) that meets the constraints, by rejection: at
-  /// most 1,000,000 tries, then the draw that make() found. Column i is draw i of its try, so
-  /// parameters added at the end change none before them unless a constraint rejects.
+  /// A draw, uniform on each scale (priors are the searchers' concern), that meets the constraints,
+  /// by rejection: at most 1,000,000 tries, then the draw that make() found. Column i is draw i of
+  /// its try, so parameters added at the end change none before them unless a constraint rejects.
   Configuration sample(Key key) const;
   /// The same draw encoded; much cheaper where no configuration is needed.
   Eigen::VectorXd sample_point(Key key) const;

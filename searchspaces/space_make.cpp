@@ -91,6 +91,9 @@ class Maker {
       if (parameter.default_value) {
         problem(parameter.name, "a constant or derived parameter has no default; remove it");
       }
+      if (parameter.prior) {
+        problem(parameter.name, "a constant or derived parameter has no prior; remove it");
+      }
       return;
     }
     auto axis = Axis::make(parameter.domain);
@@ -100,11 +103,25 @@ class Maker {
     plan.column = data_->columns.size();
     data_->columns.push_back(
         {plan.axis->kind(), index, plan.axis->levels(), parameter.when.has_value()});
-    if (!parameter.default_value) return;
-    auto value = plan.axis->canonical(*parameter.default_value);
-    if (!value) return problem(parameter.name, "default: " + value.error().message);
-    plan.default_position = *plan.axis->position(value.value());
-    parameter.default_value = std::move(value).value();
+    if (parameter.default_value) {
+      plan.default_position = place(index, "default", *parameter.default_value).value_or(0.5);
+    }
+    if (!parameter.prior) return;
+    if (const auto center = place(index, "prior: center", parameter.prior->center)) {
+      data_->columns.back().prior = {*center, parameter.prior->confidence};
+    }
+  }
+
+  /// Where a value of a searched parameter is encoded; the value is put into its declared type.
+  std::optional<double> place(std::size_t index, const std::string& what, Value& value) {
+    const Axis& axis = *data_->plans[index].axis;
+    auto found = axis.canonical(value);
+    if (!found) {
+      problem(data_->parameters[index].name, what + ": " + found.error().message);
+      return std::nullopt;
+    }
+    value = std::move(found).value();
+    return axis.position(value);
   }
 
   // ---- expressions ----

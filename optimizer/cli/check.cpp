@@ -7,8 +7,10 @@
 #include "optimizer/cli/output.hpp"
 #include "optimizer/cli/study_argument.hpp"
 #include "optimizer/cli/study_description.hpp"
+#include "optimizer/earlier_study.hpp"
 #include "optimizer/launcher.hpp"
 #include "optimizer/scheduler.hpp"
+#include "optimizer/study_state.hpp"
 
 namespace betatune {
 namespace {
@@ -40,6 +42,7 @@ void check_policies(const StudySpec& spec, const ConfigNode& root, Diagnostics& 
   make_searcher(spec, diagnostics);
   make_scheduler(spec, diagnostics);
   check_launcher(spec, root, diagnostics);
+  read_earlier_studies(spec, StudyState{}, diagnostics);
 }
 
 int print_problems(const CheckOptions& options, const Diagnostics& diagnostics) {

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "optimizer/local/trust_region.hpp"
+#include "optimizer/searchers/earlier_best.hpp"
 
 namespace betatune {
 namespace {
@@ -36,6 +37,13 @@ std::string unmodelled_reason(const Explanation& it) {
     return "somebody asked for it (betatune enqueue); nobody had to choose it";
   if (!it.recorded) return "its log is of an older version, which did not record what was known";
   if (origin == "centre") return "the middle of the space, where a study begins";
+  if (origin == kEarlierOrigin) {
+    return fmt::format("among the best of the earlier study {}",
+                       it.created.note.value("study", ""));
+  }
+  if (it.created.note.is_object() && it.created.note.contains("prior")) {
+    return "drawn from what the priors of the parameters say";
+  }
   if (origin == "sobol") return "the next point of a Sobol sequence, which fills the space evenly";
   if (origin == "random") return "a random draw";
   if (origin == "grid") return "the next point of the grid";
@@ -60,7 +68,7 @@ std::string reason(const Explanation& it, const Objective& objective) {
   if (!it.model) return unmodelled_reason(it);
   if (it.created.origin == kLocalOrigin) return local_reason(it, objective);
   const ModelView& model = *it.model;
-  const double own = model.log_ei + model.log_success.value_or(0);
+  const double own = model.log_ei + model.log_success.value_or(0) + model.log_prior.value_or(0);
   const bool best = model.rivals.empty() || model.rivals.front().log_ei <= own;
   return fmt::format("{}: log expected improvement {}",
                      best ? "of all places that were compared, improvement was to be expected here "
@@ -112,6 +120,13 @@ std::string model_text(const ModelView& model, const Objective& objective) {
     text +=
         fmt::format("  probability that it would not fail: {:.3g}\n", std::exp(*model.log_success));
   }
+  if (model.log_prior) {
+    text += fmt::format("  the priors of parameters add {} to its log expected improvement\n",
+                        short_number(*model.log_prior));
+  }
+  for (const auto& [study, weight] : model.earlier) {
+    text += fmt::format("  learns from the earlier study {} with weight {:.3g}\n", study, weight);
+  }
   text += rivals_table(model, objective) + parameters_table(model);
   text += fmt::format(
       "\nmodel: {} results, {} failed, {} pending; losses by {}\n"
@@ -150,6 +165,8 @@ Json model_json(const ModelView& model, const Objective& objective) {
               {"at_incumbent", expectation_json(model.at_incumbent, objective)},
               {"log_ei", model.log_ei},
               {"log_success", or_null(model.log_success)},
+              {"log_prior", or_null(model.log_prior)},
+              {"earlier", model.earlier},
               {"rivals", rivals},
               {"parameters", parameters},
               {"noise", model.noise},

@@ -60,13 +60,22 @@ struct Describe {
   }
 };
 
+std::string prior_text(const std::optional<Prior>& prior) {
+  if (!prior) return "";
+  return fmt::format("{} ({})", to_text(prior->center), to_name(prior->confidence));
+}
+
 std::string space_table(const SearchSpace& space) {
   std::vector<Row> rows = {{"parameter", "type", "values", "scale", "default", "exists when"}};
+  const bool believes = std::ranges::any_of(
+      space.parameters(), [](const Parameter& each) { return each.prior.has_value(); });
+  if (believes) rows.front().push_back("prior");
   for (const Parameter& each : space.parameters()) {
     Row row = std::visit(Describe{}, each.domain);
     row.insert(row.begin(), each.name);
     row.push_back(each.default_value ? to_text(*each.default_value) : "");
     row.push_back(each.when ? each.when->text() : "");
+    if (believes) row.push_back(prior_text(each.prior));
     rows.push_back(std::move(row));
   }
   return aligned(std::move(rows));

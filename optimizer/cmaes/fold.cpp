@@ -60,6 +60,11 @@ CmaState CmaFold::state(int restart, Eigen::VectorXd mean) const {
 
 CmaState CmaFold::beginning(const History& history, const Observations& data, int restart) const {
   Eigen::VectorXd mean = Eigen::VectorXd::Constant(coordinates_.dims(), 0.5);
+  for (Eigen::Index j = 0; j < mean.size(); ++j) {
+    const ParzenAxis& axis = coordinates_.numbers()[static_cast<std::size_t>(j)];
+    const auto& prior = history.space().columns()[axis.column()].prior;
+    if (prior) mean[j] = prior->center;
+  }
   if (restart > 0) {
     const Key key = fold_in(study_key(*history.spec), "cma-es restart");
     Stream stream(fold_in(key, static_cast<std::uint64_t>(restart)));

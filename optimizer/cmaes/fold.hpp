@@ -40,7 +40,8 @@ class CmaFold {
   /// The state after everything in `history`, of which `data` are the observations. Generations
   /// that are as they were at the last call are not computed again.
   CmaState fold(const History& history, const Observations& data);
-  /// A restart's first state. Restart 0 begins at the best result so far, else in the middle; the
+  /// A restart's first state. Restart 0 begins at the best result so far, else where
+  /// a person believes the optimum, else in the middle; the
   /// others at a point that follows from the study's seed.
   CmaState beginning(const History& history, const Observations& data, int restart) const;
   /// What a trial's note says of a sample drawn from `state`, for later folds.

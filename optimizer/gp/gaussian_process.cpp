@@ -47,15 +47,17 @@ void GaussianProcess::append(const RowMatrix& features, double noise) {
 
 void GaussianProcess::set_outputs(const Eigen::VectorXd& y) {
   BETATUNE_ASSERT(y.size() == size());
-  y_ = y;
+  base_ = Eigen::VectorXd::Zero(size());
+  if (mean_ != nullptr) base_ = mean_->value(features_, nullptr);
+  y_ = y - base_;
   RowMatrix white, alpha;
-  factor_.whiten(y, white);
+  factor_.whiten(y_, white);
   factor_.whiten_transposed(white, alpha);
   alpha_ = alpha;
 }
 
 Eigen::VectorXd GaussianProcess::fitted() const {
-  return y_ - hyperparameters_.noise * alpha_;
+  return base_ + y_ - hyperparameters_.noise * alpha_;
 }
 
 void GaussianProcess::screen(const RowMatrix& features, Eigen::VectorXd& mean,
@@ -64,6 +66,7 @@ void GaussianProcess::screen(const RowMatrix& features, Eigen::VectorXd& mean,
   map_.kernel(hyperparameters_.lengthscales, features_, features, false, k, nullptr);
   const double amplitude = hyperparameters_.amplitude;
   mean = Eigen::VectorXd::Zero(features.cols());
+  if (mean_ != nullptr) mean = mean_->value(features, nullptr);
   Eigen::ArrayXd explained = Eigen::ArrayXd::Zero(features.cols());
   for (Eigen::Index i = 0; i < size(); ++i) {
     const bool pending = i >= alpha_.size();
@@ -86,6 +89,8 @@ Prediction GaussianProcess::predict(const RowMatrix& features, bool with_slopes)
   factor_.whiten(k, white);
   Prediction out;
   out.mean = Eigen::VectorXd::Zero(m);
+  RowMatrix base_slope;
+  if (mean_ != nullptr) out.mean = mean_->value(features, with_slopes ? &base_slope : nullptr);
   Eigen::ArrayXd explained = Eigen::ArrayXd::Zero(m);
   for (Eigen::Index i = 0; i < size(); ++i) {
     if (i < alpha_.size()) out.mean += alpha_[i] * k.row(i).transpose();
@@ -121,6 +126,7 @@ Prediction GaussianProcess::predict(const RowMatrix& features, bool with_slopes)
     out.variance_slope.row(f) =
         w * (features.row(f).cwiseProduct(totals.tail(m)) - sums.row(f).tail(m));
   }
+  if (mean_ != nullptr) out.mean_slope += base_slope;
   return out;
 }
 

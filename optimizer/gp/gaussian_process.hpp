@@ -5,8 +5,10 @@
 /// observed without noise: else a noisy model would ask for the same place again and again at once.
 
 #include <Eigen/Core>
+#include <memory>
 
 #include "optimizer/gp/marginal_likelihood.hpp"
+#include "optimizer/gp/mean_function.hpp"
 
 namespace betatune {
 
@@ -28,6 +30,8 @@ class GaussianProcess {
   /// Appends points given as features, map().size() x m: of data, or pending.
   void append(const RowMatrix& features);
   void append_pending(const RowMatrix& features);
+  /// Its mean before any data; null: zero. To be followed by set_outputs().
+  void set_mean(std::shared_ptr<const MeanFunction> mean) { mean_ = std::move(mean); }
   /// The outputs of all present points. Precondition: none is pending.
   void set_outputs(const Eigen::VectorXd& y);
 
@@ -45,7 +49,9 @@ class GaussianProcess {
   Hyperparameters hyperparameters_;
   RowMatrix features_;  ///< map().size() x n
   GrowingFactor factor_;
-  Eigen::VectorXd y_, alpha_;
+  std::shared_ptr<const MeanFunction> mean_;
+  Eigen::VectorXd y_, alpha_;  ///< y_: what the outputs are above that mean
+  Eigen::VectorXd base_;       ///< that mean, where there are outputs
 };
 
 }  // namespace betatune

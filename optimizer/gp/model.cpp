@@ -78,6 +78,12 @@ std::vector<Eigen::Index> choose_rows(const Eigen::VectorXd& losses, Eigen::Inde
   return out;
 }
 
+void GpModel::learn_from(std::shared_ptr<const EarlierModels> earlier) {
+  if (earlier == earlier_) return;
+  earlier_ = std::move(earlier);
+  gp_.reset();
+}
+
 void GpModel::fit(const Samples& data, Eigen::Index size) {
   const auto ids = std::span(data.trials).first(static_cast<std::size_t>(size));
   if (gp_ != nullptr && std::ranges::equal(ids, fitted_trials_) &&
@@ -88,8 +94,11 @@ void GpModel::fit(const Samples& data, Eigen::Index size) {
   fitted_values_ = data.values.head(size);
   Hyperparameters found = Hyperparameters::prior_mode(map_.columns());
   bend_ = {};
+  trend_ = nullptr;
+  output_scale_ = 1;
   if (size > 0) found = fit_with_bend(data.points.topRows(size));
   gp_ = std::make_unique<GaussianProcess>(map_, std::move(found));
+  gp_->set_mean(trend_);
   gp_trials_.clear();
 }
 
@@ -113,9 +122,14 @@ Hyperparameters GpModel::fit_with_bend(const RowMatrix& points) {
     if (evidence(k) > evidence(best)) best = k;
   }
   bend_ = {kShifts[best]};
-  return fit_hyperparameters(map_, features, outputs.col(static_cast<Eigen::Index>(best)),
-                             starts[best].at)
-      .at;
+  const Eigen::VectorXd chosen = outputs.col(static_cast<Eigen::Index>(best));
+  const Fit plain = fit_hyperparameters(map_, features, chosen, starts[best].at);
+  if (earlier_ == nullptr) return plain.at;
+  const std::optional<TrendFit> other = fit_trend(map_, features, chosen, earlier_);
+  if (!other || other->evidence <= plain.log_posterior) return plain.at;
+  trend_ = other->trend;
+  output_scale_ = other->scale;
+  return other->fit.at;
 }
 
 std::vector<Eigen::Index> GpModel::rows_of(const Samples& data) const {
@@ -138,8 +152,8 @@ GaussianProcess& GpModel::condition(const Samples& data, Eigen::Index pending) {
   gp_->append(map_.map(pick(data.points, std::span(rows).subspan(common))));
   gp_trials_ = std::move(ids);
   const Outputs outputs = transform_outputs(data.values, bend_);
-  slope_at_best_ = outputs.slope_at_best;
-  gp_->set_outputs(pick(outputs.y, rows));
+  slope_at_best_ = output_scale_ * outputs.slope_at_best;
+  gp_->set_outputs(output_scale_ * pick(outputs.y, rows));
   return *gp_;
 }
 

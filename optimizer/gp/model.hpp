@@ -7,6 +7,7 @@
 #include "optimizer/gp/gaussian_process.hpp"
 #include "optimizer/gp/observations.hpp"
 #include "optimizer/gp/output_transform.hpp"
+#include "optimizer/gp/transfer.hpp"
 
 namespace betatune {
 
@@ -25,6 +26,8 @@ class GpModel {
   explicit GpModel(std::span<const Column> columns) : map_(columns) {}
 
   const FeatureMap& map() const { return map_; }
+  /// From now on; models of earlier studies in the same space, or null.
+  void learn_from(std::shared_ptr<const EarlierModels> earlier);
 
   /// The posterior of `data`, to which pending points may be appended; they are dropped at the next
   /// call. `pending`: how many trials may still add results in between. Precondition: data is not
@@ -34,17 +37,27 @@ class GpModel {
   double noise_deviation() const;
   /// Of the outputs that the posterior has. After condition().
   OutputBend bend() const { return bend_; }
+  /// By which these outputs were multiplied then.
+  double output_scale() const { return output_scale_; }
+  /// What earlier studies contribute; null: nothing. After condition().
+  const EarlierTrend* trend() const { return trend_.get(); }
+  /// What condition() returned last.
+  const GaussianProcess& posterior() const { return *gp_; }
 
  private:
   void fit(const Samples& data, Eigen::Index size);
-  /// Of the fitted values at `points`; sets the bend that explains them best.
+  /// Of the fitted values at `points`; sets the bend, the trend and the scale of the outputs that
+  /// explain them best.
   Hyperparameters fit_with_bend(const RowMatrix& points);
   std::vector<Eigen::Index> rows_of(const Samples& data) const;
 
   FeatureMap map_;
   std::vector<std::size_t> fitted_trials_;  ///< ids of the results that the fit has seen
   Eigen::VectorXd fitted_values_;
+  std::shared_ptr<const EarlierModels> earlier_;
   OutputBend bend_;
+  std::shared_ptr<const EarlierTrend> trend_;
+  double output_scale_ = 1;
   double slope_at_best_ = 1;
   std::unique_ptr<GaussianProcess> gp_;
   std::vector<std::size_t> gp_trials_;  ///< ids of its rows

@@ -77,6 +77,8 @@ GpRound::GpRound(const SearchSpace& space, GaussianProcess& gp, const Observatio
       noisy_(gp.hyperparameters().noise > kNoisy),
       noise_deviation_(noise_deviation),
       feasibility_(Feasibility::learn(gp.map(), data)),
+      prior_(SearchPrior::of(space)),
+      results_(data.size()),
       best_(gp.fitted().minCoeff()) {
   // A loss that one trial did not have, its neighbours will hardly have: nothing is to be learned
   // there. Without this, a region that only fails would stay the least known of all.
@@ -104,6 +106,8 @@ std::optional<Proposer::Found> GpRound::propose(Key key, const FreshBatch& batch
   const LogExpectedImprovement improvement(gp_, best_);
   std::vector<const Acquisition*> parts = {&improvement};
   if (feasibility_ != nullptr) parts.push_back(feasibility_.get());
+  std::optional<PriorWeight> belief;
+  if (prior_) parts.push_back(&belief.emplace(*prior_, results_));
   const AcquisitionSum promise(std::move(parts));
   const Proposer proposer(space_, gp_, promise, incumbents_, options);
   return proposer.propose(key, [&](const auto& each) { return batch.is_fresh(each); });
@@ -151,7 +155,25 @@ std::vector<Suggestion> GpCore::suggest(const History& history, int count, Key k
   return out;
 }
 
+std::shared_ptr<const EarlierModels> make_earlier_models(const History& history) {
+  std::vector<std::shared_ptr<const EarlierStudyRead>> named;
+  for (const ConfigNode& node : history.spec->algorithm.transfer.studies) {
+    for (const auto& each : history.earlier) {
+      if (each->study == node.text()) named.push_back(each);
+    }
+  }
+  if (named.empty()) return nullptr;
+  return std::make_shared<const EarlierModels>(history.space(), named);
+}
+
+void GpCore::learn_from(const History& history) {
+  if (history.earlier == earlier_) return;
+  earlier_ = history.earlier;
+  model_.learn_from(make_earlier_models(history));
+}
+
 GpRound GpCore::begin(const History& history, const Observations& data) {
+  learn_from(history);
   GaussianProcess& gp = model_.condition(data.results(), data.pending.rows());
   return GpRound(history.space(), gp, data, model_.noise_deviation(), options_);
 }
@@ -159,6 +181,7 @@ GpRound GpCore::begin(const History& history, const Observations& data) {
 std::optional<Configuration> GpCore::recommend(const History& history) {
   const Observations data = collector_.collect(history);
   if (data.finite < 2) return std::nullopt;
+  learn_from(history);
   const GaussianProcess& gp = model_.condition(data.results(), data.pending.rows());
   const Eigen::Index best = lowest_row(means_at(gp, data.points), data.losses);
   return *history.trials[TrialId{data.trials[static_cast<std::size_t>(best)]}].configuration;

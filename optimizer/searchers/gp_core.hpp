@@ -10,6 +10,7 @@
 #include "optimizer/gp/model.hpp"
 #include "optimizer/gp/proposal.hpp"
 #include "optimizer/searcher.hpp"
+#include "optimizer/searchers/search_prior.hpp"
 #include "optimizer/searchers/seen.hpp"
 #include "optimizer/searchers/start_up.hpp"
 
@@ -59,6 +60,8 @@ class GpRound {
   bool noisy_;
   double noise_deviation_;
   std::unique_ptr<Feasibility> feasibility_;  ///< none while nothing has failed
+  std::optional<SearchPrior> prior_;
+  Eigen::Index results_;  ///< failures included
   Eigen::Index best_row_ = 0;
   double best_ = 0;
 };
@@ -87,12 +90,19 @@ class GpCore {
   /// Precondition: data.finite > 0.
   GpRound begin(const History& history, const Observations& data);
 
+  /// Takes up the models of the history's earlier studies.
+  void learn_from(const History& history);
+
   GpOptions options_;
   StartUp start_up_;
   SeenTrials seen_;
+  std::vector<std::shared_ptr<const EarlierStudyRead>> earlier_;  ///< that the model has taken up
   ObservationCollector collector_;
   GpModel model_;
 };
+
+/// Models of the earlier studies that the study names; null if there are none.
+std::shared_ptr<const EarlierModels> make_earlier_models(const History& history);
 
 /// The model's next suggestion, marked as taken; a random draw where it has none; nothing if the
 /// space is exhausted. Its note has the log expected improvement it was chosen for.

@@ -109,6 +109,14 @@ std::vector<std::int64_t> points_per_column(const SearchSpace& space, const Grid
 std::unique_ptr<Searcher> make(const PolicyContext& context, const GridOptions& options,
                                const ConfigNode& node, Diagnostics& problems) {
   const SearchSpace& space = context.spec.space;
+  for (const Column& column : space.columns()) {
+    if (!column.prior) continue;
+    problems.error("E0409",
+                   "`grid` tries everything in order: the prior of `" +
+                       space.parameters()[column.parameter].name + "` would change nothing",
+                   node.mark(), "remove the prior, or use `name: auto`");
+    return nullptr;
+  }
   const auto points = points_per_column(space, options, node.mark(), problems);
   if (points.size() != space.columns().size()) return nullptr;
   std::vector<std::vector<double>> axes;

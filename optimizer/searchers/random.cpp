@@ -1,7 +1,7 @@
-/// `random`: independent draws from the prior, the baseline that every other searcher must beat.
+/// `random`: independent draws, the baseline that every other searcher must beat.
 
 #include "optimizer/searcher.hpp"
-#include "optimizer/searchers/seen.hpp"
+#include "optimizer/searchers/design.hpp"
 
 namespace betatune {
 namespace {
@@ -11,14 +11,7 @@ class RandomSearcher : public Searcher {
   std::vector<Suggestion> suggest(const History& history, int count, Key key) const override {
     seen_.sync(history);
     FreshBatch batch(history, seen_);
-    std::vector<Suggestion> out;
-    for (int i = 0; i < count; ++i) {
-      std::optional<Configuration> drawn = batch.draw(fold_in(key, static_cast<std::uint64_t>(i)));
-      if (!drawn) break;
-      batch.take(*drawn);
-      out.push_back({std::move(*drawn), "random", nullptr});
-    }
-    return out;
+    return suggest_random(history, batch, count, key);
   }
 
  private:

@@ -13,7 +13,13 @@ std::unique_ptr<Searcher> make_searcher(const StudySpec& spec, Diagnostics& diag
   const PolicySpec& wanted = spec.algorithm.searcher;
   const std::string name = searcher_name(spec);
   if (const auto* entry = SearcherRegistry::find(name)) {
-    return entry->make(PolicyContext{spec}, wanted.options, diagnostics);
+    auto made = entry->make(PolicyContext{spec}, wanted.options, diagnostics);
+    const auto& earlier = spec.algorithm.transfer.studies;
+    // What is asked ahead of results learns from none.
+    if (made == nullptr || earlier.empty() || !made->asks_ahead()) return made;
+    diagnostics.error("E0410", "`" + name + "` does not learn: earlier studies change nothing",
+                      earlier.front().mark(), "remove `transfer`, or use `name: auto`");
+    return nullptr;
   }
   diagnostics.error("E0404", "unknown algorithm `" + name + "`", wanted.options.mark(),
                     SearcherRegistry::help_for(name));

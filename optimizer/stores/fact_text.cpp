@@ -208,6 +208,8 @@ bool read(Cursor& cursor, T& into) {
     return !into.is_discarded();
   } else if constexpr (IsOptional<T>::value) {
     return read(cursor, into.emplace());
+  } else if constexpr (IsVector<T>::value) {
+    return false;  // once in a study: the general way is fast enough
   } else if constexpr (NamedEnum<T>) {
     return read_named(cursor, into);
   } else if constexpr (IsId<T>::value) {

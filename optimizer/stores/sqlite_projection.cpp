@@ -152,6 +152,11 @@ Status Projection::on(const Event&, const DocumentChanged& fact) {
   return level_.with(full_budget_).run();
 }
 
+// The log is its place: nothing of it is shown beside this study's own results.
+Status Projection::on(const Event&, const EarlierStudyRead&) {
+  return Ok{};
+}
+
 Status Projection::on(const Event&, const ConfigurationEnqueued&) {
   return add_.with("enqueued", 1).run();
 }

@@ -30,6 +30,7 @@ class Projection {
   Status on(const Event& event, const StudyCreated& fact);
   Status on(const Event& event, const OptimizerStarted& fact);
   Status on(const Event& event, const DocumentChanged& fact);
+  Status on(const Event& event, const EarlierStudyRead& fact);
   Status on(const Event& event, const ConfigurationEnqueued& fact);
   Status on(const Event& event, const TrialCreated& fact);
   Status on(const Event& event, const AttemptStarted& fact);

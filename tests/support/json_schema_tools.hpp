@@ -101,10 +101,14 @@ inline void find_described(const Json& schema, const std::string& path,
     }
   }
   if (schema.contains("items")) find_described(schema["items"], path + "[0]", found);
-  if (schema.contains("x-order")) found.push_back({path, schema});
+  const bool known =
+      std::any_of(found.begin(), found.end(), [&](const auto& each) { return each.path == path; });
+  if (schema.contains("x-order") && !known) found.push_back({path, schema});
   if (schema.contains("properties")) {
+    // What several kinds of parameter share stands once: "parameters.*.prior".
+    const std::string owner = path.substr(0, path.find(':'));
     for (const auto& [key, value] : schema["properties"].items()) {
-      find_described(value, path.empty() ? key : path + "." + key, found);
+      find_described(value, owner.empty() ? key : owner + "." + key, found);
     }
   }
   if (schema.contains("additionalProperties") && schema["additionalProperties"].is_object()) {

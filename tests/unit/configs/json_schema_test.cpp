@@ -34,6 +34,7 @@ Json* place(Json& document, const std::string& path) {
     const bool first = name.ends_with("[0]");
     if (first) name.resize(name.size() - 3);
     json = &(*json)[name == "*" ? "x" : name];
+    if (name == "*" && !at.empty()) *json = {{"type", "float"}, {"min", 1}, {"max", 2}};
     if (first) json = &(json->is_array() ? * json : * json = Json::array({Json::object()}))[0];
   }
   if (kind == "float" || kind == "int") *json = {{"type", kind}, {"min", 1}, {"max", 2}};
