@@ -48,6 +48,14 @@ Status make_policies(StudySession& session, Diagnostics& diagnostics) {
   return Error{ErrorKind::invalid_argument, "the study file is not valid"};
 }
 
+Result<std::vector<EarlierStudyRead>> read_earlier(const StudySession& session,
+                                                   const StudyState& state,
+                                                   Diagnostics& diagnostics) {
+  auto studies = read_earlier_studies(*session.spec, state, diagnostics);
+  if (diagnostics.ok()) return studies;
+  return Error{ErrorKind::invalid_argument, "an earlier study cannot be read"};
+}
+
 Result<CoordinatorOptions> settings_of(const StudySession& session, const fs::path& file,
                                        const SessionOptions& options) {
   CoordinatorOptions settings;
@@ -100,6 +108,13 @@ Result<StudySession> open_session(std::shared_ptr<const StudySpec> spec, const f
   session.spec = std::move(spec);
   session.directory = study_directory(*session.spec);
   BETATUNE_CHECK(make_policies(session, diagnostics));
+  // A new study does not begin, and leaves no folder, if one that it is to learn from is missing.
+  std::error_code failed;
+  const bool begins = options.in_memory || !fs::exists(session.directory / "study.db", failed);
+  std::vector<EarlierStudyRead> earlier;
+  if (begins) {
+    BETATUNE_TRY(earlier, read_earlier(session, StudyState{}, diagnostics));
+  }
   if (options.in_memory) {
     session.store = make_memory_store();
   } else {
@@ -112,9 +127,10 @@ Result<StudySession> open_session(std::shared_ptr<const StudySpec> spec, const f
   session.coordinator =
       std::make_unique<Coordinator>(session.spec, session.policies, std::move(settings));
   BETATUNE_CHECK(replay_all(*session.store, *session.coordinator));
-  session.coordinator->learn_from(
-      read_earlier_studies(*session.spec, session.coordinator->state(), diagnostics));
-  if (!diagnostics.ok()) return Error{ErrorKind::invalid_argument, "an earlier study is missing"};
+  if (!begins) {
+    BETATUNE_TRY(earlier, read_earlier(session, session.coordinator->state(), diagnostics));
+  }
+  session.coordinator->learn_from(std::move(earlier));
   const StudyState& state = session.coordinator->state();
   if (state.seq > 0) session.changes = document_changes(state.document, session.spec->document);
   return session;

@@ -56,7 +56,7 @@ TEST_F(Transfer, SaysWhichStudyItCannotLearnFrom) {
     EXPECT_THAT(ended.err, HasSubstr("new.yaml:9:15")) << command;
     EXPECT_THAT(ended.err, HasSubstr("cannot learn from `nowhere`")) << command;
   }
-  EXPECT_FALSE(exists("runs/new/study.db") && json("betatune status new --json").at("trials") != 0);
+  EXPECT_FALSE(exists("runs/new/study.db"));
 }
 
 TEST_F(Transfer, RefusesAStudyOfAnotherObjective) {
