@@ -44,6 +44,7 @@ class Server {
   Result<std::string> run() {
     BETATUNE_TRY(socket_, ZmqSocket::open(context_, loop_, ZmqSocket::Role::router));
     BETATUNE_CHECK(socket_->bind(options_.bind.endpoint));
+    if (parts_.launcher == nullptr) tell_address();
     pool_ = std::make_unique<WorkerPool>(options_.plan_threads);
     take(parts_.coordinator.start(monotonic_now()));
     take_requests(true);
@@ -66,6 +67,16 @@ class Server {
 
  private:
   bool over() const { return finished_.has_value() || failure_.has_value(); }
+
+  /// Only a bound socket knows its port where the study file says "any".
+  void tell_address() {
+    const std::string token = options_.bind.token_file.empty()
+                                  ? ""
+                                  : ", with the token in " + options_.bind.token_file.string();
+    parts_.observer.on_notice(
+        "waiting for trainers that speak the protocol (docs/protocol.md) at " +
+        socket_->endpoint() + token);
+  }
 
   // ---- inputs ----------------------------------------------------------------------------------
 

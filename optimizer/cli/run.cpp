@@ -160,11 +160,6 @@ Result<std::string> serve_session(StudySession& session, const Bind& bind, Launc
                                   const RunOptions& options) {
   const auto progress = make_progress(progress_kind(options.json, options.quiet), *session.spec);
   const auto observer = std::make_unique<Housekeeping>(*progress, session);
-  if (launcher == nullptr) {
-    observer->on_notice(fmt::format(
-        "waiting for trainers that speak the protocol (docs/protocol.md) at {}{}", bind.endpoint,
-        bind.token_file.empty() ? "" : ", with the token in " + bind.token_file.string()));
-  }
   ServerOptions settings;
   settings.bind = bind;
   settings.log_directory = session.directory / "logs";
