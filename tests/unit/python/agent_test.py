@@ -7,7 +7,8 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "trainers/python"))
 from betatune import _wire  # noqa: E402
-from betatune._agent import Agent, Key, Kill, Leave, NewSession, Send, Start, Tell  # noqa: E402
+from betatune._agent import Agent  # noqa: E402
+from betatune._work import Key, Kill, Leave, NewSession, Send, Start, Tell  # noqa: E402
 
 WELCOME = {"protocol": 1, "study": "s", "epoch": 7, "beat_ms": 5000, "lease_ms": 30000}
 FIRST = Key(0, 1)

@@ -5,12 +5,11 @@ Nothing that a worker reported is forgotten before the optimizer has acknowledge
 work goes on and its reports wait here. Each rule is a section of docs/protocol.md.
 """
 
-import collections
 import secrets
-from dataclasses import dataclass, field
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, List, Optional
 
 from . import _wire
+from ._work import Key, Kill, Leave, NewSession, Send, Start, Tell, Work
 
 GREETING_FIRST_S = 1.0
 GREETING_LONGEST_S = 5.0
@@ -18,63 +17,6 @@ DONE_AGAIN_S = 2.0
 REPORTS_AGAIN_S = 5.0
 REPORTS_HELD = 4096
 HURRY_LONGEST_S = 60.0
-
-
-class Key(NamedTuple):
-    trial: int
-    attempt: int
-
-
-# To be carried out in order.
-class Send(NamedTuple):
-    verb: str
-    body: dict
-
-
-class NewSession(NamedTuple):
-    """Close the socket, connect afresh (a new routing id), then call connected()."""
-
-
-class Start(NamedTuple):
-    key: Key
-    assign: dict
-
-
-class Tell(NamedTuple):
-    key: Key
-    action: str
-
-
-class Kill(NamedTuple):
-    key: Key
-
-
-class Leave(NamedTuple):
-    refusal: Optional[tuple]  # (code, message) if the optimizer refused this trainer for good
-    interrupted: bool  # before the study was over
-    reason: str
-
-
-@dataclass
-class Work:
-    """One attempt, from its ASSIGN until its DONE is acknowledged."""
-
-    assign: dict
-    state: str = "waiting"  # running, ended
-    unwanted: bool = False  # dropped or stale: end it, tell nobody
-    reports: collections.deque = field(default_factory=collections.deque)  # made and not acknowledged
-    last_seq: int = 0
-    sent_seq: int = 0  # in this session
-    step: int = 0
-    told: str = "continue"
-    told_at: float = 0.0
-    kill_asked: bool = False
-    timeout: str = ""  # the limit that ended it
-    done: Optional[dict] = None
-    done_sent_at: Optional[float] = None
-    started: float = 0.0
-    heard: float = 0.0
-    moved: float = 0.0  # when a report was last sent first, or acknowledged
 
 
 class Agent:

@@ -12,36 +12,37 @@ import os
 import select
 import signal
 import socket
+import sys
 from typing import Callable, Optional
 
-_MOST = 1 << 20  # bytes of one request
+_MOST = 4096  # bytes of one message
 
 
 class ForkServer:
-    """`child(link, job)` runs in each new process, which leads a process group of its own."""
+    """`child(link)` runs in each new process, which leads a process group of its own."""
 
-    def __init__(self, child: Callable[[socket.socket, dict], None]):
+    def __init__(self, child: Callable[[socket.socket], None]):
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        for end in (ours, theirs):
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _MOST)
+        _flush()  # or what waits in our buffers would be written by every process
         self.pid = os.fork()
         if self.pid == 0:
             status = 1
             try:
                 ours.close()
-                _serve(theirs, child)
+                with theirs:
+                    _serve(theirs, child)
                 status = 0
             finally:
                 os._exit(status)
         theirs.close()
         self.socket = ours
 
-    def start(self, job: dict) -> socket.socket:
-        """Our end of the new process' link. Its pid comes by events()."""
+    def start(self, name) -> socket.socket:
+        """Our end of the new process' link. Its pid comes by events(), with `name`."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with theirs:
             fds = array.array("i", [theirs.fileno()])
-            self.socket.sendmsg([json.dumps(job).encode()], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])
+            self.socket.sendmsg([json.dumps(name).encode()], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])
         return ours
 
     def events(self) -> Optional[list]:
@@ -70,10 +71,16 @@ def _serve(control: socket.socket, child) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     wake, wake_too = socket.socketpair()
-    for end in (wake, wake_too):
-        end.setblocking(False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(wake_too.fileno(), warn_on_full_buffer=False)
+    with wake, wake_too:
+        for end in (wake, wake_too):
+            end.setblocking(False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(wake_too.fileno(), warn_on_full_buffer=False)
+        _serve_until_it_closes(control, child, wake, wake_too)
+        signal.set_wakeup_fd(-1)
+
+
+def _serve_until_it_closes(control: socket.socket, child, wake: socket.socket, wake_too: socket.socket) -> None:
     alive = set()
     while True:
         ready, _, _ = select.select([control, wake], [], [])
@@ -88,13 +95,12 @@ def _serve(control: socket.socket, child) -> None:
                     with contextlib.suppress(ProcessLookupError):
                         os.killpg(pid, signal.SIGKILL)
                 return
-            job = json.loads(text)
-            pid = _fork(control, (wake, wake_too), fds[0], job, child)
+            pid = _fork(control, (wake, wake_too), fds[0], child)
             alive.add(pid)
-            control.send(json.dumps({"started": job["name"], "pid": pid}).encode())
+            control.send(json.dumps({"started": json.loads(text), "pid": pid}).encode())
 
 
-def _fork(control, wakes, fd: int, job: dict, child) -> int:
+def _fork(control, wakes, fd: int, child) -> int:
     pid = os.fork()
     if pid != 0:
         os.close(fd)
@@ -110,11 +116,18 @@ def _fork(control, wakes, fd: int, job: dict, child) -> int:
         signal.signal(signal.SIGUSR1, signal.SIG_DFL)
         for each in (control, *wakes):
             each.close()
-        child(socket.socket(fileno=fd), job)
+        child(socket.socket(fileno=fd))
         status = 0
     finally:
+        _flush()
         os._exit(status)
     raise AssertionError("unreachable")
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # closed, or None
+            stream.flush()
 
 
 def _reap(control: socket.socket, alive: set) -> None:

@@ -15,9 +15,9 @@ from ._trial import Decision, Trial
 
 
 class LinkedTrial(Trial):
-    """A Trial whose reports go to the trainer through `link`: JSON lines both ways."""
+    """A Trial whose reports go to the trainer through `link`; `unread` is what follows the ASSIGN there."""
 
-    def __init__(self, link: socket.socket, assign: dict):
+    def __init__(self, link: socket.socket, assign: dict, unread: bytes):
         job = assign["job"]
         study_dir = Path(job.get("study_dir") or ".")
         super().__init__(
@@ -29,7 +29,7 @@ class LinkedTrial(Trial):
         self._link = link
         self._lock = threading.Lock()
         self._decision = Decision.CONTINUE
-        self._unread = b""
+        self._unread = unread
 
     @property
     def decision(self) -> Decision:
@@ -78,19 +78,26 @@ def failed(kind: str, message: str) -> dict:
     return {"end": "failed", "failure": kind, "message": message}
 
 
-def run_trial(train: Callable[[Trial], object], link: socket.socket, assign: dict) -> None:
-    """Everything from the ASSIGN to the end, which is the last line on `link`; closes it."""
+def run_trial(train: Callable[[Trial], object], link: socket.socket) -> None:
+    """Everything from the ASSIGN, the first line on `link`, to the end, the last one written; closes it."""
     with link:
-        end = _outcome(train, link, assign)
+        text = b""
+        while b"\n" not in text:
+            got = link.recv(1 << 16)
+            if not got:
+                return  # the trainer is gone
+            text += got
+        line, unread = text.split(b"\n", 1)
+        end = _outcome(train, link, json.loads(line), unread)
         try:
             link.sendall(json.dumps(end).encode() + b"\n")
         except OSError:
             pass  # the trainer is gone
 
 
-def _outcome(train, link: socket.socket, assign: dict) -> dict:
+def _outcome(train, link: socket.socket, assign: dict, unread: bytes) -> dict:
     try:
-        trial = LinkedTrial(link, assign)
+        trial = LinkedTrial(link, assign, unread)
     except Exception as error:  # a checkpoint that is not there
         return failed("infra", str(error))
     try:

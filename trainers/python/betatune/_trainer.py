@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Callable, Optional
 
 from . import _wire
-from ._agent import Agent, Kill, Leave, NewSession, Send, Start, Tell
+from ._agent import Agent
 from ._errors import BetatuneError, Interrupted, NoOptimizer, ProtocolError, Refused
+from ._work import Kill, Leave, NewSession, Send, Start, Tell
 from ._workers import ProcessWorkers, ThreadWorkers
 
 _log = logging.getLogger("betatune")
@@ -163,6 +164,7 @@ class _Running:
     def _close_socket(self, linger_ms: int) -> None:
         if self._socket is not None:
             self._socket.disable_monitor()
+            self._monitor.close(0)
             self._socket.close(linger_ms)
             self._socket = self._monitor = None
 

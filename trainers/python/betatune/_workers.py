@@ -9,10 +9,10 @@ import threading
 import time
 from typing import Callable, Dict, List, Optional
 
-from ._agent import Key
 from ._errors import BetatuneError
 from ._fork_server import ForkServer
 from ._run import failed, run_trial
+from ._work import Key
 
 _READ = 65536
 
@@ -30,7 +30,8 @@ class _Worker:
 
 
 class Workers:
-    """Common to both kinds: the links, on which each worker writes its reports and at last its end.
+    """Common to both kinds: the links, JSON lines both ways. A worker reads its ASSIGN, then decisions; it writes its
+    reports, and at last its end.
 
     on_report(key, line) and on_end(key, end) are called by read() and tick().
     """
@@ -49,8 +50,12 @@ class Workers:
     def tell(self, key: Key, action: str) -> None:
         worker = self._workers.get(key)
         if worker is not None and not worker.closed:
-            with contextlib.suppress(OSError):
-                worker.link.sendall(json.dumps({"decision": action}).encode() + b"\n")
+            self._write(worker, {"decision": action})
+
+    @staticmethod
+    def _write(worker: _Worker, line: dict) -> None:
+        with contextlib.suppress(OSError):  # it has died, which read() will find
+            worker.link.sendall(json.dumps(line).encode() + b"\n")
 
     def read(self, key: Key) -> None:
         worker = self._workers.get(key)
@@ -82,14 +87,14 @@ class ProcessWorkers(Workers):
     def __init__(self, train: Callable, on_report: Callable, on_end: Callable, grace_s: float):
         super().__init__(on_report, on_end)
         self._grace_s = grace_s
-        self._server = ForkServer(lambda link, assign: run_trial(train, link, assign["assign"]))
+        self._server = ForkServer(lambda link: run_trial(train, link))
 
     def descriptors(self) -> List[int]:
         return [self._server.socket.fileno()]
 
     def start(self, key: Key, assign: dict) -> None:
-        link = self._server.start({"name": list(key), "assign": assign})
-        self._workers[key] = _Worker(key, link)
+        self._workers[key] = _Worker(key, self._server.start(key))
+        self._write(self._workers[key], assign)
 
     def kill(self, key: Key) -> None:
         worker = self._workers.get(key)
@@ -142,8 +147,8 @@ class ThreadWorkers(Workers):
     def start(self, key: Key, assign: dict) -> None:
         ours, theirs = socket.socketpair()
         self._workers[key] = _Worker(key, ours)
-        threading.Thread(target=run_trial, args=(self._train, theirs, assign), daemon=True,
-                         name=f"trial-{key.trial}").start()
+        threading.Thread(target=run_trial, args=(self._train, theirs), daemon=True, name=f"trial-{key.trial}").start()
+        self._write(self._workers[key], assign)
 
     def kill(self, key: Key) -> None:
         self.tell(key, "stop")
