@@ -79,7 +79,7 @@ static void open_session(void) { /* a new connection begins with everything that
   if (zmq_connect(sock, address) || getrandom(id, sizeof id, 0) < 0) exit(2);
   cJSON_Delete(welcome), welcome = NULL, heard = beat_at = now();
   snprintf(more, sizeof more, "\"protocol_min\":1,\"protocol_max\":1,\"slots\":1,\"token\":\"%s\","
-           "\"trainer\":\"c-%d\",\"session\":\"%lx%lx\"", token, (int)getpid(), *id, id[1]);
+           "\"trainer\":\"c-%d\",\"session\":\"%016lx%016lx\"", token, (int)getpid(), *id, id[1]);
   put_held("HELLO", more);
 }
 static void train(void) {
