@@ -116,6 +116,8 @@ class CommandTrial(unittest.TestCase):
             betatune.trial()
         out = io.StringIO()
         with contextlib.redirect_stdout(out), betatune.trial({"lr": 1}, until=2) as t:
+            with t.checkpoint(1) as folder:
+                (folder / "state").write_text("x")
             t.report(loss=0.5)
 
         self.assertEqual(json.loads(out.getvalue()), {"step": 1, "loss": 0.5})

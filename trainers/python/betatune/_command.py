@@ -4,13 +4,14 @@ import json
 import os
 import signal
 import sys
+import tempfile
 import threading
 from pathlib import Path
 from typing import Mapping, Optional
 
 from . import _wire
 from ._checkpoint import command_checkpoint
-from ._errors import BadCheckpoint, NotATrial, TrialFailed, TrialStopped
+from ._errors import NotATrial, TrialFailed, TrialStopped
 from ._trial import Decision, Trial
 
 
@@ -96,7 +97,8 @@ class CommandTrial(Trial):
             sys.stdout.flush()
 
     def _checkpoint(self, step: int):
-        if self.checkpoint_dir is None:
-            raise BadCheckpoint("run by hand, a trial has no folder for checkpoints")
+        if self.checkpoint_dir is None:  # run by hand: it is written, for its errors, and thrown away
+            self._thrown_away = tempfile.TemporaryDirectory(prefix="betatune-")
+            self.checkpoint_dir = Path(self._thrown_away.name)
         return command_checkpoint(self.checkpoint_dir, step)
 
