@@ -24,6 +24,8 @@ constexpr auto kLongestRetry = 5'000ms;
 /// A launched trainer that has died this often, with none ever connected, will not come.
 constexpr int kHopelessStarts = 3;
 constexpr std::uint64_t kRefusalsLogged = 10;
+/// How long a BYE may take to leave; on a busy machine ZeroMQ's thread may have to wait for a core.
+constexpr auto kGoodbye = 2'000ms;
 /// After BYE, so that trainers can end by themselves.
 constexpr auto kLauncherGrace = 3'000ms;
 
@@ -44,7 +46,7 @@ class Server {
   Result<std::string> run() {
     BETATUNE_TRY(socket_, ZmqSocket::open(context_, loop_, ZmqSocket::Role::router));
     BETATUNE_CHECK(socket_->bind(options_.bind.endpoint));
-    if (parts_.launcher == nullptr) tell_address();
+    parts_.observer.on_listening(socket_->endpoint());
     pool_ = std::make_unique<WorkerPool>(options_.plan_threads);
     take(parts_.coordinator.start(monotonic_now()));
     take_requests(true);
@@ -57,8 +59,8 @@ class Server {
     wait_for_signal();
     wait_for_tick();
     if (!over()) loop_.run();
-    // Linger: the BYE of the last batch should still reach the trainers.
-    socket_->set_linger(200ms);
+    // The BYE of the last batch should still reach the trainers: who misses it waits for nobody.
+    socket_->set_linger(kGoodbye);
     if (parts_.launcher != nullptr) parts_.launcher->stop(kLauncherGrace);
     pool_.reset();
     if (failure_) return *failure_;
@@ -67,16 +69,6 @@ class Server {
 
  private:
   bool over() const { return finished_.has_value() || failure_.has_value(); }
-
-  /// Only a bound socket knows its port where the study file says "any".
-  void tell_address() {
-    const std::string token = options_.bind.token_file.empty()
-                                  ? ""
-                                  : ", with the token in " + options_.bind.token_file.string();
-    parts_.observer.on_notice(
-        "waiting for trainers that speak the protocol (docs/protocol.md) at " +
-        socket_->endpoint() + token);
-  }
 
   // ---- inputs ----------------------------------------------------------------------------------
 

@@ -1,10 +1,13 @@
 """`betatune run` as a process of its own, for tests in Python. Exits with SKIPPED where a module is missing."""
 
+import atexit
+import functools
 import importlib.util
 import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -38,13 +41,19 @@ def eventually(condition, what: str):
     raise AssertionError(f"not within {LONGEST_S} s: {what}")
 
 
+@functools.lru_cache(maxsize=None)
+def shims() -> str:
+    folder = tempfile.mkdtemp(prefix="betatune-shims-")
+    atexit.register(shutil.rmtree, folder)
+    return folder
+
+
 def environment() -> dict:
     """Where `python3` is this interpreter, `import betatune` works and `betatune` is of this build."""
-    shims = pathlib.Path(tempfile.mkdtemp(prefix="betatune-shims-"))
-    shim = shims / "python3"
+    shim = pathlib.Path(shims(), "python3")
     shim.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
     shim.chmod(0o755)
-    return {**os.environ, "PATH": f"{shims}:{BETATUNE.parent}:{os.environ['PATH']}", "PYTHONPATH": str(CLIENT)}
+    return {**os.environ, "PATH": f"{shims()}:{BETATUNE.parent}:{os.environ['PATH']}", "PYTHONPATH": str(CLIENT)}
 
 
 class StudyProcess:

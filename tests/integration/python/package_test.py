@@ -14,6 +14,7 @@ import study_process as support  # noqa: E402
 
 support.need("pip", "python3-pip")
 support.need("setuptools", "python3-setuptools")
+support.need("wheel", "python3-wheel")
 
 
 class Package(unittest.TestCase):
@@ -21,8 +22,8 @@ class Package(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             source, target = pathlib.Path(folder, "source"), pathlib.Path(folder, "target")
             shutil.copytree(support.CLIENT, source)  # building leaves files behind
-            install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index",
-                       "--target", target, source]
+            install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation",
+                       "--no-index", "--target", target, source]
             done = subprocess.run(install, capture_output=True, text=True)
             self.assertEqual(done.returncode, 0, done.stderr)
             code = ("import betatune, importlib.metadata as m\n"

@@ -5,13 +5,19 @@ import pathlib
 import signal
 import subprocess
 import sys
+import tempfile
+import threading
 import unittest
+from unittest import mock
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
 import study_process as support  # noqa: E402
 
 support.need("zmq", "python3-zmq")
 import betatune  # noqa: E402
+import zmq  # noqa: E402
+from betatune import _wire  # noqa: E402
+from betatune._trainer import _Running  # noqa: E402
 
 STUDY = """\
 parameters: {x: {type: int, min: 0, max: 1000}}
@@ -186,13 +192,68 @@ betatune.Trainer(sys.argv[1], slots=2, grace_s=0.2).run(train)
         with self.assertRaises(betatune.NoOptimizer):
             betatune.Trainer(f"ipc://{study.folder}/nobody", patience_s=0.3).run(lambda t: 0.0)
 
+    def test_hears_goodbye_although_the_connection_ends_with_it(self):
+        (pathlib.Path(support.shims()) / "idle.py").write_text(
+            "import sys, betatune\nbetatune.Trainer(sys.argv[1]).run(lambda t: 0.0)\n")
+        idle_trainers = {
+            "betatune.Trainer": [sys.executable, pathlib.Path(support.shims()) / "idle.py"],
+            "betatune-trainer": [support.BETATUNE.with_name("betatune-trainer"), "--connect"],
+        }
+        for name, command in idle_trainers.items():
+            with self.subTest(name):
+                # All of its slots are taken by the worker, so that the other one is idle.
+                study = self.study("algorithm: {name: random, scheduler: fifo}\nstopping: {trials: 1}\n")
+                address = study.start()
+                worker = self.start(study, self.script("slots=1", delay=0.1), address)
+                support.eventually(lambda: study.events("attempt_started"), "a trial")
+                idle = study.help([*command, address], env=support.environment(), stderr=subprocess.PIPE)
+                support.eventually(lambda: len(study.events("reported")) > 5, "reports")
+                idle.send_signal(signal.SIGSTOP)
+                self.finish(study, worker, 1)
+
+                idle.send_signal(signal.SIGCONT)
+
+                self.assertEqual(idle.wait(10), 0)
+
+    def test_hears_goodbye_when_it_looks_after_the_connection_has_ended(self):
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        address = f"ipc://{scratch.name}/optimizer"
+        context = zmq.Context()
+        router = context.socket(zmq.ROUTER)
+        router.bind(address)
+        gone = threading.Event()
+
+        def say_goodbye():
+            peer = router.recv_multipart()[0]  # HELLO
+            welcome = {"protocol": 1, "study": "s", "epoch": 1, "beat_ms": 5000, "lease_ms": 30000}
+            router.send_multipart([peer, *_wire.encode("WELCOME", welcome)])
+            router.recv_multipart()  # READY
+            router.send_multipart([peer, *_wire.encode("BYE", {"reason": "over"})])
+            router.close(linger=5000)
+            context.term()
+            gone.set()
+
+        turn = _Running._turn
+
+        def late_turn(running):
+            if running._agent.session == "welcome":
+                gone.wait(support.LONGEST_S)
+                running._monitor.poll(support.LONGEST_S * 1000)
+            turn(running)
+
+        threading.Thread(target=say_goodbye, daemon=True).start()
+        with mock.patch.object(_Running, "_turn", late_turn):
+            betatune.Trainer(address, patience_s=3).run(lambda t: 0.0)  # or it would raise NoOptimizer
+
     def test_a_decorated_function_is_a_program(self):
         # With a configuration that is larger than a socket's buffer.
         study = self.study("algorithm: {name: random, scheduler: fifo}\nstopping: {trials: 3}\n")
         study.study.write_text(study.study.read_text().replace(
             "external: true", "external: true, config: {text: " + "x" * 300_000 + "}"))
         script = ("import sys, betatune\nprint('once')\n@betatune.trainer(sys.argv[1], slots=3)\ndef train(t):\n"
-                  "    print('per trial')\n    return {'loss': t.params['x'], 'more': len(t.config['text'])}\ntrain()\n")
+                  "    print('per trial')\n    return {'loss': t.params['x'], 'more': len(t.config['text'])}\n"
+                  "train()\n")
         trainer = self.start(study, script, study.start())
 
         said = self.finish(study, trainer, 3)

@@ -1,8 +1,8 @@
 """Runs a training function for one ASSIGN, in a worker's process or thread, and says how it ended."""
 
+import contextlib
 import errno
 import json
-import select
 import socket
 import threading
 import traceback
@@ -29,21 +29,20 @@ class LinkedTrial(Trial):
         self._link = link
         self._lock = threading.Lock()
         self._decision = Decision.CONTINUE
+        self._gone = False  # the trainer
         self._unread = unread
 
     @property
     def decision(self) -> Decision:
         with self._lock:
-            while select.select([self._link], [], [], 0)[0]:
-                text = self._link.recv(4096)
-                if not text:  # the trainer is gone: nobody waits for this work
-                    self._decision = Decision.STOP
-                    break
-                self._unread += text
+            with contextlib.suppress(BlockingIOError):
+                while text := self._link.recv(4096, socket.MSG_DONTWAIT):
+                    self._unread += text
+                self._gone = True  # nobody waits for this work
             *lines, self._unread = self._unread.split(b"\n")
             for line in lines:
                 self._decision = Decision(json.loads(line)["decision"])
-            return self._decision
+            return Decision.STOP if self._gone else self._decision
 
     def _send_report(self, step: int, metrics: dict) -> None:
         self._write({"step": step, "metrics": metrics})

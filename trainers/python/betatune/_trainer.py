@@ -75,7 +75,7 @@ def trainer(connect: Optional[str] = None, **options):
                 return train(*arguments, **more)
             address = connect or os.environ.get("BETATUNE_CONNECT")
             if not address:
-                raise BetatuneError("where is the optimizer? Give @betatune.trainer an address, or set BETATUNE_CONNECT")
+                raise BetatuneError("where is the optimizer? Name it in @betatune.trainer, or in BETATUNE_CONNECT")
             return Trainer(address, **options).run(train)
 
         return run
@@ -133,11 +133,12 @@ class _Running:
                 poller.register(fd, self._zmq.POLLIN)
         ready = dict(poller.poll(_TICK_MS))
         self._take_signals()
-        if self._monitor in ready:
-            while self._monitor.poll(0):
-                self._monitor.recv_multipart()
-            self._perform(self._agent.disconnected(time.monotonic()))
         self._take_messages()
+        if self._monitor in ready and self._leave is None:
+            # A new session closes the socket: the last words of the connection, a BYE, must be read before.
+            while self._take_messages():
+                pass
+            self._perform(self._agent.disconnected(time.monotonic()))
         for fd in ready:
             if fd in links:
                 self._workers.read(links[fd])
@@ -168,12 +169,15 @@ class _Running:
             self._socket.close(linger_ms)
             self._socket = self._monitor = None
 
-    def _take_messages(self) -> None:
+    def _take_messages(self) -> bool:
+        """Whether there may be more."""
         for _ in range(_TURN):
+            if self._reconnect or self._leave is not None:
+                return False
             try:
                 frames = self._socket.recv_multipart(self._zmq.DONTWAIT)
             except self._zmq.Again:
-                return
+                return False
             try:
                 verb, body = _wire.decode(frames)
                 effects = self._agent.received(verb, body, time.monotonic())
@@ -181,8 +185,7 @@ class _Running:
                 _log.warning("a message that cannot be read: %r", error)
                 continue
             self._perform(effects)
-            if self._reconnect or self._leave is not None:
-                return
+        return True
 
     # ---- effects ----------------------------------------------------------------------------------------------------
 
