@@ -24,6 +24,8 @@ constexpr auto kLongestRetry = 5'000ms;
 /// A launched trainer that has died this often, with none ever connected, will not come.
 constexpr int kHopelessStarts = 3;
 constexpr std::uint64_t kRefusalsLogged = 10;
+/// How long a BYE may take to leave; on a busy machine ZeroMQ's thread may have to wait for a core.
+constexpr auto kGoodbye = 2'000ms;
 /// After BYE, so that trainers can end by themselves.
 constexpr auto kLauncherGrace = 3'000ms;
 
@@ -44,6 +46,7 @@ class Server {
   Result<std::string> run() {
     BETATUNE_TRY(socket_, ZmqSocket::open(context_, loop_, ZmqSocket::Role::router));
     BETATUNE_CHECK(socket_->bind(options_.bind.endpoint));
+    parts_.observer.on_listening(socket_->endpoint());
     pool_ = std::make_unique<WorkerPool>(options_.plan_threads);
     take(parts_.coordinator.start(monotonic_now()));
     take_requests(true);
@@ -56,8 +59,8 @@ class Server {
     wait_for_signal();
     wait_for_tick();
     if (!over()) loop_.run();
-    // Linger: the BYE of the last batch should still reach the trainers.
-    socket_->set_linger(200ms);
+    // The BYE of the last batch should still reach the trainers: who misses it waits for nobody.
+    socket_->set_linger(kGoodbye);
     if (parts_.launcher != nullptr) parts_.launcher->stop(kLauncherGrace);
     pool_.reset();
     if (failure_) return *failure_;

@@ -28,6 +28,9 @@ class ServerObserver {
   virtual void on_tick(const Coordinator& coordinator,
                        const std::vector<LaunchedTrainer>& trainers) = 0;
   virtual void on_notice(const std::string& text) = 0;
+  /// Once: trainers can connect now. Only a bound socket knows its port where the study's `bind`
+  /// leaves it open.
+  virtual void on_listening(const std::string& /*endpoint*/) {}
 };
 
 struct ServerOptions {

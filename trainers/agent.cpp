@@ -67,7 +67,11 @@ class Agent {
     BETATUNE_TRY(auto socket, ZmqSocket::open(context_, loop_, ZmqSocket::Role::dealer));
     // A last DONE or BYE still leaves after the socket is closed.
     socket->set_linger(kLinger);
-    BETATUNE_CHECK(socket->watch_connection([this] { perform(core_.disconnected(now())); }));
+    BETATUNE_CHECK(socket->watch_connection([this] {
+      // The last words of the connection, a BYE, would be closed with the socket.
+      take_all();
+      perform(core_.disconnected(now()));
+    }));
     BETATUNE_CHECK(socket->connect(setup_.endpoint));
     socket->start([this] { take_all(); });
     return socket;

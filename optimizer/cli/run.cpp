@@ -113,8 +113,13 @@ std::unique_ptr<Launcher> make_launcher(const StudySpec& spec, const std::string
 /// Shows what happens, and removes the checkpoints that it has made superfluous.
 class Housekeeping final : public ServerObserver {
  public:
-  Housekeeping(ServerObserver& shown, const StudySession& session)
-      : shown_(shown), keeper_(session.directory, session.spec->storage.checkpoints.keep) {
+  /// `external`: trainers connect by themselves, and must be told where; with which token.
+  Housekeeping(ServerObserver& shown, const StudySession& session, bool external,
+               fs::path token_file)
+      : shown_(shown),
+        keeper_(session.directory, session.spec->storage.checkpoints.keep),
+        external_(external),
+        token_file_(std::move(token_file)) {
     keeper_.sweep(session.coordinator->state());
   }
   void on_events(std::span<const Event> events, const Coordinator& coordinator) override {
@@ -126,10 +131,18 @@ class Housekeeping final : public ServerObserver {
     shown_.on_tick(coordinator, trainers);
   }
   void on_notice(const std::string& text) override { shown_.on_notice(text); }
+  void on_listening(const std::string& endpoint) override {
+    if (!external_) return;
+    on_notice(fmt::format(
+        "waiting for trainers that speak the protocol (docs/protocol.md) at {}{}", endpoint,
+        token_file_.empty() ? "" : ", with the token in " + token_file_.string()));
+  }
 
  private:
   ServerObserver& shown_;
   CheckpointKeeper keeper_;
+  bool external_ = false;
+  fs::path token_file_;
 };
 
 /// A study file can be larger than a message: that is told now, not by trials that never start.
@@ -159,12 +172,8 @@ void keep_copy(const std::string& file, const fs::path& directory) {
 Result<std::string> serve_session(StudySession& session, const Bind& bind, Launcher* launcher,
                                   const RunOptions& options) {
   const auto progress = make_progress(progress_kind(options.json, options.quiet), *session.spec);
-  const auto observer = std::make_unique<Housekeeping>(*progress, session);
-  if (launcher == nullptr) {
-    observer->on_notice(fmt::format(
-        "waiting for trainers that speak the protocol (docs/protocol.md) at {}{}", bind.endpoint,
-        bind.token_file.empty() ? "" : ", with the token in " + bind.token_file.string()));
-  }
+  const auto observer =
+      std::make_unique<Housekeeping>(*progress, session, launcher == nullptr, bind.token_file);
   ServerOptions settings;
   settings.bind = bind;
   settings.log_directory = session.directory / "logs";

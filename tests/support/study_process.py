@@ -1,0 +1,118 @@
+"""`betatune run` as a process of its own, for tests in Python. Exits with SKIPPED where a module is missing."""
+
+import atexit
+import functools
+import importlib.util
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+CLIENT = ROOT / "trainers" / "python"
+BUILD = pathlib.Path(os.environ.get("BETATUNE_BINARY_DIR", ROOT / "build")).resolve()
+BETATUNE = BUILD / "bin" / "betatune"
+SKIPPED = 77
+LONGEST_S = 120
+sys.path.insert(0, str(CLIENT))
+
+
+def need(module: str, package: str) -> None:
+    """Ends a test program that cannot run here, with the reason."""
+    if importlib.util.find_spec(module) is None:
+        print(f"skipped: {sys.executable} has no module `{module}` ({package})")
+        sys.exit(SKIPPED)
+
+
+def eventually(condition, what: str):
+    """The first true value of condition()."""
+    until = time.monotonic() + LONGEST_S
+    while time.monotonic() < until:
+        if value := condition():
+            return value
+        time.sleep(0.01)
+    raise AssertionError(f"not within {LONGEST_S} s: {what}")
+
+
+@functools.lru_cache(maxsize=None)
+def shims() -> str:
+    folder = tempfile.mkdtemp(prefix="betatune-shims-")
+    atexit.register(shutil.rmtree, folder)
+    return folder
+
+
+def environment() -> dict:
+    """Where `python3` is this interpreter, `import betatune` works and `betatune` is of this build."""
+    shim = pathlib.Path(shims(), "python3")
+    shim.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    shim.chmod(0o755)
+    return {**os.environ, "PATH": f"{shims()}:{BETATUNE.parent}:{os.environ['PATH']}", "PYTHONPATH": str(CLIENT)}
+
+
+class StudyProcess:
+    """A study `demo` in a scratch folder. Use it as a context manager."""
+
+    def __init__(self, more: str):
+        self._scratch = tempfile.TemporaryDirectory(prefix="betatune-")
+        self.folder = pathlib.Path(self._scratch.name)
+        self.study = self.folder / "study.yaml"
+        self.study.write_text("version: 1\nstudy: {name: demo, seed: 1}\nobjective: {metric: loss}\n" + more)
+        self.runs = 0
+        self.process = None
+        self.helpers = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for each in [self.process, *self.helpers]:
+            if each is not None and each.poll() is None:
+                each.kill()
+                each.wait()
+        self._scratch.cleanup()
+
+    def start(self, *arguments) -> str:
+        """Starts or restarts the optimizer; returns the address that it prints."""
+        self.runs += 1
+        self.output = self.folder / f"output-{self.runs}.txt"
+        with open(self.output, "w") as output:
+            self.process = subprocess.Popen([BETATUNE, "run", *arguments, "study.yaml"], cwd=self.folder,
+                                            stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        said = lambda: re.search(r"at ((?:ipc|tcp)://[^\s,]+)", self.output.read_text())  # noqa: E731
+        return eventually(said, f"an address in {self.output}").group(1)
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def wait(self) -> int:
+        return self.process.wait(LONGEST_S)
+
+    def help(self, command, **options) -> subprocess.Popen:
+        """A process that ends with this study."""
+        process = subprocess.Popen([str(each) for each in command], cwd=self.folder, text=True,
+                                   stdin=subprocess.DEVNULL, **options)
+        self.helpers.append(process)
+        return process
+
+    def events(self, kind: str) -> list:
+        with sqlite3.connect(f"file:{self.folder}/runs/demo/study.db?mode=ro", uri=True) as database:
+            rows = database.execute("SELECT body FROM events WHERE type = ? ORDER BY seq", (kind,)).fetchall()
+        return [json.loads(body) for (body,) in rows]
+
+    def check_log(self, trials: int, acknowledged: str = "") -> str:
+        """What tests/support/check_log.py, which shares no code with the program, says of the log."""
+        acks = self.folder / "acks.txt"
+        acks.write_text(acknowledged)
+        done = subprocess.run([sys.executable, ROOT / "tests/support/check_log.py", self.folder / "runs/demo",
+                               "--trials", str(trials), "--acks", acks], capture_output=True, text=True)
+        if done.returncode != 0:
+            raise AssertionError(done.stdout + done.stderr)
+        return done.stdout
