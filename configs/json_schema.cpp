@@ -80,6 +80,8 @@ Json study_schema() {
   const Json expression = {{"type", "string"}};
   replace(properties["constraints"],
           any_of({expression, {{"type", "array"}, {"items", expression}}}));
+  replace(properties["outcome_constraints"],
+          any_of({expression, {{"type", "array"}, {"items", expression}}}));
   replace(properties["algorithm"], algorithm_schema());
   properties["objectives"]["minItems"] = 1;
   properties["objectives"]["maxItems"] = 1;

@@ -9,19 +9,6 @@ namespace {
 
 using Kind = ConfigNode::Kind;
 
-// Expression errors begin with "column N: ", 1-based.
-std::size_t take_column(std::string& message) {
-  constexpr std::string_view kPrefix = "column ";
-  if (!message.starts_with(kPrefix)) return 1;
-  std::size_t column = 1;
-  const char* const first = message.data() + kPrefix.size();
-  const auto [end, error] = std::from_chars(first, message.data() + message.size(), column);
-  if (error != std::errc{} || column == 0) return 1;
-  const std::size_t colon = message.find(": ", static_cast<std::size_t>(end - message.data()));
-  if (colon != std::string::npos) message = message.substr(colon + 2);
-  return column;
-}
-
 std::optional<Expression> read_when_mapping(const ConfigNode& node, const std::string& path,
                                             Diagnostics& diagnostics) {
   std::optional<Expression> all;
@@ -122,6 +109,18 @@ std::optional<ParsedParameter> read_derived(const ConfigNode::Entry& entry,
 }
 
 }  // namespace
+
+std::size_t take_column(std::string& message) {
+  constexpr std::string_view kPrefix = "column ";
+  if (!message.starts_with(kPrefix)) return 1;
+  std::size_t column = 1;
+  const char* const first = message.data() + kPrefix.size();
+  const auto [end, error] = std::from_chars(first, message.data() + message.size(), column);
+  if (error != std::errc{} || column == 0) return 1;
+  const std::size_t colon = message.find(": ", static_cast<std::size_t>(end - message.data()));
+  if (colon != std::string::npos) message = message.substr(colon + 2);
+  return column;
+}
 
 std::optional<Expression> read_expression(const ConfigNode& node, const std::string& path,
                                           Diagnostics& diagnostics) {

@@ -7,8 +7,6 @@ namespace betatune {
 namespace {
 
 constexpr std::array kPlanned = {
-    PlannedKey{"outcome_constraints", "Limits on reported metrics.",
-               "report a bad loss where the limit is broken"},
     PlannedKey{"noise", "Repeats and the confirmation of the best.",
                "run the best configuration again with `betatune enqueue`"},
     PlannedKey{"report", "TensorBoard files and a metrics port.",

@@ -165,6 +165,7 @@ struct StudyFile {
   std::optional<std::vector<ObjectiveSpec>> objectives;
   ConfigNode parameters;
   ConfigNode constraints;
+  ConfigNode outcome_constraints;
   std::optional<FidelitySpec> fidelity;
   ConfigNode algorithm;
   StoppingSpec stopping;
@@ -184,6 +185,8 @@ struct StudyFile {
         Field{"parameters", &StudyFile::parameters, "The search space: name -> parameter."},
         defaulted("constraints", &StudyFile::constraints,
                   "Expressions that every configuration meets, checked before anything runs."),
+        defaulted("outcome_constraints", &StudyFile::outcome_constraints,
+                  "Limits on reported metrics that the best trial must meet."),
         Field{"fidelity", &StudyFile::fidelity,
               "The axis along which a trial can be trained less."},
         defaulted("algorithm", &StudyFile::algorithm,

@@ -45,10 +45,18 @@ std::optional<ParsedParameter> read_parameter(const ConfigNode::Entry& entry,
 std::optional<Expression> read_expression(const ConfigNode& node, const std::string& path,
                                           Diagnostics& diagnostics);
 
+/// Takes "column N: " (1-based) from the front of an expression's error; 1 if it is not there.
+std::size_t take_column(std::string& message);
+
 /// The whole space: parameters, constraints, and how they refer to each other. space_reader.cpp
 SearchSpace read_space(const std::vector<ConfigNode::Entry>& parameters,
                        const ConfigNode& parameters_node, const ConfigNode& constraints,
                        Diagnostics& diagnostics);
+
+/// Limits on metrics; a name of a parameter in one is a mistake. outcome_reader.cpp
+std::vector<Inequality> read_outcome_constraints(const ConfigNode& node,
+                                                 const std::vector<std::string>& parameter_names,
+                                                 Diagnostics& diagnostics);
 
 /// Searcher, scheduler, initial points; the points are checked only if the space is known to be
 /// good. algorithm_reader.cpp

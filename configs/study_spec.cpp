@@ -91,6 +91,8 @@ void take_space(const StudyFile& file, const ConfigNode& root, const ConfigNode&
   std::vector<std::string> names;
   for (const ConfigNode::Entry& entry : entries) names.push_back(entry.key);
   if (complete) check_trainer(root, context, names, spec);
+  spec.outcome_constraints =
+      read_outcome_constraints(file.outcome_constraints, names, context.diagnostics);
 }
 
 }  // namespace
@@ -128,6 +130,7 @@ StudySpec read_study(const ConfigNode& document, const std::filesystem::path& di
   read_config(root, "", diagnostics, file);
   if (root.kind() != ConfigNode::Kind::mapping) return spec;
   take_objective(root, file, spec, diagnostics);
+  spec.objectives = {spec.objective};
   take_sections(file, spec);
   spec.algorithm = read_algorithm(file.algorithm, diagnostics);
   take_space(file, root, order, context, spec);

@@ -9,6 +9,7 @@
 
 #include "configs/node.hpp"
 #include "configs/read.hpp"
+#include "searchspaces/inequality.hpp"
 #include "searchspaces/space.hpp"
 
 namespace betatune {
@@ -36,6 +37,7 @@ struct ObjectiveSpec {
   std::string metric = "loss";
   Goal goal = Goal::minimize;
   std::optional<double> target;
+  std::optional<double> threshold = {};  ///< worst value of interest; with several objectives only
   static constexpr auto fields() {
     return std::tuple{
         Field{"metric", &ObjectiveSpec::metric, "Name of the reported metric that is optimized."},
@@ -210,7 +212,10 @@ struct StorageSpec {
 
 struct StudySpec {
   StudySection study;
-  ObjectiveSpec objective;
+  ObjectiveSpec objective;  ///< the first one
+  /// All of them, `objective` first; one, unless the study has several.
+  std::vector<ObjectiveSpec> objectives = {ObjectiveSpec{}};
+  std::vector<Inequality> outcome_constraints;  ///< limits on reported metrics
   SearchSpace space;
   std::optional<FidelitySpec> fidelity;
   AlgorithmSpec algorithm;

@@ -245,6 +245,15 @@ Result<Json> AskTell::report(const Told& told) {
   return Json{{"decision", to_name(action)}};
 }
 
+/// A trial that ends without a metric that an outcome constraint needs would fail: a driver that
+/// only forgot it can tell again.
+Status AskTell::check_limits(const Trial& trial, const Metrics& told) const {
+  Metrics known = trial.watched;
+  state().outcomes.remember(told, known);
+  const std::string missing = state().outcomes.what_is_missing(known);
+  return missing.empty() ? Status(Ok{}) : Status(wrong("tell: " + missing));
+}
+
 Result<Json> AskTell::tell(const Told& told) {
   if (ended_by_decision(told.id)) return ok();
   BETATUNE_TRY(const Trial* trial, running(told.id));
@@ -254,6 +263,7 @@ Result<Json> AskTell::tell(const Told& told) {
     return wrong(
         fmt::format("tell: expected `loss`, or `{}` in `metrics`, or `failed`", objective));
   }
+  if (!told.failed) BETATUNE_CHECK(check_limits(*trial, metrics));
   const Step step = told.step.value_or(told.failed ? trial->step : trial->until);
   if (!metrics.empty()) {
     BETATUNE_CHECK(send_report(*trial, step, std::move(metrics)));
@@ -278,10 +288,11 @@ Result<Json> AskTell::enqueue(const Configuration& partial) {
 Json AskTell::best() const {
   if (!state().best) return Json{{"best", nullptr}};
   const Trial& trial = state().trials[*state().best];
-  return Json{{"best",
-               {{"id", trial.id.n},
-                {"params", to_json(*trial.configuration)},
-                {"loss", trial.standing->loss}}}};
+  Json best{{"id", trial.id.n},
+            {"params", to_json(*trial.configuration)},
+            {"loss", trial.standing->loss}};
+  if (!state().outcomes.empty()) best["feasible"] = trial.standing->violation == 0;
+  return Json{{"best", std::move(best)}};
 }
 
 /// The configuration that the searcher believes best; with its trial's id if it was tried.

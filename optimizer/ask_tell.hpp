@@ -55,6 +55,7 @@ class AskTell {
   Result<const Trial*> running(TrialId id) const;
   bool ended_by_decision(TrialId id) const;
   Metrics metrics_of(const Told& told) const;
+  Status check_limits(const Trial& trial, const Metrics& told) const;
   Status send_report(const Trial& trial, Step step, Metrics metrics);
   const StudyState& state() const { return session_.coordinator->state(); }
 

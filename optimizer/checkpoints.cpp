@@ -56,12 +56,6 @@ std::vector<Found> checkpoints_in(const fs::path& folder) {
   return found;
 }
 
-bool stands_before(const Trial& a, const Trial& b) {
-  if (a.standing->level != b.standing->level) return a.standing->level > b.standing->level;
-  if (a.standing->loss != b.standing->loss) return a.standing->loss < b.standing->loss;
-  return a.id < b.id;
-}
-
 }  // namespace
 
 CheckpointKeeper::CheckpointKeeper(fs::path study_dir, int keep)

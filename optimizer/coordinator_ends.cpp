@@ -62,6 +62,7 @@ void Coordinator::settle(TrialId id) {
 /// of it then, only its DONE is missing. What an earlier attempt did says nothing of this one.
 bool Coordinator::work_is_whole(const Trial& trial) const {
   if (!resumable() || !trial.checkpoint || trial.checkpoint->step < trial.until) return false;
+  if (!state_.outcomes.what_is_missing(trial.watched).empty()) return false;
   return std::ranges::any_of(trial.observations, [&](const Observation& each) {
     return each.attempt == trial.attempt && each.step >= trial.until && each.loss;
   });
@@ -154,8 +155,8 @@ Monotonic Coordinator::active() const {
 bool Coordinator::target_reached() const {
   if (!spec_->objective.target || !state_.best) return false;
   const double target = *spec_->objective.target;
-  const double loss = state_.trials[*state_.best].standing->loss;
-  return loss <= (spec_->objective.goal == Goal::maximize ? -target : target);
+  const auto& [level, loss, violation] = *state_.trials[*state_.best].standing;
+  return violation == 0 && loss <= (spec_->objective.goal == Goal::maximize ? -target : target);
 }
 
 std::optional<std::string> Coordinator::limit_reached() const {

@@ -284,6 +284,11 @@ AttemptEnded Coordinator::ending_of(const Done& done) const {
     fact.end = AttemptEnd::failed;
     fact.failure = FailureClass::user;
     fact.message = fmt::format("ended without reporting `{}`", spec_->objective.metric);
+  } else if (const std::string missing = state_.outcomes.what_is_missing(trial.watched);
+             fact.end == AttemptEnd::reached && !missing.empty()) {
+    fact.end = AttemptEnd::failed;
+    fact.failure = FailureClass::user;
+    fact.message = missing;
   } else if (fact.failure == FailureClass::infra && end_in_spite_of_loss(trial)) {
     fact.end = *end_in_spite_of_loss(trial);
     fact.failure.reset();

@@ -42,9 +42,13 @@ struct ModelView {
   Expectation expected;  ///< of the trial, before it ran
   TrialId incumbent;     ///< the trial that the model believed best
   Expectation at_incumbent;
-  double log_ei = 0;  ///< log expected improvement of the trial, in the model's units
-  std::optional<double> log_success;  ///< log probability that it would not fail, if any had
-  std::optional<double> log_prior;    ///< added to log_ei for what a person believes, if anything
+  /// Log expected improvement of the trial, in the model's units; 0 while no result met the outcome
+  /// constraints, when there is none to improve on.
+  double log_ei = 0;
+  bool any_feasible = true;            ///< whether one did
+  std::optional<double> log_feasible;  ///< log probability that the trial meets them, if any
+  std::optional<double> log_success;   ///< log probability that it would not fail, if any had
+  std::optional<double> log_prior;     ///< added to log_ei for what a person believes, if anything
   std::map<std::string, double> earlier;  ///< weights of earlier studies, if they are of use
   std::vector<Rival> rivals;  ///< best first; none if the choice was not the global model's
   std::vector<ParameterView> parameters;

@@ -51,22 +51,13 @@ class Desk {
         own_(answers[index]),
         index_(index),
         core_(*plan.history.spec, options_of(*plan.history.spec)),
-        data_(core_.observe(plan.history)),
-        model_(space_.columns()) {
+        data_(core_.observe(plan.history)) {
     if (data_.finite == 0) return;
     for (std::size_t i = 0; i < index; ++i) before_.push_back(answers[i].configuration);
-    model_.learn_from(make_earlier_models(plan.history));
-    results_ = data_.results();
-    gp_ = &model_.condition(results_, data_.pending.rows());
-    best_ = gp_->fitted().minCoeff();
-    round_.emplace(space_, *gp_, data_, model_.noise_deviation(), options_of(*plan.history.spec));
-    count_pending(data_.pending);
-    for (const Configuration& each : before_) {
-      const RowMatrix row = space_.encode(each).transpose();
-      count_pending(row);
-      round_->pend(row);
-    }
-    scale_.emplace(results_.values, model_.bend());
+    round_.emplace(core_.begin(plan.history, data_));
+    gp_ = &round_->gp();
+    for (const Configuration& each : before_) round_->pend(space_.encode(each).transpose());
+    scale_.emplace(data_.results().values, core_.model().bend());
   }
 
   ModelView view() const {
@@ -80,7 +71,12 @@ class Desk {
     out.incumbent = TrialId{data_.trials[static_cast<std::size_t>(best_row)]};
     out.expected = expect(point);
     out.at_incumbent = expect(incumbent);
-    out.log_ei = LogExpectedImprovement(*gp_, best_).value(point.transpose(), nullptr)[0];
+    out.any_feasible = round_->has_feasible();
+    if (out.any_feasible) {
+      const LogExpectedImprovement improvement(*gp_, round_->best());
+      out.log_ei = improvement.value(point.transpose(), nullptr)[0];
+    }
+    out.log_feasible = round_->log_feasible(point);
     if (const auto success = Feasibility::learn(gp_->map(), data_)) {
       out.log_success = success->value(point.transpose(), nullptr)[0];
     }
@@ -90,16 +86,16 @@ class Desk {
       const PriorWeight weight(*prior, data_.size());
       out.log_prior = weight.value(point.transpose(), nullptr)[0];
     }
-    if (const EarlierTrend* trend = model_.trend()) {
+    if (const EarlierTrend* trend = core_.model().trend()) {
       for (Eigen::Index s = 0; s < trend->weights().size(); ++s) {
         // In units of this study's standardized outputs.
         out.earlier[trend->models().names()[static_cast<std::size_t>(s)]] =
-            trend->weights()[s] / model_.output_scale();
+            trend->weights()[s] / core_.model().output_scale();
       }
     }
     out.noise = gp_->hyperparameters().noise;
     out.amplitude = gp_->hyperparameters().amplitude;
-    const double shift = model_.bend().shift;
+    const double shift = core_.model().bend().shift;
     out.transform = shift == 0 ? "a power, standardized"
                                : fmt::format(
                                      "the logarithm of what is above the lowest, plus {:g} "
@@ -110,16 +106,11 @@ class Desk {
   bool informed() const { return round_.has_value(); }
 
  private:
-  void count_pending(const RowMatrix& points) {
-    if (points.rows() == 0) return;
-    best_ = std::min(best_, gp_->predict(gp_->map().map(points), false).mean.minCoeff());
-  }
-
   Expectation expect(const Eigen::VectorXd& point) const {
     const Prediction at = gp_->predict(gp_->map().map(point.transpose()), false);
     const double mean = at.mean[0];
     const double deviation = std::sqrt(at.variance[0]);
-    const auto loss = [&](double y) { return scale_->loss_at(y / model_.output_scale()); };
+    const auto loss = [&](double y) { return scale_->loss_at(y / core_.model().output_scale()); };
     return {mean, deviation, loss(mean), loss(mean - deviation), loss(mean + deviation)};
   }
 
@@ -180,11 +171,8 @@ class Desk {
   std::size_t index_;
   GpCore core_;
   Observations data_;
-  GpModel model_;
   std::vector<Configuration> before_;  ///< answers of the same plan that came before this one
-  Samples results_;
-  GaussianProcess* gp_ = nullptr;
-  double best_ = 0;
+  const GaussianProcess* gp_ = nullptr;
   std::optional<GpRound> round_;
   std::optional<LossScale> scale_;
 };

@@ -27,6 +27,12 @@ std::size_t terminal_width() {
   return 80;
 }
 
+/// ", breaks peak_mem_gib <= 70"
+std::string broken_text(const StudyState& state, const Trial& trial) {
+  const std::vector<std::string> broken = state.outcomes.broken(trial.outcomes);
+  return broken.empty() ? std::string() : fmt::format(", breaks {}", fmt::join(broken, ", "));
+}
+
 /// One line for the events that a person wants to read in a log; empty for the others.
 class EventText {
  public:
@@ -49,6 +55,7 @@ class EventText {
       text += fmt::format(": {} = {}", spec_.objective.metric,
                           short_number(objective_value(spec_, *closed.loss)));
       if (spec_.fidelity) text += fmt::format(" at {} {}", spec_.fidelity->name, trial.loss_step);
+      text += broken_text(state, trial);
     }
     if (state.best == closed.trial && announced_ != closed.trial) {
       announced_ = closed.trial;
@@ -147,6 +154,7 @@ class Lines : public ServerObserver {
     const double loss = best.standing ? best.standing->loss : *best.loss;
     std::string text = fmt::format("best {} = {} (trial {})", spec_.objective.metric,
                                    short_number(objective_value(spec_, loss)), best.id.n);
+    text += broken_text(state, best);
     for (const auto& [name, number] : best.last_metrics) {
       if (name.starts_with("test_")) text += fmt::format(", {} = {:.4g}", name, number);
     }

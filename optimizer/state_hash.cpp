@@ -34,6 +34,7 @@ void add(Hasher& hash, const Trial& trial) {
   for (const Observation& each : trial.observations) {
     hash.add(each.step).add(each.attempt.n).add(std::uint64_t{each.diverged ? 1u : 0u});
     add(hash, each.loss);
+    for (const double slack : each.outcomes) hash.add(slack);
   }
   add(hash, trial.last_metrics);
   hash.add(trial.attempt.n).add(std::string_view(trial.trainer)).add(trial.last_seq);
@@ -49,6 +50,11 @@ void add(Hasher& hash, const Trial& trial) {
   add(hash, trial.loss);
   hash.add(trial.loss_step);
   if (trial.standing) hash.add(trial.standing->level).add(trial.standing->loss);
+  // Studies without outcome constraints keep the hashes of earlier versions.
+  if (trial.outcomes.empty()) return;
+  add(hash, trial.watched);
+  for (const double slack : trial.outcomes) hash.add(slack);
+  if (trial.standing) hash.add(trial.standing->violation);
 }
 
 void add(Hasher& hash, const std::set<TrialId>& ids) {

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <limits>
+#include <tuple>
+#include <utility>
 
 namespace betatune {
 namespace {
@@ -13,16 +16,10 @@ Step full_budget_of(const Json& document) {
   return max != fidelity->end() && max->is_number_integer() ? max->get<Step>() : 1;
 }
 
-bool better(const Trial& a, const Trial& b) {
-  if (a.standing->level != b.standing->level) return a.standing->level > b.standing->level;
-  if (a.standing->loss != b.standing->loss) return a.standing->loss < b.standing->loss;
-  return a.id < b.id;
-}
-
 void find_best(StudyState& state) {
   state.best.reset();
   for (const Trial& trial : state.trials) {
-    if (trial.standing && (!state.best || better(trial, state.trials[*state.best]))) {
+    if (trial.standing && (!state.best || stands_before(trial, state.trials[*state.best]))) {
       state.best = trial.id;
     }
   }
@@ -36,17 +33,15 @@ void set_standing(StudyState& state, TrialId id, std::optional<Standing> standin
   if (before == standing) return;
   trial.standing = standing;
   if (state.best == id) {
-    const bool fell = !standing || standing->level < before->level ||
-                      (standing->level == before->level && standing->loss > before->loss);
-    if (fell) find_best(state);
+    if (!standing || before->before(*standing)) find_best(state);
     return;
   }
-  if (standing && (!state.best || better(trial, state.trials[*state.best]))) state.best = id;
+  if (standing && (!state.best || stands_before(trial, state.trials[*state.best]))) state.best = id;
 }
 
 std::optional<Standing> standing_of(const StudyState& state, const Trial& trial) {
   if (!trial.loss) return std::nullopt;
-  return Standing{std::min(trial.loss_step, state.full_budget), *trial.loss};
+  return Standing{std::min(trial.loss_step, state.full_budget), *trial.loss, trial.violation};
 }
 
 /// One overload per fact: checks that it may follow, then changes the state.
@@ -66,6 +61,7 @@ class Fold {
     state_.document = fact.document;
     state_.seed = fact.seed;
     state_.full_budget = full_budget_of(fact.document);
+    BETATUNE_TRY(state_.outcomes, Outcomes::of(fact.document));
     state_.first_at_us = event_.at_us;
     return Ok{};
   }
@@ -82,10 +78,13 @@ class Fold {
   Status on(const DocumentChanged& fact) {
     state_.document = fact.document;
     const Step budget = full_budget_of(fact.document);
-    if (budget != state_.full_budget) {
-      state_.full_budget = budget;
-      level_again();
-    }
+    BETATUNE_TRY(Outcomes outcomes, Outcomes::of(fact.document));
+    const bool judged_otherwise = outcomes != state_.outcomes;
+    if (!judged_otherwise && budget == state_.full_budget) return Ok{};
+    state_.full_budget = budget;
+    state_.outcomes = std::move(outcomes);
+    if (judged_otherwise) judge_again();
+    stand_again();
     return Ok{};
   }
 
@@ -119,6 +118,7 @@ class Fold {
     trial.origin = fact.origin;
     if (!fact.note.is_null()) trial.note = std::make_shared<const Json>(fact.note);
     trial.created_at_us = event_.at_us;
+    judge(trial);
     state_.trials.add(std::move(trial));
     state_.waiting.insert(fact.trial);
     if (fact.plan) state_.next_plan = std::max(state_.next_plan, *fact.plan + 1);
@@ -169,6 +169,10 @@ class Fold {
       trial.last_metrics = fact.metrics;
     } else if (fact.step == trial.observations.back().step) {
       for (const auto& [name, number] : fact.metrics) trial.last_metrics[name] = number;
+    }
+    if (!state_.outcomes.empty()) {
+      state_.outcomes.remember(fact.metrics, trial.watched);
+      judge(trial);
     }
     observe(trial, fact);
     trial.step = std::max(trial.step, fact.step);
@@ -310,6 +314,7 @@ class Fold {
     }
     at->attempt = fact.attempt;
     at->at_us = event_.at_us;
+    at->outcomes = trial.outcomes;
     // Other metrics of the same step, reported apart from the objective, do not take it away.
     if (fact.loss || fact.diverged) {
       at->loss = fact.loss;
@@ -321,7 +326,32 @@ class Fold {
     }
   }
 
-  void level_again() {
+  void judge(Trial& trial) const {
+    if (state_.outcomes.empty()) return;
+    trial.outcomes = state_.outcomes.read(trial.watched);
+    trial.violation = state_.outcomes.violation(trial.outcomes);
+  }
+
+  /// Under other outcome constraints. Of the metrics of earlier steps only the log knows: those
+  /// steps count as not known.
+  void judge_again() {
+    const double unknown = std::numeric_limits<double>::quiet_NaN();
+    for (std::uint64_t n = 0; n < state_.trials.size(); ++n) {
+      Trial& trial = state_.trials.edit(TrialId{n});
+      const Metrics known = std::exchange(trial.watched, {});
+      trial.outcomes.clear();
+      trial.violation = 0;
+      state_.outcomes.remember(known, trial.watched);
+      state_.outcomes.remember(trial.last_metrics, trial.watched);
+      judge(trial);
+      for (Observation& each : trial.observations) {
+        each.outcomes.assign(trial.outcomes.size(), unknown);
+      }
+      if (!trial.observations.empty()) trial.observations.back().outcomes = trial.outcomes;
+    }
+  }
+
+  void stand_again() {
     for (std::uint64_t n = 0; n < state_.trials.size(); ++n) {
       if (!state_.trials[TrialId{n}].standing) continue;
       Trial& trial = state_.trials.edit(TrialId{n});
@@ -349,6 +379,16 @@ void advance_clock(StudyState& state, const Event& event) {
 }
 
 }  // namespace
+
+bool Standing::before(const Standing& other) const {
+  return std::tuple(-level, violation, loss) <
+         std::tuple(-other.level, other.violation, other.loss);
+}
+
+bool stands_before(const Trial& a, const Trial& b) {
+  if (*a.standing == *b.standing) return a.id < b.id;
+  return a.standing->before(*b.standing);
+}
 
 std::int64_t StudyState::closed_count() const {
   std::int64_t count = 0;

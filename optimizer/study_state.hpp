@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "optimizer/event.hpp"
+#include "optimizer/outcomes.hpp"
 
 namespace betatune {
 
@@ -32,6 +33,7 @@ struct Observation {
   std::optional<double> loss;  ///< to be minimised
   bool diverged = false;
   std::int64_t at_us = 0;
+  std::vector<double> outcomes = {};  ///< as they were known then; see Outcomes::read()
 };
 
 /// What a trial counts for when trials are compared: its loss where its last attempt ended in
@@ -39,7 +41,11 @@ struct Observation {
 struct Standing {
   Step level = 0;  ///< highest step with a loss, at most the full budget
   double loss = 0;
+  double violation = 0;  ///< of the outcome constraints: 0 if all are met
   bool operator==(const Standing&) const = default;
+  /// More training goes first, because losses after different lengths of it do not compare; then
+  /// what breaks limits by less, then the lower loss.
+  bool before(const Standing& other) const;
 };
 
 struct Trial {
@@ -69,12 +75,20 @@ struct Trial {
   std::optional<ArtifactRef> checkpoint;  ///< newest
   std::optional<double> loss;             ///< objective at the highest step so far, minimised
   Step loss_step = 0;                     ///< the step of `loss`
+  Metrics watched;               ///< the last values of the metrics that `outcomes` are read from
+  std::vector<double> outcomes;  ///< see Outcomes::read()
+  double violation = 0;          ///< of the outcome constraints; infinite while one is not known
   std::optional<Standing> standing;  ///< none while no attempt has ended in order, or if it failed
   std::int64_t created_at_us = 0, started_at_us = 0, ended_at_us = 0;
 
   /// Loss reported at `step`, if any and finite.
   std::optional<double> loss_at(Step step) const;
+  /// What was observed at `step`, or nullptr.
+  const Observation* observed_at(Step step) const;
 };
+
+/// Whether `a` counts for more than `b`; equals go by id. Both have a standing.
+bool stands_before(const Trial& a, const Trial& b);
 
 /// Trials by id (0 .. size-1), in chunks that snapshots share: copying costs one pointer per 64
 /// trials; changing a trial copies its chunk only while a snapshot still holds it.
@@ -142,11 +156,12 @@ struct StudyState {
   std::set<TrialId> paused;
   std::uint64_t next_plan = 0;             ///< plan numbers below it have given trials
   std::map<Outcome, std::int64_t> closed;  ///< counts
-  /// Of the trials with a standing: the highest level, there the lowest loss, there the lowest id.
-  /// A loss after few steps is thus never compared with one after many: trials of the full budget
-  /// count as soon as there is one, before that those that came furthest.
+  /// The first of the trials with a standing. A loss after few steps is never compared with one
+  /// after many: trials of the full budget count as soon as there is one, before that those that
+  /// came furthest.
   std::optional<TrialId> best;
   Step full_budget = 1;  ///< fidelity.max of the document
+  Outcomes outcomes;     ///< of the document
   std::optional<std::string> closed_reason;
   std::int64_t first_at_us = 0, last_at_us = 0;
   std::int64_t active_us =

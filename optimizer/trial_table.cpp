@@ -4,12 +4,16 @@
 
 namespace betatune {
 
-std::optional<double> Trial::loss_at(Step at) const {
+const Observation* Trial::observed_at(Step at) const {
   const auto found =
       std::lower_bound(observations.begin(), observations.end(), at,
                        [](const Observation& each, Step wanted) { return each.step < wanted; });
-  if (found == observations.end() || found->step != at) return std::nullopt;
-  return found->loss;
+  return found == observations.end() || found->step != at ? nullptr : &*found;
+}
+
+std::optional<double> Trial::loss_at(Step at) const {
+  const Observation* found = observed_at(at);
+  return found == nullptr ? std::nullopt : found->loss;
 }
 
 const Trial& TrialTable::operator[](TrialId id) const {

@@ -27,8 +27,14 @@ Json best_json(const StudySummary& study, const StudyPlace& place) {
 void print_best(const StudySummary& study, const StudyPlace& place) {
   const Objective objective = objective_of(study.document);
   const TrialRow& best = *study.best;
+  if (best.violation != 0) {
+    fmt::print("no trial meets the outcome constraints; this one breaks them least\n");
+  }
   fmt::print("trial {}: {} = {} at {} {}\n", best.id, objective.metric,
              short_number(objective.value(*best.loss)), objective.step, best.step);
+  for (const std::string& limit : broken_limits(best, objective)) {
+    fmt::print("  breaks {}\n", limit);
+  }
   print_section("configuration", best.params);
   print_section("metrics", best.metrics);
   if (best.checkpoint) {

@@ -68,8 +68,13 @@ std::string reason(const Explanation& it, const Objective& objective) {
   if (!it.model) return unmodelled_reason(it);
   if (it.created.origin == kLocalOrigin) return local_reason(it, objective);
   const ModelView& model = *it.model;
-  const double own = model.log_ei + model.log_success.value_or(0) + model.log_prior.value_or(0);
+  const double own = model.log_ei + model.log_success.value_or(0) +
+                     model.log_feasible.value_or(0) + model.log_prior.value_or(0);
   const bool best = model.rivals.empty() || model.rivals.front().log_ei <= own;
+  if (!model.any_feasible) {
+    return "no result met the outcome constraints, so the search looked where they are most likely "
+           "met";
+  }
   return fmt::format("{}: log expected improvement {}",
                      best ? "of all places that were compared, improvement was to be expected here "
                             "most"
@@ -120,6 +125,10 @@ std::string model_text(const ModelView& model, const Objective& objective) {
     text +=
         fmt::format("  probability that it would not fail: {:.3g}\n", std::exp(*model.log_success));
   }
+  if (model.log_feasible) {
+    text += fmt::format("  probability that it meets the outcome constraints: {:.3g}\n",
+                        std::exp(*model.log_feasible));
+  }
   if (model.log_prior) {
     text += fmt::format("  the priors of parameters add {} to its log expected improvement\n",
                         short_number(*model.log_prior));
@@ -163,7 +172,8 @@ Json model_json(const ModelView& model, const Objective& objective) {
               {"expected", expectation_json(model.expected, objective)},
               {"incumbent", model.incumbent.n},
               {"at_incumbent", expectation_json(model.at_incumbent, objective)},
-              {"log_ei", model.log_ei},
+              {"log_ei", model.any_feasible ? Json(model.log_ei) : Json(nullptr)},
+              {"log_feasible", or_null(model.log_feasible)},
               {"log_success", or_null(model.log_success)},
               {"log_prior", or_null(model.log_prior)},
               {"earlier", model.earlier},

@@ -49,7 +49,8 @@ Status trials_csv(StudyReader& reader, const Objective& objective) {
   BETATUNE_TRY(const auto parameters, reader.parameter_names());
   BETATUNE_TRY(const auto metrics, reader.metric_names());
   std::string header =
-      "id,state,outcome,loss,value,step,origin,attempts,failures,failure,checkpoint,created_at,"
+      "id,state,outcome,loss,value,violation,step,origin,attempts,failures,failure,checkpoint,"
+      "created_at,"
       "started_at,ended_at,seconds";
   for (const std::string& name : parameters) header += "," + csv_text("params." + name);
   for (const std::string& name : metrics) header += "," + csv_text("metrics." + name);
@@ -58,11 +59,12 @@ Status trials_csv(StudyReader& reader, const Objective& objective) {
     const std::string value =
         trial.loss ? fmt::format("{}", objective.value(*trial.loss)) : std::string();
     std::string line = fmt::format(
-        "{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}", trial.id, trial.state,
-        trial.outcome.value_or(""), csv_number(trial.loss), value, trial.step,
-        csv_text(trial.origin), trial.attempts, trial.failures, trial.failure.value_or(""),
-        csv_text(trial.checkpoint.value_or("")), utc_text(trial.created_at_us),
-        csv_time(trial.started_at_us), csv_time(trial.ended_at_us), csv_number(seconds_of(trial)));
+        "{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}", trial.id, trial.state,
+        trial.outcome.value_or(""), csv_number(trial.loss), value, csv_number(trial.violation),
+        trial.step, csv_text(trial.origin), trial.attempts, trial.failures,
+        trial.failure.value_or(""), csv_text(trial.checkpoint.value_or("")),
+        utc_text(trial.created_at_us), csv_time(trial.started_at_us), csv_time(trial.ended_at_us),
+        csv_number(seconds_of(trial)));
     for (const std::string& name : parameters) line += "," + csv_value(trial.params, name);
     for (const std::string& name : metrics) line += "," + csv_value(trial.metrics, name);
     put_line(line);

@@ -64,7 +64,24 @@ Objective objective_of(const Json& document) {
   if (const Json* fidelity = find(document, "fidelity")) {
     objective.step = text_of(find(*fidelity, "name"), "epoch");
   }
+  // A study that ran under constraints of a later version stays readable without them.
+  if (auto outcomes = Outcomes::of(document)) objective.outcomes = std::move(outcomes).value();
   return objective;
+}
+
+std::vector<std::string> broken_limits(const TrialRow& trial, const Objective& objective) {
+  const Metrics known = trial.watched.is_object() ? trial.watched.get<Metrics>() : Metrics();
+  std::vector<std::string> out;
+  for (const Inequality& each : objective.outcomes.constraints()) {
+    if (each.slack(known) > 0) out.push_back(each.text());
+  }
+  return out;
+}
+
+std::string limits_text(const TrialRow& trial, const Objective& objective) {
+  const std::vector<std::string> broken = broken_limits(trial, objective);
+  if (!broken.empty()) return fmt::format("breaks {}", fmt::join(broken, ", "));
+  return trial.violation ? "ok" : "-";
 }
 
 std::string state_text(const TrialRow& trial) {
@@ -104,6 +121,8 @@ Json trial_json(const TrialRow& trial, const Objective& objective) {
               {"outcome", or_null(trial.outcome)},
               {"loss", or_null(trial.loss)},
               {"value", trial.loss ? Json(objective.value(*trial.loss)) : Json(nullptr)},
+              {"violation", or_null(trial.violation)},
+              {"broken_limits", broken_limits(trial, objective)},
               {"step", trial.step},
               {"params", trial.params},
               {"metrics", trial.metrics},

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "optimizer/outcomes.hpp"
 #include "optimizer/stores/study_reader.hpp"
 
 namespace betatune {
@@ -23,10 +24,16 @@ struct Objective {
   bool maximize = false;
   std::string step = "step";  ///< what one step is called
   std::optional<double> target;
+  Outcomes outcomes;  ///< the limits on other metrics
   /// A loss, which is always minimised, in the user's own direction.
   double value(double loss) const { return maximize ? -loss : loss; }
 };
 Objective objective_of(const Json& document);
+
+/// The outcome constraints that the trial is known to break, by their texts.
+std::vector<std::string> broken_limits(const TrialRow& trial, const Objective& objective);
+/// "breaks peak_mem_gib <= 70", "ok", or "-" where it is not known.
+std::string limits_text(const TrialRow& trial, const Objective& objective);
 
 /// "closed" trials show how they ended.
 std::string state_text(const TrialRow& trial);

@@ -67,6 +67,11 @@ void print_summary(const StudySession& session, const RunOptions& options,
     const double loss = best.standing ? best.standing->loss : *best.loss;
     fmt::print(out, "\nbest: trial {}, {} = {}\n", best.id.n, spec.objective.metric,
                short_number(objective_value(spec, loss)));
+    const std::vector<std::string> broken = state.outcomes.broken(best.outcomes);
+    if (!broken.empty()) {
+      fmt::print(out, "  no trial met the outcome constraints; it breaks {}\n",
+                 fmt::join(broken, ", "));
+    }
     for (const auto& [name, value] : *best.configuration) {
       fmt::print(out, "  {}: {}\n", name, to_text(value));
     }

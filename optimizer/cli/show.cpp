@@ -83,6 +83,9 @@ void print_shown(const Shown& shown, const StudySummary& study, const StudyPlace
   if (trial.loss) {
     fmt::print(", {} = {}", objective.metric, short_number(objective.value(*trial.loss)));
   }
+  if (!objective.outcomes.empty()) {
+    fmt::print("\n  outcome constraints: {}", limits_text(trial, objective));
+  }
   fmt::print("\n  suggested by {}, {}\n", trial.origin, utc_text(trial.created_at_us));
   if (trial.failure) {
     fmt::print("  last failure: {}{}\n", *trial.failure,

@@ -90,8 +90,9 @@ std::string best_text(const StudySummary& study) {
   if (!study.best) return "none yet: no trial has a result";
   const Objective objective = objective_of(study.document);
   const TrialRow& best = *study.best;
-  return fmt::format("trial {}: {} = {} at {} {}\n            {}", best.id, objective.metric,
+  return fmt::format("trial {}: {} = {} at {} {}{}\n            {}", best.id, objective.metric,
                      short_number(objective.value(*best.loss)), objective.step, best.step,
+                     best.violation == 0 ? "" : "; " + limits_text(best, objective),
                      assignments_text(best.params));
 }
 

@@ -160,6 +160,8 @@ std::string description_text(const StudySpec& spec) {
   }
   if (!spec.space.constraints().empty()) text += "\n  constraints\n";
   for (const Expression& each : spec.space.constraints()) text += "    " + each.text() + "\n";
+  if (!spec.outcome_constraints.empty()) text += "\n  outcome constraints\n";
+  for (const Inequality& each : spec.outcome_constraints) text += "    " + each.text() + "\n";
   text += "\n  three draws from the space\n";
   for (const Configuration& each : draws(spec)) text += "  " + draw_text(each, spec.space);
   return text;
@@ -175,6 +177,8 @@ Json description_json(const StudySpec& spec) {
   }
   Json constraints = Json::array();
   for (const Expression& each : spec.space.constraints()) constraints.push_back(each.text());
+  Json limits = Json::array();
+  for (const Inequality& each : spec.outcome_constraints) limits.push_back(each.text());
   Json samples = Json::array();
   for (const Configuration& each : draws(spec)) samples.push_back(to_json(each));
   return {{"schema", "betatune.check/1"},
@@ -190,6 +194,7 @@ Json description_json(const StudySpec& spec) {
           {"storage", spec.storage.path},
           {"parameters", parameters},
           {"constraints", constraints},
+          {"outcome_constraints", limits},
           {"draws", samples}};
 }
 

@@ -18,8 +18,8 @@ struct Options {
   bool json = false;
 };
 
-constexpr std::array<const char*, 7> kSortKeys{"id",      "loss",  "step",    "created",
-                                               "started", "ended", "duration"};
+constexpr std::array<const char*, 8> kSortKeys{"id",      "loss",    "violation", "step",
+                                               "created", "started", "ended",     "duration"};
 constexpr std::array<const char*, 8> kStates{"waiting",   "running", "paused", "closed",
                                              "completed", "stopped", "failed", "cancelled"};
 
@@ -40,15 +40,27 @@ bool check_sort(StudyReader& reader, const std::string& sort) {
 }
 
 Status print_table(StudyReader& reader, const TrialQuery& query, const Objective& objective) {
-  Table table({"id", "state", objective.metric, objective.step, "seconds", "origin", "parameters"});
+  const bool limited = !objective.outcomes.empty();
+  std::vector<std::string> header = {"id", "state", objective.metric};
+  if (limited) header.emplace_back("limits");
+  for (const std::string& each :
+       {objective.step, std::string("seconds"), std::string("origin"), std::string("parameters")}) {
+    header.push_back(each);
+  }
+  Table table(std::move(header));
   const auto add = [&](const TrialRow& trial) {
     const auto seconds = seconds_of(trial);
-    table.add({std::to_string(trial.id),
-               trial.failure && trial.outcome == "failed" ? "failed: " + *trial.failure
-                                                          : state_text(trial),
-               trial.loss ? short_number(objective.value(*trial.loss)) : "-",
-               std::to_string(trial.step), seconds ? fmt::format("{:.1f}", *seconds) : "-",
-               trial.origin, assignments_text(trial.params)});
+    std::vector<std::string> row = {std::to_string(trial.id),
+                                    trial.failure && trial.outcome == "failed"
+                                        ? "failed: " + *trial.failure
+                                        : state_text(trial),
+                                    trial.loss ? short_number(objective.value(*trial.loss)) : "-"};
+    if (limited) row.push_back(limits_text(trial, objective));
+    row.push_back(std::to_string(trial.step));
+    row.push_back(seconds ? fmt::format("{:.1f}", *seconds) : "-");
+    row.push_back(trial.origin);
+    row.push_back(assignments_text(trial.params));
+    table.add(std::move(row));
     return true;
   };
   BETATUNE_CHECK(reader.trials(query, add));
@@ -89,9 +101,10 @@ void add_trials_command(CLI::App& app, int& exit_code) {
                                          "  betatune trials branin --sort loss --limit 5\n"
                                          "  betatune trials branin --state failed --json\n");
   add_study_argument(*command, options->study);
-  command->add_option("--sort", options->query.sort,
-                      "id, loss, step, created, started, ended, duration, or the name of a "
-                      "parameter or metric; smallest first, trials without a value last.");
+  command->add_option(
+      "--sort", options->query.sort,
+      "id, loss, violation, step, created, started, ended, duration, or the name of a "
+      "parameter or metric; smallest first, trials without a value last.");
   command->add_flag("--reverse", options->query.descending, "Largest first.");
   command->add_option("--limit", options->query.limit, "At most so many.")
       ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 62));

@@ -39,7 +39,7 @@ std::optional<Eigen::Index> best_row(const Observations& data) {
   std::optional<Eigen::Index> best;
   for (Eigen::Index i = 0; i < data.size(); ++i) {
     if (std::isnan(data.losses[i])) continue;
-    if (!best || data.losses[i] < data.losses[*best]) best = i;
+    if (!best || data.merits[i] < data.merits[*best]) best = i;
   }
   return best;
 }
@@ -135,7 +135,7 @@ std::vector<CmaFold::Result> CmaFold::results(const History& history, const Obse
                                               const std::vector<Entry>& generation) {
   std::vector<Result> out;
   for (const Entry& each : generation) {
-    const double loss = data.losses[*each.row];
+    const double loss = data.merits[*each.row];
     out.push_back({history.trials[TrialId{each.trial}].configuration,
                    std::isnan(loss) ? std::numeric_limits<double>::infinity() : loss});
   }

@@ -26,11 +26,11 @@ std::optional<Note> note_of(const Trial& trial, std::size_t size) {
   return out;
 }
 
-/// NaN if the trial has no finite loss.
-double loss_of(const Observations& data, std::size_t trial) {
+/// NaN if the trial has no result.
+double merit_of(const Observations& data, std::size_t trial) {
   const auto found = std::lower_bound(data.trials.begin(), data.trials.end(), trial);
   if (found == data.trials.end() || *found != trial) return std::nan("");
-  return data.losses[found - data.trials.begin()];
+  return data.merits[found - data.trials.begin()];
 }
 
 /// `successes`: the latest ones.
@@ -60,7 +60,7 @@ std::vector<std::size_t> DePopulation::ranked(const Observations& data) const {
     if (slots[s].best) out.push_back(s);
   }
   std::stable_sort(out.begin(), out.end(), [&](std::size_t a, std::size_t b) {
-    return data.losses[*slots[a].best] < data.losses[*slots[b].best];
+    return data.merits[*slots[a].best] < data.merits[*slots[b].best];
   });
   return out;
 }
@@ -77,10 +77,10 @@ DePopulation de_population(const History& history, const Observations& data, std
     while (row < data.trials.size() && data.trials[row] < trial.id.n) ++row;
     if (row == data.trials.size() || data.trials[row] != trial.id.n) continue;
     const auto at = static_cast<Eigen::Index>(row);
-    const double loss = data.losses[at];
-    if (std::isnan(loss)) continue;
-    if (!slot.best || loss < data.losses[*slot.best]) slot.best = at;
-    if (note && loss < loss_of(data, note->parent)) successes.push_back(*note);
+    const double merit = data.merits[at];
+    if (std::isnan(merit)) continue;
+    if (!slot.best || merit < data.merits[*slot.best]) slot.best = at;
+    if (note && merit < merit_of(data, note->parent)) successes.push_back(*note);
   }
   const auto extra =
       std::max<std::ptrdiff_t>(0, std::ssize(successes) - static_cast<std::ptrdiff_t>(size));

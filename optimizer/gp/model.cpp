@@ -103,13 +103,14 @@ void GpModel::fit(const Samples& data, Eigen::Index size) {
 }
 
 Hyperparameters GpModel::fit_with_bend(const RowMatrix& points) {
-  const std::vector<Eigen::Index> rows = choose_rows(fitted_values_, kFitRows);
+  const std::vector<Eigen::Index> rows = choose_rows(ranks_of(fitted_values_), kFitRows);
   const auto n = static_cast<double>(fitted_values_.size());
-  const std::size_t bends = fitted_values_.size() < kLeastForBend ? 1 : kShifts.size();
+  const bool one_bend = of_ == ModelOf::slacks || fitted_values_.size() < kLeastForBend;
+  const std::size_t bends = one_bend ? 1 : kShifts.size();
   RowMatrix outputs(std::ssize(rows), static_cast<Eigen::Index>(bends));
   std::vector<double> log_slopes;
   for (std::size_t k = 0; k < bends; ++k) {
-    const Outputs each = transform_outputs(fitted_values_, {kShifts[k]});
+    const Outputs each = outputs_of(fitted_values_, {kShifts[k]});
     outputs.col(static_cast<Eigen::Index>(k)) = pick(each.y, rows);
     log_slopes.push_back(each.log_slope - (k > 0 ? kLogPrice * n : 0));
   }
@@ -133,7 +134,7 @@ Hyperparameters GpModel::fit_with_bend(const RowMatrix& points) {
 }
 
 std::vector<Eigen::Index> GpModel::rows_of(const Samples& data) const {
-  std::vector<Eigen::Index> rows = choose_rows(fitted_values_, kModelRows);
+  std::vector<Eigen::Index> rows = choose_rows(ranks_of(fitted_values_), kModelRows);
   for (Eigen::Index i = fitted_values_.size(); i < data.size(); ++i) rows.push_back(i);
   return rows;
 }
@@ -151,10 +152,19 @@ GaussianProcess& GpModel::condition(const Samples& data, Eigen::Index pending) {
   gp_->truncate(static_cast<Eigen::Index>(common));
   gp_->append(map_.map(pick(data.points, std::span(rows).subspan(common))));
   gp_trials_ = std::move(ids);
-  const Outputs outputs = transform_outputs(data.values, bend_);
+  const Outputs outputs = outputs_of(data.values, bend_);
   slope_at_best_ = output_scale_ * outputs.slope_at_best;
+  zero_ = outputs.zero;
   gp_->set_outputs(output_scale_ * pick(outputs.y, rows));
   return *gp_;
+}
+
+Outputs GpModel::outputs_of(const Eigen::VectorXd& values, OutputBend bend) const {
+  return of_ == ModelOf::slacks ? transform_slacks(values) : transform_outputs(values, bend);
+}
+
+Eigen::VectorXd GpModel::ranks_of(const Eigen::VectorXd& values) const {
+  return of_ == ModelOf::slacks ? Eigen::VectorXd(values.cwiseAbs()) : values;
 }
 
 double GpModel::noise_deviation() const {

@@ -11,6 +11,9 @@
 
 namespace betatune {
 
+/// What a model is of: losses, of which the lowest matter, or slacks, of which those near 0 do.
+enum class ModelOf { losses, slacks };
+
 /// At how many results the hyper-parameters were last fitted when there are n: at every one up to
 /// 50, then at each 5 % more (at most 300 more).
 Eigen::Index refit_size(Eigen::Index n);
@@ -23,7 +26,8 @@ std::vector<Eigen::Index> choose_rows(const Eigen::VectorXd& losses, Eigen::Inde
 /// and the factor has the same bits however it grew. So a cold start gives what a warm one gives.
 class GpModel {
  public:
-  explicit GpModel(std::span<const Column> columns) : map_(columns) {}
+  explicit GpModel(std::span<const Column> columns, ModelOf of = ModelOf::losses)
+      : map_(columns), of_(of) {}
 
   const FeatureMap& map() const { return map_; }
   /// From now on; models of earlier studies in the same space, or null.
@@ -43,6 +47,8 @@ class GpModel {
   const EarlierTrend* trend() const { return trend_.get(); }
   /// What condition() returned last.
   const GaussianProcess& posterior() const { return *gp_; }
+  /// The output of a slack of 0. After condition().
+  double zero() const { return zero_; }
 
  private:
   void fit(const Samples& data, Eigen::Index size);
@@ -50,8 +56,13 @@ class GpModel {
   /// explain them best.
   Hyperparameters fit_with_bend(const RowMatrix& points);
   std::vector<Eigen::Index> rows_of(const Samples& data) const;
+  Outputs outputs_of(const Eigen::VectorXd& values, OutputBend bend) const;
+  /// What choose_rows() shall take for best.
+  Eigen::VectorXd ranks_of(const Eigen::VectorXd& values) const;
 
   FeatureMap map_;
+  ModelOf of_;
+  double zero_ = 0;
   std::vector<std::size_t> fitted_trials_;  ///< ids of the results that the fit has seen
   Eigen::VectorXd fitted_values_;
   std::shared_ptr<const EarlierModels> earlier_;

@@ -1,5 +1,6 @@
 #include "optimizer/gp/observations.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <deque>
 #include <limits>
@@ -51,6 +52,74 @@ Use use_of(const Trial& trial, Step step, double* loss) {
   return ended ? Use::nothing : Use::pending;
 }
 
+/// Of the constraints, as they were known at `step` (0: at the end).
+std::vector<double> outcomes_of(const Trial& trial, Step step) {
+  if (step == 0) return trial.outcomes;
+  const Observation* found = trial.observed_at(step);
+  return found == nullptr ? std::vector<double>() : found->outcomes;
+}
+
+/// The rows whose value is known.
+Samples samples_of(const Observations& data, const Eigen::VectorXd& values) {
+  const Eigen::Index count = (values.array() == values.array()).count();  // NaN is not itself
+  Samples out{{}, RowMatrix(count, data.points.cols()), Eigen::VectorXd(count)};
+  for (Eigen::Index i = 0; i < values.size(); ++i) {
+    if (std::isnan(values[i])) continue;
+    const Eigen::Index row = std::ssize(out.trials);
+    out.trials.push_back(data.trials[static_cast<std::size_t>(i)]);
+    out.points.row(row) = data.points.row(i);
+    out.values[row] = values[i];
+  }
+  return out;
+}
+
+/// Slacks and further objectives, one trial's outcomes after the other; a failed trial may have
+/// none.
+void fill_outcomes(const std::vector<std::vector<double>>& outcomes, const StudySpec& spec,
+                   Observations& out) {
+  const double unknown = std::numeric_limits<double>::quiet_NaN();
+  const Eigen::Index limits = std::ssize(spec.outcome_constraints);
+  const Eigen::Index further = std::ssize(spec.objectives) - 1;
+  out.slacks = RowMatrix::Constant(out.size(), limits, unknown);
+  out.objectives = RowMatrix::Constant(out.size(), 1 + further, unknown);
+  out.objectives.col(0) = out.losses;
+  for (Eigen::Index i = 0; i < out.size(); ++i) {
+    const std::vector<double>& own = outcomes[static_cast<std::size_t>(i)];
+    if (std::ssize(own) != limits + further) continue;
+    const auto values = Eigen::Map<const Eigen::RowVectorXd>(own.data(), std::ssize(own));
+    out.slacks.row(i) = values.head(limits);
+    if (!std::isnan(out.losses[i])) out.objectives.row(i).tail(further) = values.tail(further);
+  }
+}
+
+double violation_of(const Observations& data, Eigen::Index row) {
+  const Eigen::VectorXd slacks = data.slacks.row(row);
+  return total_violation(std::span(slacks.data(), static_cast<std::size_t>(slacks.size())));
+}
+
+/// What breaks limits is worse than all that does not, by as much as it breaks them.
+/// source: Deb 2000, doi:10.1016/S0045-7825(99)00389-8
+Eigen::VectorXd merits_of(const Observations& data) {
+  Eigen::VectorXd merits = data.losses;
+  if (data.slacks.cols() == 0) return merits;
+  constexpr double kNone = -std::numeric_limits<double>::infinity();
+  Eigen::VectorXd violations(data.size());
+  double worst = kNone, largest = 0;
+  for (Eigen::Index i = 0; i < data.size(); ++i) {
+    violations[i] = violation_of(data, i);
+    if (std::isnan(data.losses[i])) continue;
+    if (violations[i] == 0) worst = std::max(worst, data.losses[i]);
+    if (std::isfinite(violations[i])) largest = std::max(largest, violations[i]);
+  }
+  for (Eigen::Index i = 0; i < data.size(); ++i) {
+    if (std::isnan(merits[i]) || violations[i] == 0) continue;
+    // Not known is worse than all that is.
+    const double broken = std::isfinite(violations[i]) ? violations[i] : 2 * largest + 1;
+    merits[i] = (worst == kNone ? 0 : worst) + broken;
+  }
+  return merits;
+}
+
 RowMatrix stack(const std::vector<const Eigen::VectorXd*>& rows, int dims) {
   RowMatrix out(std::ssize(rows), dims);
   for (Eigen::Index i = 0; i < out.rows(); ++i) out.row(i) = *rows[static_cast<std::size_t>(i)];
@@ -60,15 +129,19 @@ RowMatrix stack(const std::vector<const Eigen::VectorXd*>& rows, int dims) {
 }  // namespace
 
 Samples Observations::results() const {
-  Samples out{{}, RowMatrix(finite, points.cols()), Eigen::VectorXd(finite)};
-  for (Eigen::Index i = 0; i < size(); ++i) {
-    if (std::isnan(losses[i])) continue;
-    const Eigen::Index row = std::ssize(out.trials);
-    out.trials.push_back(trials[static_cast<std::size_t>(i)]);
-    out.points.row(row) = points.row(i);
-    out.values[row] = losses[i];
-  }
-  return out;
+  return samples_of(*this, losses);
+}
+
+Samples Observations::results_of(Eigen::Index objective) const {
+  return samples_of(*this, objectives.col(objective));
+}
+
+Samples Observations::known_slacks(Eigen::Index constraint) const {
+  return samples_of(*this, slacks.col(constraint));
+}
+
+bool Observations::meets_limits(Eigen::Index row) const {
+  return !std::isnan(losses[row]) && violation_of(*this, row) == 0;
 }
 
 const std::optional<Eigen::VectorXd>& ObservationCollector::encoded(const SearchSpace& space,
@@ -89,6 +162,7 @@ Observations ObservationCollector::collect(const History& history) {
   std::vector<const Eigen::VectorXd*> points, pending;
   std::deque<Eigen::VectorXd> queued;
   std::vector<double> losses;
+  std::vector<std::vector<double>> outcomes;
   for (const Trial& trial : history.trials) {
     double loss = 0;
     const Use use = use_of(trial, out.step, &loss);
@@ -103,6 +177,7 @@ Observations ObservationCollector::collect(const History& history) {
     out.trials.push_back(trial.id.n);
     points.push_back(&*point);
     losses.push_back(loss);
+    outcomes.push_back(outcomes_of(trial, out.step));
   }
   for (const Configuration& each : history.queued) {
     if (auto point = space.try_encode(each)) {
@@ -112,6 +187,8 @@ Observations ObservationCollector::collect(const History& history) {
   out.points = stack(points, space.dims());
   out.pending = stack(pending, space.dims());
   out.losses = Eigen::Map<const Eigen::VectorXd>(losses.data(), std::ssize(losses));
+  fill_outcomes(outcomes, *history.spec, out);
+  out.merits = merits_of(out);
   return out;
 }
 

@@ -25,12 +25,25 @@ struct Observations {
   std::vector<std::size_t> trials;  ///< ids of the rows, ascending
   RowMatrix points;                 ///< one row per trial, encoded
   Eigen::VectorXd losses;           ///< NaN: failed by its own fault (user, oom, timeout, diverged)
-  RowMatrix pending;                ///< encoded; running, waiting or queued without a result yet
-  Eigen::Index finite = 0;          ///< how many losses are
+  /// One column per objective, to be minimised; the first is `losses`. NaN as there; a trial that
+  /// lacks one objective has no loss either.
+  RowMatrix objectives;
+  RowMatrix slacks;  ///< one column per outcome constraint; NaN: not known
+  /// For methods that compare results alone: lower is better. The losses themselves, unless limits
+  /// are broken; NaN where the loss is.
+  Eigen::VectorXd merits;
+  RowMatrix pending;        ///< encoded; running, waiting or queued without a result yet
+  Eigen::Index finite = 0;  ///< how many losses are
 
   Eigen::Index size() const { return losses.size(); }
   /// The rows that have a loss.
   Samples results() const;
+  /// The rows that have this slack.
+  Samples known_slacks(Eigen::Index constraint) const;
+  /// The rows that have a loss, with the value of this objective.
+  Samples results_of(Eigen::Index objective) const;
+  /// Whether the row has a loss and meets every outcome constraint.
+  bool meets_limits(Eigen::Index row) const;
 };
 
 /// Collects observations. Keeps encoded configurations, which never change, between calls.

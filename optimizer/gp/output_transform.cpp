@@ -115,6 +115,26 @@ void take_power(Outputs& out) {
 
 }  // namespace
 
+Outputs transform_slacks(const Eigen::VectorXd& slacks) {
+  BETATUNE_ASSERT(slacks.size() > 0);
+  const double unit = std::max(slacks.cwiseAbs().maxCoeff(), std::numeric_limits<double>::min());
+  std::vector<double> sizes;
+  for (const double slack : slacks) {
+    if (slack != 0) sizes.push_back(std::abs(slack / unit));
+  }
+  std::sort(sizes.begin(), sizes.end());
+  const double middle = sizes.empty() ? 1 : quantile(sizes, 0.5);
+  Outputs out{slacks / unit, 0, 1, 0};
+  for (double& y : out.y) y = std::copysign(std::log1p(std::abs(y) / middle), y);
+  const double mean = out.y.mean();
+  out.y.array() -= mean;
+  const double spread = std::sqrt(out.y.squaredNorm() / static_cast<double>(out.y.size()));
+  const double deviation = spread > 1e-13 ? spread : 1;
+  out.y /= deviation;
+  out.zero = -mean / deviation;
+  return out;
+}
+
 Outputs transform_outputs(const Eigen::VectorXd& losses, OutputBend bend) {
   BETATUNE_ASSERT(losses.size() > 0);
   const Spread spread = spread_of(losses);

@@ -16,6 +16,7 @@ struct Outputs {
   Eigen::VectorXd y;         ///< of mean 0 and variance 1; all zero if the losses are equal
   double log_slope = 0;      ///< sum of the logarithms of dy/dloss, up to a constant of the losses
   double slope_at_best = 1;  ///< dy/dloss at the lowest loss
+  double zero = 0;           ///< of slacks: the output of a slack of 0
 };
 
 /// losses: finite, at least one. The outputs are in their order and rise with them.
@@ -27,5 +28,11 @@ struct Outputs {
 /// of 1e300 do no harm. source: winsorizing as in Ax, the power as in HEBO (Cowen-Rivers et al.
 /// 2022, arXiv:2012.03826)
 Outputs transform_outputs(const Eigen::VectorXd& losses, OutputBend bend = {});
+
+/// slacks: finite, at least one. What matters of a slack is on which side of 0 it lies and, near 0,
+/// how far: sign(s) log(1 + |s| / median of |s|) keeps both and tames what is far away, then mean 0
+/// and variance 1. `zero` says where 0 went; the slopes are not set.
+/// source: the bilog transform of Eriksson and Poloczek 2021, arXiv:2002.08526
+Outputs transform_slacks(const Eigen::VectorXd& slacks);
 
 }  // namespace betatune

@@ -17,11 +17,17 @@ constexpr double kForget = 0.9;  ///< weight of a trial against the next of its 
 constexpr double kGood = 0.7, kBad = 0.1;
 constexpr int kFailures = 3;  ///< in a row that shrink the region whatever the model knew
 
+/// A result that breaks outcome constraints leads nowhere: it counts as none.
+std::optional<double> counted_loss(const Trial& trial) {
+  return trial.violation == 0 ? trial.loss : std::nullopt;
+}
+
 /// What a result must be lower by to count.
 double material_decrease(const History& history) {
   std::vector<double> losses;
   for (const Trial& trial : history.trials) {
-    if (trial.state == TrialState::closed && trial.loss) losses.push_back(*trial.loss);
+    if (trial.state != TrialState::closed) continue;
+    if (const std::optional<double> loss = counted_loss(trial)) losses.push_back(*loss);
   }
   if (losses.empty()) return 0;
   const auto middle = losses.begin() + std::ssize(losses) / 2;
@@ -47,7 +53,7 @@ class Fold {
   explicit Fold(double material) : material_(material) { out_.radius = kFirstRadius; }
 
   void add(const Trial& trial) {
-    const double loss = trial.loss.value_or(std::numeric_limits<double>::infinity());
+    const double loss = counted_loss(trial).value_or(std::numeric_limits<double>::infinity());
     const bool better = !out_.centre || loss < out_.loss;
     const bool worth = better && (!out_.centre || out_.loss - loss > material_);
     if (const std::optional<LocalNote> note = LocalNote::of(trial)) {

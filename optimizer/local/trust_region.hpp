@@ -27,7 +27,7 @@ struct LocalNote {
 };
 
 struct TrustRegion {
-  std::optional<std::size_t> centre;  ///< id of the trial with the lowest loss
+  std::optional<std::size_t> centre;  ///< trial of the lowest loss that breaks no limit
   double loss = 0;                    ///< its loss
   double radius = 0;
   std::int64_t local = 0, others = 0;  ///< trials that ended, by who suggested them

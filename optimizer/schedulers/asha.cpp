@@ -51,7 +51,7 @@ class Asha final : public Scheduler {
 
  private:
   bool stops() const { return options_.mode == AshaMode::stop; }
-  void record(TrialId trial, int rung, std::optional<double> loss);
+  void record(const Trial& trial, int rung, std::optional<double> loss);
   void close(const TrialClosed& closed);
   std::optional<Assignment> finish(const StudyState& state) const;
 
@@ -61,12 +61,12 @@ class Asha final : public Scheduler {
   std::map<TrialId, int> highest_;  ///< rung of a trial's newest result
 };
 
-void Asha::record(TrialId trial, int rung, std::optional<double> loss) {
+void Asha::record(const Trial& trial, int rung, std::optional<double> loss) {
   if (rung < 0) return;
-  const auto [found, first] = highest_.emplace(trial, rung);
+  const auto [found, first] = highest_.emplace(trial.id, rung);
   if (!first && found->second >= rung) return;  // a retried attempt reports its first steps again
   found->second = rung;
-  rungs_[static_cast<std::size_t>(rung)].add(trial, loss);
+  rungs_[static_cast<std::size_t>(rung)].add(trial.id, loss, trial.violation);
 }
 
 void Asha::close(const TrialClosed& closed) {
@@ -83,11 +83,12 @@ void Asha::observe(const StudyState& state, const Event& event) {
       rungs_[static_cast<std::size_t>(rung)].take(started->trial);
     }
   } else if (const auto* reported = std::get_if<Reported>(&event.fact); reported && stops()) {
-    record(reported->trial, rung_at(levels_, reported->step), reported->loss);
+    if (!reported->loss && !reported->diverged) return;  // other metrics are no result
+    record(state.trials[reported->trial], rung_at(levels_, reported->step), reported->loss);
   } else if (const auto* ended = std::get_if<AttemptEnded>(&event.fact)) {
     if (ended->end == AttemptEnd::reached) {
       const Trial& trial = state.trials[ended->trial];
-      record(ended->trial, rung_at(levels_, trial.until), trial.loss);
+      record(trial, rung_at(levels_, trial.until), trial.loss);
     }
   } else if (const auto* closed = std::get_if<TrialClosed>(&event.fact)) {
     close(*closed);

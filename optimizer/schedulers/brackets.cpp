@@ -21,9 +21,9 @@ void Bracket::aim(TrialId trial, std::size_t rung) {
   if (rung > plan_.first) sealed_ = true;
 }
 
-void Bracket::reach(TrialId trial, std::size_t rung, std::optional<double> loss) {
-  for (Level& level : levels_) level.pending.erase(trial);
-  levels_[rung].results.add(trial, loss);
+void Bracket::reach(const Trial& trial, std::size_t rung) {
+  for (Level& level : levels_) level.pending.erase(trial.id);
+  levels_[rung].results.add(trial.id, trial.loss, trial.violation);
 }
 
 void Bracket::close(TrialId trial, Outcome outcome) {
@@ -94,7 +94,7 @@ void BracketScheduler::observe(const StudyState& state, const Event& event) {
     Bracket* bracket = bracket_of(trial);
     const Trial& row = state.trials[trial];
     if (bracket != nullptr && ended->end == AttemptEnd::reached) {
-      bracket->reach(trial, rung_of(row.until), row.loss);
+      bracket->reach(row, rung_of(row.until));
     }
   } else if (const auto* closed = std::get_if<TrialClosed>(&event.fact)) {
     trial = closed->trial;

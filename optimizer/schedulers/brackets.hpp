@@ -34,7 +34,7 @@ class Bracket {
   void start(TrialId trial);
   /// An attempt towards `rung` began: a promotion, or a retry.
   void aim(TrialId trial, std::size_t rung);
-  void reach(TrialId trial, std::size_t rung, std::optional<double> loss);
+  void reach(const Trial& trial, std::size_t rung);
   void close(TrialId trial, Outcome outcome);
 
   struct Promotion {

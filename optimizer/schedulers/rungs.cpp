@@ -31,25 +31,25 @@ std::size_t rung_quota(std::size_t results, double eta) {
   return static_cast<std::size_t>(static_cast<double>(results) / eta + 1e-9);
 }
 
-void Rung::add(TrialId trial, std::optional<double> loss) {
-  const double value = loss.value_or(std::numeric_limits<double>::infinity());
-  if (!loss_.emplace(trial, value).second) return;
-  const RungResult result{value, trial};
+void Rung::add(TrialId trial, std::optional<double> loss, double violation) {
+  constexpr double kWorst = std::numeric_limits<double>::infinity();
+  const RungResult result{loss ? violation : kWorst, loss.value_or(kWorst), trial};
+  if (!results_.emplace(trial, result).second) return;
   (!top_.empty() && result < *top_.rbegin() ? top_ : rest_).insert(result);
   open_.insert(result);
   balance();
 }
 
 void Rung::take(TrialId trial) {
-  const auto found = loss_.find(trial);
-  if (found != loss_.end()) open_.erase({found->second, trial});
+  const auto found = results_.find(trial);
+  if (found != results_.end()) open_.erase(found->second);
 }
 
 void Rung::remove(TrialId trial) {
-  const auto found = loss_.find(trial);
-  if (found == loss_.end()) return;
-  const RungResult result{found->second, trial};
-  loss_.erase(found);
+  const auto found = results_.find(trial);
+  if (found == results_.end()) return;
+  const RungResult result = found->second;
+  results_.erase(found);
   top_.erase(result);
   rest_.erase(result);
   open_.erase(result);
@@ -57,14 +57,14 @@ void Rung::remove(TrialId trial) {
 }
 
 void Rung::balance() {
-  const std::size_t quota = rung_quota(loss_.size(), eta_);
+  const std::size_t quota = rung_quota(results_.size(), eta_);
   while (top_.size() < quota) top_.insert(rest_.extract(rest_.begin()));
   while (top_.size() > quota) rest_.insert(top_.extract(std::prev(top_.end())));
 }
 
 bool Rung::in_top(TrialId trial) const {
-  const auto found = loss_.find(trial);
-  return found != loss_.end() && top_.contains({found->second, trial});
+  const auto found = results_.find(trial);
+  return found != results_.end() && top_.contains(found->second);
 }
 
 std::optional<TrialId> Rung::best_open() const {

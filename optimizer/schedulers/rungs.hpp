@@ -23,8 +23,10 @@ int rung_at(const std::vector<Step>& levels, Step step);
 /// How many of `results` go on: floor(results / eta).
 std::size_t rung_quota(std::size_t results, double eta);
 
-/// A trial's result at a rung. Trials without a loss come last; equal losses go by trial id.
+/// A trial's result at a rung. Those that break outcome constraints come behind all that do not, in
+/// the order of their violation; trials without a loss come last; equals go by trial id.
 struct RungResult {
+  double violation = 0;
   double loss = std::numeric_limits<double>::infinity();
   TrialId trial;
   auto operator<=>(const RungResult&) const = default;
@@ -36,16 +38,17 @@ class Rung {
   explicit Rung(double eta) : eta_(eta) {}
 
   /// The first result of a trial counts; a later one of the same trial changes nothing.
-  void add(TrialId trial, std::optional<double> loss);
+  /// violation: of the outcome constraints, 0 if all are met.
+  void add(TrialId trial, std::optional<double> loss, double violation = 0);
   /// The trial went on (or will never): it stays in the comparison but is not offered again.
   void take(TrialId trial);
   /// Out of the comparison: the trial failed.
   void remove(TrialId trial);
 
-  std::size_t size() const { return loss_.size(); }
+  std::size_t size() const { return results_.size(); }
   /// How many of its results go on.
   std::size_t top_size() const { return top_.size(); }
-  bool has(TrialId trial) const { return loss_.contains(trial); }
+  bool has(TrialId trial) const { return results_.contains(trial); }
   /// Whether its result is among the best floor(n / eta).
   bool in_top(TrialId trial) const;
   /// The best trial that has not gone on, with a loss; nothing if there is none.
@@ -57,7 +60,7 @@ class Rung {
   void balance();
 
   double eta_;
-  std::map<TrialId, double> loss_;
+  std::map<TrialId, RungResult> results_;
   std::set<RungResult> top_, rest_;  ///< the best rung_quota(size()) and the others
   std::set<RungResult> open_;        ///< not taken
 };

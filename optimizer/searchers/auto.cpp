@@ -17,6 +17,8 @@ constexpr double kShareAtRest = 0.15;  ///< of local trials once they promise no
 constexpr double kSmallestRadius = 1e-7;
 /// Noise above this share of a step's promise: its answer would say nothing.
 constexpr double kDrowned = 0.5;
+/// Log of a probability to meet the outcome constraints, below which a local step is not taken.
+constexpr double kUnlikely = -0.6931471805599453;
 
 class AutoSearcher : public Searcher {
  public:
@@ -59,11 +61,14 @@ class AutoSearcher : public Searcher {
   static std::optional<Suggestion> suggest_local(const SearchSpace& space, const Observations& data,
                                                  const GpRound& round, const TrustRegion& region,
                                                  FreshBatch& batch, Key key) {
+    if (!round.has_feasible()) return std::nullopt;
     const double noise = noise_of_near_pairs(data);
     const std::optional<LocalStep> step =
         propose_local(space, data, {round.best_row(), region.radius, noise}, round.pending(), key);
     if (!step || std::max(noise, step->noise) > kDrowned * step->note.predicted)
       return std::nullopt;
+    // The local model knows of the loss alone, and would follow it across a limit.
+    if (round.log_feasible(step->point).value_or(0) < kUnlikely) return std::nullopt;
     Configuration configuration = space.decode(step->point);
     if (!space.satisfies_constraints(configuration) || !batch.take(configuration)) {
       return std::nullopt;

@@ -61,8 +61,8 @@ class EvolutionSearcher : public Searcher {
     for (std::int64_t i = 0; i < options_.tournament; ++i) {
       const auto age = static_cast<Eigen::Index>(stream.below(static_cast<std::uint64_t>(alive)));
       const Eigen::Index row = data.size() - 1 - age;
-      const bool better = best < 0 || data.losses[row] < data.losses[best] ||
-                          (std::isnan(data.losses[best]) && !std::isnan(data.losses[row]));
+      const bool better = best < 0 || data.merits[row] < data.merits[best] ||
+                          (std::isnan(data.merits[best]) && !std::isnan(data.merits[row]));
       if (better) best = row;
     }
     return best;

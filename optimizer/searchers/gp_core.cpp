@@ -14,14 +14,14 @@ constexpr Eigen::Index kFailures = 100;  ///< the latest, which take away varian
 /// Share of the outputs' variance above which a low loss may be luck.
 constexpr double kNoisy = 1e-3;
 
-/// Rows of the lowest losses, best first.
+/// Rows of the best results, best first.
 RowMatrix best_points(const Observations& data, Eigen::Index count) {
   std::vector<Eigen::Index> order;
   for (Eigen::Index i = 0; i < data.size(); ++i) {
     if (!std::isnan(data.losses[i])) order.push_back(i);
   }
   std::stable_sort(order.begin(), order.end(),
-                   [&](Eigen::Index a, Eigen::Index b) { return data.losses[a] < data.losses[b]; });
+                   [&](Eigen::Index a, Eigen::Index b) { return data.merits[a] < data.merits[b]; });
   RowMatrix out(std::min<Eigen::Index>(count, std::ssize(order)), data.points.cols());
   for (Eigen::Index i = 0; i < out.rows(); ++i) {
     out.row(i) = data.points.row(order[static_cast<std::size_t>(i)]);
@@ -29,13 +29,38 @@ RowMatrix best_points(const Observations& data, Eigen::Index count) {
   return out;
 }
 
-/// The lowest of `values` among the rows that have a loss.
-Eigen::Index lowest_row(const Eigen::VectorXd& values, const Eigen::VectorXd& losses) {
+/// The lowest of `values` among the allowed rows; -1 if there are none.
+Eigen::Index lowest_row(const Eigen::VectorXd& values, const std::vector<bool>& allowed) {
   Eigen::Index best = -1;
-  for (Eigen::Index i = 0; i < losses.size(); ++i) {
-    if (!std::isnan(losses[i]) && (best < 0 || values[i] < values[best])) best = i;
+  for (Eigen::Index i = 0; i < values.size(); ++i) {
+    if (!allowed[static_cast<std::size_t>(i)]) continue;
+    if (best < 0 || values[i] < values[best]) best = i;
   }
   return best;
+}
+
+std::vector<bool> rows_with_loss(const Observations& data) {
+  std::vector<bool> out;
+  for (const double loss : data.losses) out.push_back(!std::isnan(loss));
+  return out;
+}
+
+/// Rows with a loss that meet the outcome constraints: as observed, or, where that is noisy, as the
+/// models see them.
+std::vector<bool> feasible_rows(const Observations& data, const OutcomeFeasibility& limits) {
+  std::vector<bool> out = rows_with_loss(data);
+  if (data.slacks.cols() == 0) return out;
+  const bool noisy = limits.noisy();
+  const std::vector<bool> by_mean = limits.met_by_mean(data.points);
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const bool observed = data.meets_limits(static_cast<Eigen::Index>(i));
+    out[i] = out[i] && (noisy ? by_mean[i] : observed);
+  }
+  return out;
+}
+
+bool any_of(const std::vector<bool>& rows) {
+  return std::ranges::find(rows, true) != rows.end();
 }
 
 /// The latest rows that failed.
@@ -67,25 +92,42 @@ bool GpOptions::check(const ConfigNode& node, Diagnostics& problems) const {
   return raw_points >= 16 && starts >= 1;
 }
 
-GpRound::GpRound(const SearchSpace& space, GaussianProcess& gp, const Observations& data,
-                 double noise_deviation, GpOptions options)
+GpRound::GpRound(const SearchSpace& space, Models models, const Observations& data,
+                 GpOptions options)
     : space_(space),
-      gp_(gp),
+      gp_(models.gp),
       options_(options),
       incumbents_(best_points(data, kIncumbents)),
       pending_(0, data.points.cols()),
-      noisy_(gp.hyperparameters().noise > kNoisy),
-      noise_deviation_(noise_deviation),
-      feasibility_(Feasibility::learn(gp.map(), data)),
+      noisy_(gp_.hyperparameters().noise > kNoisy),
+      noise_deviation_(models.noise_deviation),
+      feasibility_(Feasibility::learn(gp_.map(), data)),
       prior_(SearchPrior::of(space)),
       results_(data.size()),
-      best_(gp.fitted().minCoeff()) {
+      limits_(std::move(models.slacks)) {
+  choose_best(data);
   // A loss that one trial did not have, its neighbours will hardly have: nothing is to be learned
   // there. Without this, a region that only fails would stay the least known of all.
   const RowMatrix failed = failed_points(data, kFailures);
   if (failed.rows() > 0) gp_.append_pending(gp_.map().map(failed));
-  best_row_ = lowest_row(noisy_ ? means_at(gp, data.points) : data.losses, data.losses);
   pend(data.pending);
+}
+
+void GpRound::choose_best(const Observations& data) {
+  const std::vector<bool> rows = feasible_rows(data, limits_);
+  has_feasible_ = any_of(rows);
+  if (!has_feasible_) {
+    best_row_ = lowest_row(data.merits, rows_with_loss(data));
+    return;
+  }
+  const Eigen::VectorXd means = means_at(gp_, data.points);
+  best_row_ = lowest_row(noisy_ ? means : data.losses, rows);
+  best_ = limits_.empty() ? gp_.fitted().minCoeff() : means[lowest_row(means, rows)];
+}
+
+std::optional<double> GpRound::log_feasible(const Eigen::VectorXd& point) const {
+  if (limits_.empty()) return std::nullopt;
+  return limits_.value(point.transpose(), nullptr)[0];
 }
 
 void GpRound::pend(const RowMatrix& points) {
@@ -93,8 +135,11 @@ void GpRound::pend(const RowMatrix& points) {
   // Counted as observed at their mean: one that is believed to be the best makes it harder for its
   // neighbours to improve on it.
   const RowMatrix features = gp_.map().map(points);
-  best_ = std::min(best_, gp_.predict(features, false).mean.minCoeff());
+  const Eigen::VectorXd means = gp_.predict(features, false).mean;
+  const std::vector<bool> met = limits_.met_by_mean(points);
+  if (any_of(met)) best_ = std::min(best_, means[lowest_row(means, met)]);
   gp_.append_pending(features);
+  limits_.pend(points);
   pending_.conservativeResize(pending_.rows() + points.rows(), Eigen::NoChange);
   pending_.bottomRows(points.rows()) = points;
 }
@@ -104,7 +149,9 @@ std::optional<Proposer::Found> GpRound::propose(Key key, const FreshBatch& batch
   options.raw_points = options_.raw_points;
   options.starts = options_.starts;
   const LogExpectedImprovement improvement(gp_, best_);
-  std::vector<const Acquisition*> parts = {&improvement};
+  std::vector<const Acquisition*> parts;
+  if (has_feasible_) parts.push_back(&improvement);
+  if (!limits_.empty()) parts.push_back(&limits_);
   if (feasibility_ != nullptr) parts.push_back(feasibility_.get());
   std::optional<PriorWeight> belief;
   if (prior_) parts.push_back(&belief.emplace(*prior_, results_));
@@ -116,7 +163,11 @@ std::optional<Proposer::Found> GpRound::propose(Key key, const FreshBatch& batch
 GpCore::GpCore(const StudySpec& spec, GpOptions options)
     : options_(options),
       start_up_(spec, std::clamp<std::int64_t>(spec.space.dims() + 1, 5, 20)),
-      model_(spec.space.columns()) {}
+      model_(spec.space.columns()) {
+  for (std::size_t k = 0; k < spec.outcome_constraints.size(); ++k) {
+    slack_models_.emplace_back(spec.space.columns(), ModelOf::slacks);
+  }
+}
 
 Observations GpCore::observe(const History& history) {
   seen_.sync(history);
@@ -175,7 +226,19 @@ void GpCore::learn_from(const History& history) {
 GpRound GpCore::begin(const History& history, const Observations& data) {
   learn_from(history);
   GaussianProcess& gp = model_.condition(data.results(), data.pending.rows());
-  return GpRound(history.space(), gp, data, model_.noise_deviation(), options_);
+  GpRound::Models models{gp, model_.noise_deviation(), condition_slacks(data)};
+  return GpRound(history.space(), std::move(models), data, options_);
+}
+
+std::vector<SlackModel> GpCore::condition_slacks(const Observations& data) {
+  std::vector<SlackModel> out;
+  for (std::size_t k = 0; k < slack_models_.size(); ++k) {
+    const Samples known = data.known_slacks(static_cast<Eigen::Index>(k));
+    if (known.size() == 0) continue;
+    GaussianProcess& gp = slack_models_[k].condition(known, data.pending.rows());
+    out.push_back({&gp, slack_models_[k].zero()});
+  }
+  return out;
 }
 
 std::optional<Configuration> GpCore::recommend(const History& history) {
@@ -183,14 +246,21 @@ std::optional<Configuration> GpCore::recommend(const History& history) {
   if (data.finite < 2) return std::nullopt;
   learn_from(history);
   const GaussianProcess& gp = model_.condition(data.results(), data.pending.rows());
-  const Eigen::Index best = lowest_row(means_at(gp, data.points), data.losses);
+  std::vector<bool> rows = feasible_rows(data, OutcomeFeasibility(condition_slacks(data)));
+  if (!any_of(rows)) return std::nullopt;
+  const Eigen::Index best = lowest_row(means_at(gp, data.points), rows);
   return *history.trials[TrialId{data.trials[static_cast<std::size_t>(best)]}].configuration;
 }
 
 std::optional<Suggestion> suggest_from_model(const GpRound& round, FreshBatch& batch, Key key) {
   std::optional<Suggestion> out;
   if (std::optional<Proposer::Found> found = round.propose(key, batch)) {
-    out = {std::move(found->configuration), "gp", Json{{"log_ei", found->value}}};
+    Json note = Json::object();
+    if (round.has_feasible()) note["log_ei"] = found->value;
+    if (const auto log_feasible = round.log_feasible(found->point)) {
+      note["log_feasible"] = *log_feasible;
+    }
+    out = {std::move(found->configuration), "gp", std::move(note)};
   } else if (std::optional<Configuration> drawn = batch.draw(key)) {
     out = {std::move(*drawn), "random", nullptr};
   }

@@ -8,6 +8,7 @@
 
 #include "optimizer/gp/feasibility.hpp"
 #include "optimizer/gp/model.hpp"
+#include "optimizer/gp/outcome_feasibility.hpp"
 #include "optimizer/gp/proposal.hpp"
 #include "optimizer/searcher.hpp"
 #include "optimizer/searchers/search_prior.hpp"
@@ -35,16 +36,31 @@ struct GpOptions {
 /// then on, as answered by its mean.
 class GpRound {
  public:
-  /// All must outlive it. `gp` is conditioned on `data`; its pending points are appended here.
-  GpRound(const SearchSpace& space, GaussianProcess& gp, const Observations& data,
-          double noise_deviation, GpOptions options);
+  /// The models of a round, conditioned on its data; pending points are appended here.
+  struct Models {
+    GaussianProcess& gp;
+    double noise_deviation = 0;
+    std::vector<SlackModel> slacks;  ///< of the outcome constraints that anything is known of
+  };
+  /// All must outlive it.
+  GpRound(const SearchSpace& space, Models models, const Observations& data, GpOptions options);
 
   /// points: encoded, one a row.
   void pend(const RowMatrix& points);
   std::optional<Proposer::Found> propose(Key key, const FreshBatch& batch) const;
-  /// The row of the data that is believed best: the lowest loss, or, where losses are noisy, the
-  /// lowest mean.
+  /// The row of the data that is believed best: of those that meet the outcome constraints the
+  /// lowest loss, or, where losses are noisy, the lowest mean. While none meets them, the one that
+  /// breaks them least.
   Eigen::Index best_row() const { return best_row_; }
+  /// The model of the losses, pending points and all.
+  const GaussianProcess& gp() const { return gp_; }
+  /// Whether any row is believed to meet the outcome constraints.
+  bool has_feasible() const { return has_feasible_; }
+  /// What expected improvement is measured from, as an output of the model. Only if has_feasible().
+  double best() const { return best_; }
+  /// Log of the probability that the outcome constraints are met at an encoded point; nothing if
+  /// there are none.
+  std::optional<double> log_feasible(const Eigen::VectorXd& point) const;
   /// Whether losses are so noisy (or the function so rugged) that a low one may be luck.
   bool noisy() const { return noisy_; }
   /// Standard deviation of that noise, in units of the loss near the lowest.
@@ -53,6 +69,8 @@ class GpRound {
   const RowMatrix& pending() const { return pending_; }
 
  private:
+  void choose_best(const Observations& data);
+
   const SearchSpace& space_;
   GaussianProcess& gp_;
   GpOptions options_;
@@ -62,6 +80,8 @@ class GpRound {
   std::unique_ptr<Feasibility> feasibility_;  ///< none while nothing has failed
   std::optional<SearchPrior> prior_;
   Eigen::Index results_;  ///< failures included
+  OutcomeFeasibility limits_;
+  bool has_feasible_ = true;
   Eigen::Index best_row_ = 0;
   double best_ = 0;
 };
@@ -79,7 +99,12 @@ class GpCore {
                                                          FreshBatch&, std::size_t index)>;
   /// A whole call of a searcher: the design, then choices, each pended for the next.
   std::vector<Suggestion> suggest(const History& history, int count, Key key, const Choose& choose);
-  /// The observed configuration whose modelled mean is lowest.
+  /// Conditions the models. Precondition: data.finite > 0.
+  GpRound begin(const History& history, const Observations& data);
+  /// Of the losses, as begin() left it.
+  const GpModel& model() const { return model_; }
+  /// The observed configuration whose modelled mean is lowest, of those that meet the outcome
+  /// constraints if any do.
   std::optional<Configuration> recommend(const History& history);
 
  private:
@@ -87,9 +112,7 @@ class GpCore {
   /// model, unless the space is exhausted: then `exhausted` is set.
   std::vector<Suggestion> design(const History& history, const Observations& data,
                                  FreshBatch& batch, int count, Key key, bool& exhausted) const;
-  /// Precondition: data.finite > 0.
-  GpRound begin(const History& history, const Observations& data);
-
+  std::vector<SlackModel> condition_slacks(const Observations& data);
   /// Takes up the models of the history's earlier studies.
   void learn_from(const History& history);
 
@@ -99,13 +122,17 @@ class GpCore {
   std::vector<std::shared_ptr<const EarlierStudyRead>> earlier_;  ///< that the model has taken up
   ObservationCollector collector_;
   GpModel model_;
+  std::vector<GpModel> slack_models_;  ///< one per outcome constraint
 };
 
 /// Models of the earlier studies that the study names; null if there are none.
 std::shared_ptr<const EarlierModels> make_earlier_models(const History& history);
 
 /// The model's next suggestion, marked as taken; a random draw where it has none; nothing if the
-/// space is exhausted. Its note has the log expected improvement it was chosen for.
+/// space is exhausted. Its note has what it was chosen for: `log_ei`, the log expected
+/// improvement times all probabilities, and `log_feasible`, that of meeting the outcome
+/// constraints. While nothing meets them there is no improvement to expect, and the note has the
+/// latter alone.
 std::optional<Suggestion> suggest_from_model(const GpRound& round, FreshBatch& batch, Key key);
 
 }  // namespace betatune

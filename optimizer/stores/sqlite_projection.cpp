@@ -11,10 +11,11 @@ constexpr const char* kAdd =
 constexpr const char* kKept =
     "SELECT coalesce((SELECT value FROM study_rows WHERE key='last_at_us'), 0),"
     " coalesce((SELECT value FROM study_rows WHERE key='active_us'), 0),"
-    " coalesce((SELECT value FROM study_rows WHERE key='full_budget'), 1)";
+    " coalesce((SELECT value FROM study_rows WHERE key='full_budget'), 1),"
+    " coalesce((SELECT value FROM study_rows WHERE key='document'), '{}')";
 constexpr const char* kTrial =
-    "INSERT INTO trial_rows(id, state, origin, params, note, created_at_us)"
-    " VALUES(?1, 'waiting', ?2, ?3, ?4, ?5)";
+    "INSERT INTO trial_rows(id, state, origin, params, note, created_at_us, violation)"
+    " VALUES(?1, 'waiting', ?2, ?3, ?4, ?5, ?6)";
 constexpr const char* kStarted =
     "UPDATE trial_rows SET state='running', attempt=?2, trainer=?3, step=?4, until=?5,"
     " decision=NULL, decided_by=NULL, started_at_us=coalesce(started_at_us, ?6) WHERE id=?1";
@@ -38,7 +39,8 @@ constexpr const char* kDecided = "UPDATE trial_rows SET decision=?2, decided_by=
 constexpr const char* kPaused =
     "UPDATE trial_rows SET step=?2,"
     " state=iif(?3 = 'paused' AND decided_by IS NOT 'scheduler', 'waiting', 'paused'),"
-    " standing_level=iif(loss IS NULL, NULL, min(loss_step, ?4)), standing_loss=loss WHERE id=?1";
+    " standing_level=iif(loss IS NULL, NULL, min(loss_step, ?4)), standing_violation=violation,"
+    " standing_loss=loss WHERE id=?1";
 constexpr const char* kFailed =
     "UPDATE trial_rows SET step=?2, state='waiting', failure=?3, message=?4, failures=failures+?5"
     " WHERE id=?1";
@@ -50,13 +52,21 @@ constexpr const char* kClosed =
     " standing_level=iif(?2 IN ('failed', 'cancelled'), NULL, standing_level),"
     " standing_loss=iif(?2 IN ('failed', 'cancelled'), NULL, standing_loss) WHERE id=?1";
 constexpr const char* kLevel =
-    "UPDATE trial_rows SET standing_level=min(loss_step, ?1), standing_loss=loss"
-    " WHERE standing_loss IS NOT NULL";
+    "UPDATE trial_rows SET standing_level=min(loss_step, ?1), standing_violation=violation,"
+    " standing_loss=loss WHERE standing_loss IS NOT NULL";
+constexpr const char* kWatched = "SELECT watched FROM trial_rows WHERE id=?1";
+constexpr const char* kJudged = "UPDATE trial_rows SET watched=?2, violation=?3 WHERE id=?1";
+constexpr const char* kAllMetrics = "SELECT id, watched, metrics FROM trial_rows";
 
 std::int64_t full_budget_of(const Json& document) {
   const Json::json_pointer path("/fidelity/max");
   if (!document.contains(path) || !document.at(path).is_number_integer()) return 1;
   return document.at(path).get<std::int64_t>();
+}
+
+Metrics metrics_of(std::string_view text) {
+  const Json json = Json::parse(text, nullptr, false);
+  return json.is_object() ? json.get<Metrics>() : Metrics();
 }
 
 std::optional<std::string> unless_empty(const std::string& text) {
@@ -86,7 +96,10 @@ Result<Projection> Projection::make(const Database& database) {
                                                        {&made.failed_, kFailed},
                                                        {&made.attempt_ended_, kAttemptEnded},
                                                        {&made.closed_, kClosed},
-                                                       {&made.level_, kLevel}};
+                                                       {&made.level_, kLevel},
+                                                       {&made.watched_, kWatched},
+                                                       {&made.judged_, kJudged},
+                                                       {&made.all_metrics_, kAllMetrics}};
   for (const auto& [statement, sql] : wanted) {
     BETATUNE_TRY(*statement, database.prepare(sql));
   }
@@ -100,7 +113,9 @@ Status Projection::reload() {
   last_at_us_ = kept_.integer(0);
   active_us_ = kept_.integer(1);
   full_budget_ = kept_.integer(2);
+  const Json document = Json::parse(kept_.string(3), nullptr, false);
   kept_.reset();
+  BETATUNE_TRY(outcomes_, Outcomes::of(document));
   return Ok{};
 }
 
@@ -127,6 +142,7 @@ Status Projection::set(std::string_view key, std::int64_t value) {
 
 Status Projection::set_document(const Json& document) {
   full_budget_ = full_budget_of(document);
+  BETATUNE_TRY(outcomes_, Outcomes::of(document));
   BETATUNE_CHECK(set("full_budget", full_budget_));
   return set("document", to_sql_text(document));
 }
@@ -147,14 +163,47 @@ Status Projection::on(const Event&, const OptimizerStarted& fact) {
 
 Status Projection::on(const Event&, const DocumentChanged& fact) {
   const std::int64_t before = full_budget_;
+  const Outcomes judged = outcomes_;
   BETATUNE_CHECK(set_document(fact.document));
-  if (full_budget_ == before) return Ok{};
+  if (outcomes_ == judged && full_budget_ == before) return Ok{};
+  if (outcomes_ != judged) BETATUNE_CHECK(judge_again());
   return level_.with(full_budget_).run();
 }
 
 // The log is its place: nothing of it is shown beside this study's own results.
 Status Projection::on(const Event&, const EarlierStudyRead&) {
   return Ok{};
+}
+
+Status Projection::judge(TrialId trial, const Metrics& watched) {
+  const double violation = outcomes_.violation(outcomes_.read(watched));
+  return judged_.with(trial.n, to_sql_text(watched), violation).run();
+}
+
+/// As the fold does under other outcome constraints.
+Status Projection::judge_again() {
+  std::vector<std::pair<TrialId, Metrics>> all;
+  for (;;) {
+    BETATUNE_TRY(const bool row, all_metrics_.step());
+    if (!row) break;
+    const TrialId trial{static_cast<std::uint64_t>(all_metrics_.integer(0))};
+    Metrics& watched = all.emplace_back(trial, Metrics()).second;
+    outcomes_.remember(metrics_of(all_metrics_.text(1)), watched);
+    outcomes_.remember(metrics_of(all_metrics_.text(2)), watched);
+  }
+  all_metrics_.reset();
+  for (const auto& [trial, watched] : all) BETATUNE_CHECK(judge(trial, watched));
+  return Ok{};
+}
+
+Status Projection::watch(TrialId trial, const Metrics& reported) {
+  watched_.with(trial.n);
+  BETATUNE_TRY(const bool row, watched_.step());
+  BETATUNE_ASSERT(row);
+  Metrics watched = metrics_of(watched_.text(0));
+  watched_.reset();
+  outcomes_.remember(reported, watched);
+  return judge(trial, watched);
 }
 
 Status Projection::on(const Event&, const ConfigurationEnqueued&) {
@@ -166,7 +215,8 @@ Status Projection::on(const Event& event, const TrialCreated& fact) {
   const std::optional<std::string> note =
       fact.note.is_null() ? std::nullopt : std::optional(to_sql_text(fact.note));
   const std::string params = to_sql_text(to_json(fact.configuration));
-  return trial_.with(fact.trial.n, fact.origin, params, note, event.at_us).run();
+  const double violation = outcomes_.violation(outcomes_.read({}));
+  return trial_.with(fact.trial.n, fact.origin, params, note, event.at_us, violation).run();
 }
 
 Status Projection::on(const Event& event, const AttemptStarted& fact) {
@@ -184,6 +234,7 @@ Status Projection::on(const Event& event, const Reported& fact) {
       report_
           .with(event.seq, fact.trial.n, fact.attempt.n, fact.step, event.at_us, fact.loss, metrics)
           .run());
+  if (!outcomes_.empty()) BETATUNE_CHECK(watch(fact.trial, fact.metrics));
   return reported_.with(fact.trial.n, fact.step, fact.loss, metrics).run();
 }
 

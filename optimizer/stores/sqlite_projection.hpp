@@ -3,6 +3,7 @@
 /// transaction that appends it.
 
 #include "optimizer/event.hpp"
+#include "optimizer/outcomes.hpp"
 #include "optimizer/stores/sqlite_handle.hpp"
 
 namespace betatune::sqlite {
@@ -26,6 +27,10 @@ class Projection {
   Status set(std::string_view key, std::int64_t value);
 
   Status set_document(const Json& document);
+  /// What outcome constraints say of a trial with these metrics.
+  Status judge(TrialId trial, const Metrics& watched);
+  Status judge_again();
+  Status watch(TrialId trial, const Metrics& reported);
 
   Status on(const Event& event, const StudyCreated& fact);
   Status on(const Event& event, const OptimizerStarted& fact);
@@ -43,10 +48,11 @@ class Projection {
   Status on(const Event& event, const StudyClosed& fact);
 
   Statement set_, add_, kept_, trial_, started_, attempt_, report_, reported_, checkpoint_,
-      decided_, paused_, failed_, attempt_ended_, closed_, level_;
+      decided_, paused_, failed_, attempt_ended_, closed_, level_, watched_, judged_, all_metrics_;
   std::int64_t last_at_us_ = 0;
   std::int64_t active_us_ = 0;
   std::int64_t full_budget_ = 1;
+  Outcomes outcomes_;
 };
 
 }  // namespace betatune::sqlite

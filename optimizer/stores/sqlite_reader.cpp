@@ -14,7 +14,7 @@ constexpr std::string_view kTrialColumns =
     "id, state, outcome, loss, step, origin, params, metrics, attempt, failures, failure, message,"
     " decision, trainer, checkpoint, note, created_at_us, started_at_us, ended_at_us,"
     " (SELECT sum(a.ended_at_us - a.started_at_us) FROM attempt_rows a WHERE a.trial=id)"
-    " AS work_us";
+    " AS work_us, iif(violation < 9e999, violation, NULL), watched";
 
 std::optional<std::string> text_or_nothing(const Statement& row, int column) {
   if (row.is_null(column)) return std::nullopt;
@@ -53,6 +53,8 @@ TrialRow trial_of(const Statement& row) {
   trial.started_at_us = integer_or_nothing(row, 17);
   trial.ended_at_us = integer_or_nothing(row, 18);
   trial.work_us = integer_or_nothing(row, 19);
+  trial.violation = row.optional_real(20);
+  trial.watched = json_of(row, 21);
   return trial;
 }
 
@@ -65,6 +67,7 @@ ReportRow report_of(const Statement& row) {
 std::string sort_expression(const std::string& sort) {
   static const std::map<std::string, std::string> known = {{"id", "id"},
                                                            {"loss", "loss"},
+                                                           {"violation", "violation"},
                                                            {"step", "step"},
                                                            {"created", "created_at_us"},
                                                            {"started", "started_at_us"},
@@ -149,7 +152,8 @@ Result<StudySummary> SqliteReader::summary() {
     BETATUNE_CHECK(read_counts(summary));
     BETATUNE_TRY(summary.best,
                  one_trial(fmt::format("SELECT {} FROM trial_rows WHERE standing_loss IS NOT NULL"
-                                       " ORDER BY standing_level DESC, standing_loss, id LIMIT 1",
+                                       " ORDER BY standing_level DESC, standing_violation,"
+                                       " standing_loss, id LIMIT 1",
                                        kTrialColumns)));
     BETATUNE_TRY(const std::int64_t events, database_.query_integer("SELECT max(seq) FROM events"));
     summary.events = static_cast<Sequence>(events);

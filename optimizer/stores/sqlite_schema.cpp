@@ -48,7 +48,10 @@ CREATE TABLE trial_rows(
   metrics TEXT NOT NULL DEFAULT '{}',        -- of the highest step reported
   metrics_step INTEGER NOT NULL DEFAULT -1,
   standing_level INTEGER,   -- what it counts for in the search for the best one
+  standing_violation REAL,
   standing_loss REAL,
+  watched TEXT NOT NULL DEFAULT '{}',  -- last values of the metrics that outcome constraints read
+  violation REAL NOT NULL,  -- of those constraints; 0: all are met, infinite: not known
   origin TEXT NOT NULL,
   params TEXT NOT NULL,
   attempt INTEGER NOT NULL DEFAULT 0,
@@ -67,7 +70,8 @@ CREATE TABLE trial_rows(
   ended_at_us INTEGER
 );
 CREATE INDEX trial_rows_by_state ON trial_rows(state, outcome, failure);
-CREATE INDEX trial_rows_by_standing ON trial_rows(standing_level DESC, standing_loss)
+CREATE INDEX trial_rows_by_standing
+  ON trial_rows(standing_level DESC, standing_violation, standing_loss)
   WHERE standing_loss IS NOT NULL;
 CREATE TABLE attempt_rows(
   trial INTEGER NOT NULL,
@@ -95,8 +99,9 @@ CREATE TABLE report_rows(
 CREATE INDEX report_rows_by_trial ON report_rows(trial, step);
 
 CREATE VIEW trials AS SELECT
-  id, state, outcome, loss, step, params, metrics, origin, attempt AS attempts, failures, failure,
-  message, trainer, checkpoint, checkpoint_step,
+  id, state, outcome, loss, iif(violation < 9e999, violation, NULL) AS violation, step, params,
+  metrics, origin, attempt AS attempts, failures, failure, message, trainer, checkpoint,
+  checkpoint_step,
   strftime('%Y-%m-%dT%H:%M:%fZ', created_at_us / 1e6, 'unixepoch') AS created_at,
   strftime('%Y-%m-%dT%H:%M:%fZ', started_at_us / 1e6, 'unixepoch') AS started_at,
   strftime('%Y-%m-%dT%H:%M:%fZ', ended_at_us / 1e6, 'unixepoch') AS ended_at

@@ -19,6 +19,9 @@ struct TrialRow {
   std::string state;  ///< waiting, running, paused, closed
   std::optional<std::string> outcome;
   std::optional<double> loss;  ///< to be minimised
+  /// Of the outcome constraints; 0 if all are met, nothing if one is not known.
+  std::optional<double> violation;
+  Json watched;  ///< last values of the metrics that they read
   Step step = 0;
   std::string origin;
   Json params, metrics;

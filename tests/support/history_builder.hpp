@@ -78,6 +78,19 @@ class HistoryBuilder {
     trial.standing = Standing{step, loss};
     ++history_.seq;
   }
+  /// With these outcomes beside the loss: slacks of the outcome constraints, further objectives.
+  void finish_with(TrialId id, double loss, std::vector<double> outcomes) {
+    finish(id, loss);
+    Trial& trial = history_.trials.edit(id);
+    const std::size_t limits = spec_->outcome_constraints.size();
+    trial.violation = total_violation(std::span(outcomes).first(limits));
+    trial.outcomes = trial.observations.back().outcomes = std::move(outcomes);
+    trial.standing->violation = trial.violation;
+  }
+  /// A limit on a metric, whose name is all that is told of it.
+  void limit(const std::string& metric) {
+    spec_->outcome_constraints.push_back(Inequality::parse(metric + " <= 0").value());
+  }
   void fail(TrialId id, FailureClass failure) {
     Trial& trial = history_.trials.edit(id);
     trial.state = TrialState::closed;

@@ -30,6 +30,7 @@ struct LogShape {
   int reports = 3;     ///< steps of a full training
   bool faults = true;  ///< failures, losses, pauses, stops and cancelled trials too
   std::uint64_t seed = 1;
+  bool limited = false;     ///< under outcome constraints, of metrics that come now and then
   Json document = nullptr;  ///< of the study file; null: a small one of its own
 };
 
@@ -68,11 +69,13 @@ class StudyLife {
 
   Json document() const {
     if (!shape_.document.is_null()) return shape_.document;
-    return Json{{"version", 1},
-                {"study", {{"name", "generated"}}},
-                {"objective", {{"metric", "val_loss"}, {"goal", "minimize"}}},
-                {"fidelity", {{"name", "epoch"}, {"min", 1}, {"max", shape_.reports}}},
-                {"stopping", {{"trials", shape_.trials}}}};
+    Json document{{"version", 1},
+                  {"study", {{"name", "generated"}}},
+                  {"objective", {{"metric", "val_loss"}, {"goal", "minimize"}}},
+                  {"fidelity", {{"name", "epoch"}, {"min", 1}, {"max", shape_.reports}}},
+                  {"stopping", {{"trials", shape_.trials}}}};
+    if (shape_.limited) document["outcome_constraints"] = {"mem <= 70", "accuracy >= 0.5"};
+    return document;
   }
 
   void create() {
@@ -107,8 +110,10 @@ class StudyLife {
   void report(Live& live) {
     ++live.step;
     const double loss = draws_.uniform();
+    Metrics metrics{{"val_loss", loss}, {"accuracy", 1 - loss}};
+    if (shape_.limited && draws_.uniform() < 0.5) metrics["mem"] = 60 + 20 * draws_.uniform();
     log_.add(Reported{live.trial, AttemptId{live.attempt}, ++live.seq, live.step,
-                      Metrics{{"val_loss", loss}, {"accuracy", 1 - loss}}, loss, false});
+                      std::move(metrics), loss, false});
     if (!shape_.faults || live.step >= shape_.reports || draws_.uniform() < 0.7) return;
     live.checkpoint =
         ArtifactRef{"trials/" + std::to_string(live.trial.n) + "/step-" + std::to_string(live.step),

@@ -224,6 +224,59 @@ TEST_P(SearcherSuite, ManyAtOnceAreDistinct) {
   EXPECT_EQ(std::ssize(ask(study, *searcher, 16, 1)), 16);
 }
 
+/// Random search and the likes of it look everywhere alike; those that learn must learn this too.
+bool learns(const std::string& searcher) {
+  return searcher != "random" && searcher != "sobol" && searcher != "grid";
+}
+
+TEST_P(SearcherSuite, LooksWhereLimitsAreMet) {
+  if (!learns(GetParam())) GTEST_SKIP() << "it does not learn";
+  // The loss falls towards x = y = 1, where the limit x + y <= 0.8 is broken most.
+  HistoryBuilder study({real("x", 0, 1), real("y", 0, 1)});
+  study.limit("sum");
+  const auto searcher = study.searcher(GetParam());
+  // A model looks for the limit itself, on both sides of it: by a hair, not by far.
+  constexpr double kBorder = 0.02;
+  int met = 0, late = 0;
+  for (std::size_t n = 0; n < 90; ++n) {
+    const auto suggestions = ask(study, *searcher, 1, n);
+    ASSERT_FALSE(suggestions.empty());
+    const Configuration& it = suggestions[0].configuration;
+    const double sum = number(it, "x") + number(it, "y");
+    const TrialId id = study.add(suggestions[0], TrialState::running).id;
+    study.finish_with(id, -sum, {sum - 0.8});
+    if (n < 50) continue;
+    ++late;
+    if (sum <= 0.8 + kBorder) ++met;
+  }
+  // A third of the square meets it; a search that follows the loss alone has none that does.
+  EXPECT_GT(met, late / 3) << met << " of " << late;
+  const auto recommended = searcher->recommend(study.history());
+  ASSERT_TRUE(recommended);
+  EXPECT_LE(number(*recommended, "x") + number(*recommended, "y"), 0.8);
+}
+
+TEST_P(SearcherSuite, LivesWithLimitsThatNothingMeetsOrNobodyKnows) {
+  HistoryBuilder study = mixed_study();
+  study.limit("a");
+  study.limit("b");
+  const auto searcher = study.searcher(GetParam());
+  constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
+  for (std::size_t n = 0; n < 36; ++n) {
+    const auto suggestions = ask(study, *searcher, 1, n);
+    ASSERT_FALSE(suggestions.empty());
+    const TrialId id = study.add(suggestions[0], TrialState::running).id;
+    const double loss = loss_of(suggestions[0].configuration);
+    if (n % 7 == 6) {
+      study.fail(id, FailureClass::oom);
+    } else if (n % 5 == 4) {
+      study.finish_with(id, loss, {kUnknown, -1});
+    } else {
+      study.finish_with(id, loss, {n % 2 == 0 ? 1e300 : 1.0 + loss, n % 3 == 0 ? -1e300 : 0});
+    }
+  }
+}
+
 TEST_P(SearcherSuite, AThousandTrialsAreNoBurden) {
   HistoryBuilder study = mixed_study();
   const auto random = study.searcher("random");

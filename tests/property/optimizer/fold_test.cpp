@@ -1,6 +1,7 @@
 /// The log and its fold, on generated lives of studies.
 
 #include <gtest/gtest.h>
+#include <tuple>
 
 #include "optimizer/study_state.hpp"
 #include "tests/support/for_all.hpp"
@@ -17,6 +18,7 @@ std::vector<Event> random_log(Stream& random) {
   shape.parallel = 1 + static_cast<int>(random.below(6));
   shape.reports = 1 + static_cast<int>(random.below(9));
   shape.seed = random.bits();
+  shape.limited = random.below(2) == 0;
   return support::StudyLife(shape).run();
 }
 
@@ -98,10 +100,10 @@ TEST(FoldProperty, KnowsTheBestTrialAtEveryEvent) {
       const Trial* best = nullptr;
       for (const Trial& trial : state.trials) {
         if (!trial.standing) continue;
-        const bool better = best == nullptr || trial.standing->level > best->standing->level ||
-                            (trial.standing->level == best->standing->level &&
-                             trial.standing->loss < best->standing->loss);
-        if (better) best = &trial;
+        const auto rank = [](const Trial& each) {
+          return std::tuple(-each.standing->level, each.standing->violation, each.standing->loss);
+        };
+        if (best == nullptr || rank(trial) < rank(*best)) best = &trial;
       }
       ASSERT_EQ(state.best.has_value(), best != nullptr);
       if (best != nullptr) {

@@ -1,6 +1,7 @@
 // The tables that people query say what the fold of the log says.
 
 #include <gtest/gtest.h>
+#include <limits>
 
 #include "optimizer/store.hpp"
 #include "optimizer/stores/sqlite_schema.hpp"
@@ -33,6 +34,8 @@ void expect_same_trial(const TrialRow& row, const Trial& trial) {
     EXPECT_EQ(*row.outcome, to_name(*trial.outcome));
   }
   EXPECT_EQ(row.loss, trial.loss);
+  EXPECT_EQ(row.violation.value_or(std::numeric_limits<double>::infinity()), trial.violation);
+  EXPECT_EQ(row.watched.get<Metrics>(), trial.watched);
   EXPECT_EQ(row.step, trial.step);
   EXPECT_EQ(row.params, to_json(*trial.configuration));
   EXPECT_EQ(row.metrics.get<Metrics>(), trial.last_metrics);
@@ -77,6 +80,7 @@ TEST(Projection, SaysWhatTheFoldSaysAtEveryLength) {
     support::LogShape shape;
     shape.trials = 12;
     shape.seed = seed;
+    shape.limited = seed % 2 == 0;
     const std::vector<Event> log = support::make_study_log(shape);
     auto store = open_sqlite_store(directory.path(), OpenMode::optimizer).value();
     ASSERT_TRUE(store->begin_epoch());
@@ -111,6 +115,32 @@ TEST(Projection, IsMadeAgainFromTheLog) {
   auto reader = StudyReader::open(directory.path());
   ASSERT_TRUE(reader) << reader.error().message;
   expect_same_study(*reader.value(), fold(log));
+}
+
+TEST(Projection, JudgesByChangedConstraintsAsTheFoldDoes) {
+  support::TemporaryDirectory directory;
+  std::vector<Event> log =
+      support::make_study_log({.trials = 20, .faults = false, .seed = 5, .limited = true});
+  log.pop_back();  // the study is not closed yet
+  const auto change = [&](const std::vector<std::string>& limits) {
+    Json document = std::get<StudyCreated>(log.front().fact).document;
+    document["outcome_constraints"] = limits;
+    const Event& last = log.back();
+    log.push_back(Event{last.seq + 1, last.at_us, DocumentChanged{document}});
+  };
+  change({"accuracy <= 0.4", "mem <= 65"});
+  change({});
+  auto store = open_sqlite_store(directory.path(), OpenMode::optimizer).value();
+  ASSERT_TRUE(store->begin_epoch());
+  ASSERT_TRUE(store->append(0, std::span(log).first(log.size() - 2)));
+  for (std::size_t n = log.size() - 1; n <= log.size(); ++n) {
+    ASSERT_TRUE(store->append(n - 1, std::span(log).subspan(n - 1, 1)));
+
+    auto reader = StudyReader::open(directory.path());
+
+    ASSERT_TRUE(reader) << reader.error().message;
+    expect_same_study(*reader.value(), fold(std::span(log).first(n)));
+  }
 }
 
 TEST(Projection, ForgetsWhatWasNotCommitted) {

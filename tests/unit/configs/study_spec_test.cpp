@@ -172,6 +172,16 @@ TEST(StudySpec, TakesShortFormsOfPolicies) {
   EXPECT_EQ(spec.algorithm.searcher.name, "auto");
 }
 
+TEST(StudySpec, ReadsOutcomeConstraints) {
+  const StudySpec spec =
+      read_good(small("outcome_constraints: [\"mem <= 70\", \"5 * acc >= 4\"]\n"));
+  ASSERT_EQ(spec.outcome_constraints.size(), 2u);
+  EXPECT_EQ(spec.outcome_constraints[0].text(), "mem <= 70");
+  EXPECT_EQ(spec.outcome_constraints[1].slack({{"acc", 0.9}}), -0.5);
+  EXPECT_EQ(read_good(small("outcome_constraints: mem <= 70\n")).outcome_constraints.size(), 1u);
+  EXPECT_TRUE(read_good(small("")).outcome_constraints.empty());
+}
+
 TEST(StudySpec, TakesExactlyOneOfSeveralObjectives) {
   EXPECT_EQ(read_good(small("objectives: [{metric: a, goal: maximize}]\n")).objective.metric, "a");
   EXPECT_THAT(problems_of(small("objectives: [{metric: a}, {metric: b}]\n")),

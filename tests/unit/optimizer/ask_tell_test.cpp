@@ -286,5 +286,24 @@ TEST_P(AskTellReplay, GivesTheSameAnswersAcrossRestarts) {
 INSTANTIATE_TEST_SUITE_P(Searchers, AskTellReplay,
                          ::testing::Values("random", "sobol", "grid", "gp"));
 
+TEST_F(AskTellTest, BestMeetsTheOutcomeConstraintsAndATellWithoutTheirMetricIsRefused) {
+  StudySpec limited = small_study();
+  limited.outcome_constraints = {Inequality::parse("mem <= 70").value()};
+  limited.document["outcome_constraints"] = {"mem <= 70"};
+  open(limited);
+  say(R"({"ask": 2})");
+
+  const Json refused = say(R"({"tell": {"id": 0, "loss": 0.1}})");
+  ASSERT_TRUE(refused.contains("error"));
+  EXPECT_NE(refused["error"].get<std::string>().find("`mem`"), std::string::npos);
+  EXPECT_EQ(say(R"({"tell": {"id": 0, "loss": 0.1, "metrics": {"mem": 80}}})")["ok"], true);
+  EXPECT_EQ(say(R"({"best": 1})")["best"]["feasible"], false);
+  EXPECT_EQ(say(R"({"tell": {"id": 1, "loss": 0.7, "metrics": {"mem": 60}}})")["ok"], true);
+
+  const Json best = say(R"({"best": 1})")["best"];
+  EXPECT_EQ(best["id"], 1);
+  EXPECT_EQ(best["feasible"], true);
+}
+
 }  // namespace
 }  // namespace betatune

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <gtest/gtest.h>
+#include <limits>
 
 #include "tests/support/history_builder.hpp"
 
@@ -50,6 +51,49 @@ TEST(Observations, LeaveOutTrialsThatAChangedSpaceHasNoPlaceFor) {
 
   EXPECT_EQ(data.trials, (std::vector<std::size_t>{0}));
   EXPECT_EQ(data.pending.rows(), 0);
+}
+
+TEST(Observations, RankWhatBreaksLimitsBehindAllThatMeetsThem) {
+  HistoryBuilder study({real("x", 0, 1)});
+  study.limit("a");
+  study.limit("b");
+  constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
+  const std::vector<std::vector<double>> slacks = {
+      {-1, -5}, {2, 1}, {-1, 0}, {kUnknown, -1}, {0.5, -9}};
+  const std::vector<double> losses = {7, 1, 9, 0, 3};
+  for (std::size_t i = 0; i < slacks.size(); ++i) {
+    const TrialId id = study.add_running(at(0.1 * static_cast<double>(i)));
+    study.finish_with(id, losses[i], slacks[i]);
+  }
+  study.add_failure(at(0.9), FailureClass::oom);
+  ObservationCollector collector;
+
+  const Observations data = collector.collect(study.history());
+
+  ASSERT_EQ(data.size(), 6);
+  EXPECT_EQ(data.merits[0], 7);
+  EXPECT_EQ(data.merits[2], 9);
+  EXPECT_EQ(data.merits[4], 9.5) << "the worst that meets them, and what is broken";
+  EXPECT_EQ(data.merits[1], 12);
+  EXPECT_GT(data.merits[3], 12) << "not known is worse than all that is";
+  EXPECT_TRUE(std::isnan(data.merits[5]));
+  EXPECT_TRUE(data.meets_limits(0));
+  EXPECT_FALSE(data.meets_limits(1));
+  EXPECT_FALSE(data.meets_limits(3));
+  EXPECT_FALSE(data.meets_limits(5));
+  EXPECT_EQ(data.known_slacks(0).size(), 4);
+  EXPECT_EQ(data.known_slacks(1).size(), 5);
+}
+
+TEST(Observations, AreTheLossesWhereThereAreNoLimits) {
+  HistoryBuilder study({real("x", 0, 1)});
+  study.add_result(at(0.1), "test", 5);
+  study.add_result(at(0.2), "test", -3);
+  ObservationCollector collector;
+
+  const Observations data = collector.collect(study.history());
+
+  EXPECT_EQ(data.merits, data.losses);
 }
 
 TEST(Observations, TakeTheHighestStepThatEnoughTrialsReached) {

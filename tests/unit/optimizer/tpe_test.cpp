@@ -88,6 +88,7 @@ TEST(NeighbourWidths, AreTheDistancesToTheFartherNeighbour) {
 Observations observed(const std::vector<double>& losses) {
   Observations out;
   out.losses = Eigen::Map<const Eigen::VectorXd>(losses.data(), std::ssize(losses));
+  out.merits = out.losses;
   out.points = RowMatrix::Zero(std::ssize(losses), 1);
   for (std::size_t i = 0; i < losses.size(); ++i) out.trials.push_back(i);
   return out;
@@ -144,7 +145,7 @@ Observations bowl() {
   Observations out = observed(uniforms(40, 8));
   for (Eigen::Index i = 0; i < out.size(); ++i) {
     out.points(i, 0) = out.losses[i];
-    out.losses[i] = std::abs(out.losses[i] - 0.2);
+    out.losses[i] = out.merits[i] = std::abs(out.losses[i] - 0.2);
   }
   return out;
 }
