@@ -140,7 +140,8 @@ betatune.Trainer(sys.argv[1], slots=2, grace_s=0.2).run(train)
         self.finish(study, trainer, 20)
 
         ends = [each["end"] for each in study.events("attempt_ended")]
-        self.assertEqual(ends.count("stopped"), len(study.events("decided")))
+        # A decision may come when the last step is done already.
+        self.assertLessEqual(ends.count("stopped"), len(study.events("decided")))
         self.assertGreater(ends.count("stopped"), 0)
 
     def test_saves_what_runs_when_it_is_interrupted(self):
@@ -194,26 +195,30 @@ betatune.Trainer(sys.argv[1], slots=2, grace_s=0.2).run(train)
 
     def test_hears_goodbye_although_the_connection_ends_with_it(self):
         (pathlib.Path(support.shims()) / "idle.py").write_text(
-            "import sys, betatune\nbetatune.Trainer(sys.argv[1]).run(lambda t: 0.0)\n")
+            "import sys, betatune\nbetatune.Trainer(sys.argv[1]).run(lambda t: 0.5)\n")
         idle_trainers = {
             "betatune.Trainer": [sys.executable, pathlib.Path(support.shims()) / "idle.py"],
             "betatune-trainer": [support.BETATUNE.with_name("betatune-trainer"), "--connect"],
         }
+        busy = ("import os, sys, time, betatune\ndef train(t):\n"
+                "    while not os.path.exists('go'): time.sleep(0.02)\n"
+                "    return 1.0\nbetatune.Trainer(sys.argv[1]).run(train)\n")
         for name, command in idle_trainers.items():
             with self.subTest(name):
-                # All of its slots are taken by the worker, so that the other one is idle.
-                study = self.study("algorithm: {name: random, scheduler: fifo}\nstopping: {trials: 1}\n")
+                study = self.study("algorithm: {name: random, scheduler: fifo}\nstopping: {trials: 2}\n")
                 address = study.start()
-                worker = self.start(study, self.script("slots=1", delay=0.1), address)
+                worker = self.start(study, busy, address)
                 support.eventually(lambda: study.events("attempt_started"), "a trial")
-                idle = study.help([*command, address], env=support.environment(), stderr=subprocess.PIPE)
-                support.eventually(lambda: len(study.events("reported")) > 5, "reports")
+                idle = study.help([*command, address], env=support.environment(), stderr=subprocess.DEVNULL)
+                # Its own trial is over; the other one is the worker's.
+                support.eventually(lambda: study.events("trial_closed"), "the end of the other trial")
                 idle.send_signal(signal.SIGSTOP)
-                self.finish(study, worker, 1)
+                (study.folder / "go").touch()
+                self.finish(study, worker, 2)
 
                 idle.send_signal(signal.SIGCONT)
 
-                self.assertEqual(idle.wait(10), 0)
+                self.assertEqual(idle.wait(support.LONGEST_S), 0)
 
     def test_hears_goodbye_when_it_looks_after_the_connection_has_ended(self):
         scratch = tempfile.TemporaryDirectory()
