@@ -15,8 +15,6 @@ constexpr std::array kPlanned = {
                "give their best configurations as algorithm.initial.points"},
     PlannedKey{"algorithm.transfer", "Learning from earlier studies.",
                "give their best configurations as algorithm.initial.points"},
-    PlannedKey{"objective.threshold", "The reference point of several objectives.", "remove it"},
-    PlannedKey{"objectives.*.threshold", "The reference point of several objectives.", "remove it"},
     PlannedKey{"parameters.*.prior", "Where a person believes the optimum is.",
                "put it into algorithm.initial.points"},
     PlannedKey{"stopping.gpu_hours", "A budget of GPU time.", "use stopping.wall_time"},

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "optimizer/gp/feasibility.hpp"
+#include "optimizer/gp/front_model.hpp"
 #include "optimizer/gp/model.hpp"
 #include "optimizer/gp/outcome_feasibility.hpp"
 #include "optimizer/gp/proposal.hpp"
@@ -39,7 +40,8 @@ class GpRound {
   struct Models {
     GaussianProcess& gp;
     double noise_deviation = 0;
-    std::vector<SlackModel> slacks;  ///< of the outcome constraints that anything is known of
+    std::vector<SlackModel> slacks;        ///< of the outcome constraints that anything is known of
+    std::optional<FrontModel> front = {};  ///< with several objectives, `gp` being of the first
   };
   /// All must outlive it.
   GpRound(const SearchSpace& space, Models models, const Observations& data, GpOptions options);
@@ -53,6 +55,8 @@ class GpRound {
   Eigen::Index best_row() const { return best_row_; }
   /// The model of the losses, pending points and all.
   const GaussianProcess& gp() const { return gp_; }
+  /// Whether there are several objectives: best() and noise are then of no use.
+  bool has_front() const { return front_.has_value(); }
   /// Whether any row is believed to meet the outcome constraints.
   bool has_feasible() const { return has_feasible_; }
   /// What expected improvement is measured from, as an output of the model. Only if has_feasible().
@@ -69,6 +73,7 @@ class GpRound {
 
  private:
   void choose_best(const Observations& data);
+  void append_pending(const RowMatrix& points);
 
   const SearchSpace& space_;
   GaussianProcess& gp_;
@@ -78,6 +83,7 @@ class GpRound {
   double noise_deviation_;
   std::unique_ptr<Feasibility> feasibility_;  ///< none while nothing has failed
   OutcomeFeasibility limits_;
+  std::optional<FrontModel> front_;
   bool has_feasible_ = true;
   Eigen::Index best_row_ = 0;
   double best_ = 0;
@@ -110,17 +116,22 @@ class GpCore {
   std::vector<Suggestion> design(const History& history, const Observations& data,
                                  FreshBatch& batch, int count, Key key, bool& exhausted) const;
   std::vector<SlackModel> condition_slacks(const Observations& data);
+  /// Nothing with one objective. Precondition: model_ has been conditioned.
+  std::optional<FrontModel> condition_front(const History& history, const Observations& data,
+                                            GaussianProcess& first);
   GpOptions options_;
   StartUp start_up_;
   SeenTrials seen_;
   ObservationCollector collector_;
   GpModel model_;
-  std::vector<GpModel> slack_models_;  ///< one per outcome constraint
+  std::vector<GpModel> slack_models_;    ///< one per outcome constraint
+  std::vector<GpModel> further_models_;  ///< of the objectives after the first
 };
 
 /// The model's next suggestion, marked as taken; a random draw where it has none; nothing if the
 /// space is exhausted. Its note has what it was chosen for: `log_ei`, the log expected
-/// improvement times all probabilities, and `log_feasible`, that of meeting the outcome
+/// improvement times all probabilities (`log_ehvi` with several objectives, that of the
+/// hypervolume), and `log_feasible`, that of meeting the outcome
 /// constraints. While nothing meets them there is no improvement to expect, and the note has the
 /// latter alone.
 std::optional<Suggestion> suggest_from_model(const GpRound& round, FreshBatch& batch, Key key);
