@@ -2,6 +2,7 @@
 
 #include "configs/field_schema.hpp"
 #include "configs/study_file.hpp"
+#include "configs/study_reader.hpp"
 
 namespace betatune {
 namespace {
@@ -84,7 +85,7 @@ Json study_schema() {
           any_of({expression, {{"type", "array"}, {"items", expression}}}));
   replace(properties["algorithm"], algorithm_schema());
   properties["objectives"]["minItems"] = 1;
-  properties["objectives"]["maxItems"] = 1;
+  properties["objectives"]["maxItems"] = kMostObjectives;
   schema["$schema"] = "https://json-schema.org/draft/2020-12/schema";
   schema["title"] = "Betatune study file";
   return schema;

@@ -1,6 +1,7 @@
-// Limits on reported metrics.
+// What is wanted of the reported metrics: objectives, and limits on the others.
 
 #include <algorithm>
+#include <set>
 
 #include "configs/study_reader.hpp"
 
@@ -8,6 +9,35 @@ namespace betatune {
 namespace {
 
 using Kind = ConfigNode::Kind;
+
+void check_distinct(const ConfigNode& sequence, const std::vector<ObjectiveSpec>& objectives,
+                    Diagnostics& diagnostics) {
+  std::set<std::string> seen;
+  for (std::size_t i = 0; i < objectives.size(); ++i) {
+    if (seen.insert(objectives[i].metric).second) continue;
+    diagnostics.error("E0208", "`" + objectives[i].metric + "` is an objective twice",
+                      sequence.items()[i].mark(), "keep one of them");
+  }
+}
+
+// With some targets alone, nobody could say when the study has reached its own.
+void check_targets(const ConfigNode& sequence, const std::vector<ObjectiveSpec>& objectives,
+                   Diagnostics& diagnostics) {
+  const auto with_target = std::ranges::count_if(
+      objectives, [](const ObjectiveSpec& each) { return each.target.has_value(); });
+  if (with_target == 0 || with_target == std::ssize(objectives)) return;
+  diagnostics.error("E0208", "some objectives have a target and others do not", sequence.mark(),
+                    "give all of them one: the study ends when one trial reaches them all");
+}
+
+// A threshold without anything to compare with would be ignored.
+void check_threshold_of_one(const ConfigNode& sequence, const ObjectiveSpec& objective,
+                            Diagnostics& diagnostics) {
+  if (!objective.threshold) return;
+  diagnostics.error("E0208", "`threshold` has no use with one objective",
+                    sequence.items()[0].find("threshold")->mark(),
+                    "remove it, or write a limit under outcome_constraints");
+}
 
 std::optional<Inequality> read_limit(const ConfigNode& node,
                                      const std::vector<std::string>& parameter_names,
@@ -35,6 +65,35 @@ std::optional<Inequality> read_limit(const ConfigNode& node,
 }
 
 }  // namespace
+
+void read_objectives(const ConfigNode& root, const StudyFile& file, StudySpec& spec,
+                     Diagnostics& diagnostics) {
+  spec.objective = file.objective;
+  spec.objectives = {spec.objective};
+  const ConfigNode* several = root.find("objectives");
+  if (several == nullptr) return;
+  if (root.find("objective") != nullptr) {
+    diagnostics.error("E0208", "`objective` and `objectives` are both given", several->mark(),
+                      "keep one of them");
+    return;
+  }
+  if (!file.objectives || several->kind() != Kind::sequence) return;  // already reported
+  if (file.objectives->empty() || file.objectives->size() > kMostObjectives) {
+    diagnostics.error("E0105",
+                      "a study has 1 to " + std::to_string(kMostObjectives) +
+                          " objectives, found " + std::to_string(file.objectives->size()),
+                      several->mark(), "make the others limits under outcome_constraints");
+    return;
+  }
+  spec.objectives.clear();
+  for (const ObjectiveFields& each : *file.objectives) {
+    spec.objectives.push_back({each.metric, each.goal, each.target, each.threshold});
+  }
+  spec.objective = spec.objectives.front();
+  check_distinct(*several, spec.objectives, diagnostics);
+  check_targets(*several, spec.objectives, diagnostics);
+  if (spec.objectives.size() == 1) check_threshold_of_one(*several, spec.objective, diagnostics);
+}
 
 std::vector<Inequality> read_outcome_constraints(const ConfigNode& node,
                                                  const std::vector<std::string>& parameter_names,

@@ -12,8 +12,6 @@ constexpr std::array kPlanned = {
     PlannedKey{"report", "TensorBoard files and a metrics port.",
                "export with `betatune export` after or during the run"},
     PlannedKey{"transfer", "Learning from earlier studies.", "write it under `algorithm:`"},
-    PlannedKey{"objective.threshold", "The reference point of several objectives.", "remove it"},
-    PlannedKey{"objectives.*.threshold", "The reference point of several objectives.", "remove it"},
     PlannedKey{"stopping.gpu_hours", "A budget of GPU time.", "use stopping.wall_time"},
     PlannedKey{"stopping.no_gain", "Ending when nothing gets better.",
                "use stopping.trials and objective.target"},

@@ -136,8 +136,9 @@ void check_study(const ConfigNode& root, const StudySpec& spec, Diagnostics& dia
         "this version of betatune reads study files of version 1, found " + version->text());
   }
   check_study_name(checks, spec.study.name);
-  checks.short_text(checks.given("objectives") ? "objectives" : "objective.metric",
-                    spec.objective.metric);
+  for (const ObjectiveSpec& each : spec.objectives) {
+    checks.short_text(checks.given("objectives") ? "objectives" : "objective.metric", each.metric);
+  }
   check_fidelity(checks, spec.fidelity);
   check_stopping(checks, spec);
   check_trials(checks, spec.trials);

@@ -157,12 +157,29 @@ struct SchedulerFields {
   }
 };
 
+/// An entry of `objectives`.
+struct ObjectiveFields {
+  std::string metric = "loss";
+  Goal goal = Goal::minimize;
+  std::optional<double> threshold;
+  std::optional<double> target;
+  static constexpr auto fields() {
+    return std::tuple{
+        Field{"metric", &ObjectiveFields::metric, "Name of the reported metric that is optimized."},
+        defaulted("goal", &ObjectiveFields::goal, "minimize or maximize."),
+        Field{"threshold", &ObjectiveFields::threshold,
+              "The worst value of any interest; left out, it follows from the results."},
+        Field{"target", &ObjectiveFields::target,
+              "The study ends when one trial reaches the targets of all objectives."}};
+  }
+};
+
 /// The top level.
 struct StudyFile {
   int version = 1;
   StudySection study;
   ObjectiveSpec objective;
-  std::optional<std::vector<ObjectiveSpec>> objectives;
+  std::optional<std::vector<ObjectiveFields>> objectives;
   ConfigNode parameters;
   ConfigNode constraints;
   ConfigNode outcome_constraints;
@@ -181,7 +198,7 @@ struct StudyFile {
         Field{"study", &StudyFile::study, "Name, seed and tags."},
         defaulted("objective", &StudyFile::objective, "What is optimized."),
         Field{"objectives", &StudyFile::objectives,
-              "The same as a sequence; this version takes exactly one."},
+              "Several objectives, up to four, in the place of `objective`."},
         Field{"parameters", &StudyFile::parameters, "The search space: name -> parameter."},
         defaulted("constraints", &StudyFile::constraints,
                   "Expressions that every configuration meets, checked before anything runs."),

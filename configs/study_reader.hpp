@@ -53,6 +53,12 @@ SearchSpace read_space(const std::vector<ConfigNode::Entry>& parameters,
                        const ConfigNode& parameters_node, const ConfigNode& constraints,
                        Diagnostics& diagnostics);
 
+/// Most that a study may have: what improves on a front of more, nobody computes exactly.
+inline constexpr std::size_t kMostObjectives = 4;
+
+/// `objective` or `objectives`. outcome_reader.cpp
+void read_objectives(const ConfigNode& root, const StudyFile& file, StudySpec& spec,
+                     Diagnostics& diagnostics);
 /// Limits on metrics; a name of a parameter in one is a mistake. outcome_reader.cpp
 std::vector<Inequality> read_outcome_constraints(const ConfigNode& node,
                                                  const std::vector<std::string>& parameter_names,

@@ -39,24 +39,6 @@ Json document_of(const ConfigNode& root, const std::vector<ConfigNode::Entry>& p
   return document;
 }
 
-void take_objective(const ConfigNode& root, StudyFile& file, StudySpec& spec,
-                    Diagnostics& diagnostics) {
-  spec.objective = file.objective;
-  const ConfigNode* several = root.find("objectives");
-  if (several == nullptr) return;
-  if (root.find("objective") != nullptr) {
-    diagnostics.error("E0208", "`objective` and `objectives` are both given", several->mark(),
-                      "keep one of them");
-  } else if (file.objectives && file.objectives->size() == 1) {
-    spec.objective = file.objectives->front();
-  } else if (several->kind() == ConfigNode::Kind::sequence) {
-    diagnostics.error("E0106",
-                      "this version of betatune has one objective, found " +
-                          std::to_string(several->items().size()),
-                      several->mark(), "keep the one to be optimized");
-  }
-}
-
 void take_sections(StudyFile& file, StudySpec& spec) {
   spec.study = std::move(file.study);
   spec.fidelity = std::move(file.fidelity);
@@ -129,8 +111,7 @@ StudySpec read_study(const ConfigNode& document, const std::filesystem::path& di
   StudyFile file;
   read_config(root, "", diagnostics, file);
   if (root.kind() != ConfigNode::Kind::mapping) return spec;
-  take_objective(root, file, spec, diagnostics);
-  spec.objectives = {spec.objective};
+  read_objectives(root, file, spec, diagnostics);
   take_sections(file, spec);
   spec.algorithm = read_algorithm(file.algorithm, diagnostics);
   take_space(file, root, order, context, spec);

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <fmt/format.h>
 
+#include "optimizer/pareto/study_front.hpp"
 #include "optimizer/requests.hpp"
 #include "searchspaces/limits.hpp"
 #include "searchspaces/log.hpp"
@@ -286,13 +287,27 @@ Result<Json> AskTell::enqueue(const Configuration& partial) {
 }
 
 Json AskTell::best() const {
+  if (session_.coordinator->spec().objectives.size() > 1) return pareto();
   if (!state().best) return Json{{"best", nullptr}};
   const Trial& trial = state().trials[*state().best];
   Json best{{"id", trial.id.n},
             {"params", to_json(*trial.configuration)},
             {"loss", trial.standing->loss}};
-  if (!state().outcomes.empty()) best["feasible"] = trial.standing->violation == 0;
+  if (!state().outcomes.constraints().empty()) best["feasible"] = trial.standing->violation == 0;
   return Json{{"best", std::move(best)}};
+}
+
+/// With several objectives: the trials that no other one beats in everything.
+Json AskTell::pareto() const {
+  const StudyFront front = front_of(session_.coordinator->spec().objectives, state());
+  Json all = Json::array();
+  for (const std::size_t id : front.members) {
+    const Trial& trial = state().trials[TrialId{id}];
+    all.push_back({{"id", id},
+                   {"params", to_json(*trial.configuration)},
+                   {"losses", state().outcomes.losses(*trial.loss, trial.outcomes)}});
+  }
+  return Json{{"pareto", std::move(all)}, {"hypervolume", front.hypervolume}};
 }
 
 /// The configuration that the searcher believes best; with its trial's id if it was tried.

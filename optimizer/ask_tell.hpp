@@ -46,6 +46,7 @@ class AskTell {
   Result<Json> report(const Told& told);
   Result<Json> enqueue(const Configuration& partial);
   Json best() const;
+  Json pareto() const;
   Json recommend() const;
 
   void give(Input input);

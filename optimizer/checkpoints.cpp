@@ -7,6 +7,7 @@
 #include <system_error>
 #include <vector>
 
+#include "optimizer/pareto/study_front.hpp"
 #include "searchspaces/log.hpp"
 
 namespace betatune {
@@ -88,11 +89,16 @@ std::set<TrialId> CheckpointKeeper::settle_best(const StudyState& state,
   std::set<TrialId> before;
   if (best_) before.insert(*best_);
   if (best_closed_) before.insert(*best_closed_);
+  before.insert(front_.begin(), front_.end());
   best_ = state.best;
   for (const TrialId id : closed) {
     const Trial& trial = state.trials[id];
     if (!trial.standing) continue;
     if (!best_closed_ || stands_before(trial, state.trials[*best_closed_])) best_closed_ = id;
+  }
+  if (state.outcomes.objectives() > 1 && !closed.empty()) {
+    front_.clear();
+    for (const TrialId id : front_trials(state)) front_.insert(id);
   }
   return before;
 }
@@ -106,7 +112,7 @@ void CheckpointKeeper::tidy(const StudyState& state, TrialId id) const {
   const std::string own = fmt::format("trial-{}", id.n);
   if (!recorded || newest.parent_path().filename() != own) return;
   const bool is_closed = trial.state == TrialState::closed;
-  const bool is_best = id == best_ || id == best_closed_;
+  const bool is_best = id == best_ || id == best_closed_ || front_.contains(id);
   int to_keep = is_closed ? (is_best ? 1 : 0) : keep_;
   for (const Found& each : checkpoints_in(newest.parent_path())) {
     if (each.age > *recorded && !is_closed) continue;

@@ -34,6 +34,7 @@ class CheckpointKeeper {
   int keep_;
   std::optional<TrialId> best_;         ///< of the whole study, as last seen
   std::optional<TrialId> best_closed_;  ///< of the closed trials
+  std::set<TrialId> front_;             ///< with several objectives, as last seen
 };
 
 }  // namespace betatune

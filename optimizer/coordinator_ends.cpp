@@ -28,6 +28,21 @@ Monotonic to_monotonic(const Duration& duration) {
   return Monotonic(static_cast<std::int64_t>(duration.seconds * 1e6));
 }
 
+/// Whether one trial that meets all limits reaches the targets of all objectives.
+bool reaches_all_targets(const StudySpec& spec, const StudyState& state) {
+  return std::ranges::any_of(state.trials, [&](const Trial& trial) {
+    if (!trial.standing || trial.standing->violation != 0) return false;
+    const std::vector<double> losses = state.outcomes.losses(*trial.loss, trial.outcomes);
+    for (std::size_t j = 0; j < losses.size(); ++j) {
+      const ObjectiveSpec& objective = spec.objectives[j];
+      const double target = *objective.target;
+      // Not met by what is not known (NaN).
+      if (!(losses[j] <= (objective.goal == Goal::maximize ? -target : target))) return false;
+    }
+    return true;
+  });
+}
+
 }  // namespace
 
 Monotonic Coordinator::lease() const {
@@ -154,6 +169,7 @@ Monotonic Coordinator::active() const {
 
 bool Coordinator::target_reached() const {
   if (!spec_->objective.target || !state_.best) return false;
+  if (spec_->objectives.size() > 1) return reaches_all_targets(*spec_, state_);
   const double target = *spec_->objective.target;
   const auto& [level, loss, violation] = *state_.trials[*state_.best].standing;
   return violation == 0 && loss <= (spec_->objective.goal == Goal::maximize ? -target : target);

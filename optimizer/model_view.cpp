@@ -183,6 +183,8 @@ std::optional<ModelView> view_model(const ReplayedPlan& plan,
                                     const std::vector<Suggestion>& answers, std::size_t index) {
   const std::string& origin = answers[index].origin;
   if (origin != "gp" && origin != kLocalOrigin) return std::nullopt;
+  // What is told is about one model; several objectives have one each.
+  if (plan.history.spec->objectives.size() > 1) return std::nullopt;
   const Desk desk(plan, answers, index);
   if (!desk.informed()) return std::nullopt;
   return desk.view();

@@ -12,6 +12,7 @@
 #include "optimizer/cli/output.hpp"
 #include "optimizer/cli/terminal.hpp"
 #include "optimizer/pace.hpp"
+#include "optimizer/pareto/study_front.hpp"
 
 namespace betatune {
 namespace {
@@ -25,6 +26,18 @@ std::size_t terminal_width() {
   winsize size{};
   if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
   return 80;
+}
+
+/// ", latency = 12" of the objectives after the first.
+std::string further_text(const StudySpec& spec, const StudyState& state, const Trial& trial) {
+  const std::vector<double> losses = state.outcomes.losses(*trial.loss, trial.outcomes);
+  std::string text;
+  for (std::size_t j = 1; j < losses.size(); ++j) {
+    const ObjectiveSpec& each = spec.objectives[j];
+    const double value = each.goal == Goal::maximize ? -losses[j] : losses[j];
+    text += fmt::format(", {} = {}", each.metric, short_number(value));
+  }
+  return text;
 }
 
 /// ", breaks peak_mem_gib <= 70"
@@ -54,10 +67,11 @@ class EventText {
     if (closed.loss) {
       text += fmt::format(": {} = {}", spec_.objective.metric,
                           short_number(objective_value(spec_, *closed.loss)));
+      if (spec_.objectives.size() > 1) text += further_text(spec_, state, trial);
       if (spec_.fidelity) text += fmt::format(" at {} {}", spec_.fidelity->name, trial.loss_step);
       text += broken_text(state, trial);
     }
-    if (state.best == closed.trial && announced_ != closed.trial) {
+    if (spec_.objectives.size() == 1 && state.best == closed.trial && announced_ != closed.trial) {
       announced_ = closed.trial;
       text += "  (new best)";
     }
@@ -150,6 +164,7 @@ class Lines : public ServerObserver {
 
   std::string best_text(const StudyState& state, std::size_t width) const {
     if (!state.best) return "no result yet";
+    if (spec_.objectives.size() > 1) return front_text(state);
     const Trial& best = state.trials[*state.best];
     const double loss = best.standing ? best.standing->loss : *best.loss;
     std::string text = fmt::format("best {} = {} (trial {})", spec_.objective.metric,
@@ -161,11 +176,23 @@ class Lines : public ServerObserver {
     return text + "  " + configuration_text(*best.configuration, width);
   }
 
+  /// Looked for anew only when a trial has ended.
+  std::string front_text(const StudyState& state) const {
+    if (state.closed_count() != front_at_) {
+      front_ = front_of(spec_.objectives, state);
+      front_at_ = state.closed_count();
+    }
+    return fmt::format("{} trials that no other one beats in everything, hypervolume {}",
+                       front_.members.size(), short_number(front_.hypervolume));
+  }
+
   void watch(const StudyState& state) { pace_.note(Clock::now(), settled_count(state)); }
 
   const StudySpec& spec_;
 
  private:
+  mutable StudyFront front_;
+  mutable std::int64_t front_at_ = 0;
   EventText text_;
   Pace pace_;
   int lost_ = 0;

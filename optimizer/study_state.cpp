@@ -1,9 +1,8 @@
 #include "optimizer/study_state.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <fmt/format.h>
-#include <limits>
-#include <tuple>
 #include <utility>
 
 namespace betatune {
@@ -170,10 +169,8 @@ class Fold {
     } else if (fact.step == trial.observations.back().step) {
       for (const auto& [name, number] : fact.metrics) trial.last_metrics[name] = number;
     }
-    if (!state_.outcomes.empty()) {
-      state_.outcomes.remember(fact.metrics, trial.watched);
-      judge(trial);
-    }
+    state_.outcomes.remember(fact.metrics, trial.watched);
+    judge(trial);
     observe(trial, fact);
     trial.step = std::max(trial.step, fact.step);
     return Ok{};
@@ -335,7 +332,6 @@ class Fold {
   /// Under other outcome constraints. Of the metrics of earlier steps only the log knows: those
   /// steps count as not known.
   void judge_again() {
-    const double unknown = std::numeric_limits<double>::quiet_NaN();
     for (std::uint64_t n = 0; n < state_.trials.size(); ++n) {
       Trial& trial = state_.trials.edit(TrialId{n});
       const Metrics known = std::exchange(trial.watched, {});
@@ -345,7 +341,7 @@ class Fold {
       state_.outcomes.remember(trial.last_metrics, trial.watched);
       judge(trial);
       for (Observation& each : trial.observations) {
-        each.outcomes.assign(trial.outcomes.size(), unknown);
+        each.outcomes.assign(trial.outcomes.size(), std::nan(""));
       }
       if (!trial.observations.empty()) trial.observations.back().outcomes = trial.outcomes;
     }
@@ -379,16 +375,6 @@ void advance_clock(StudyState& state, const Event& event) {
 }
 
 }  // namespace
-
-bool Standing::before(const Standing& other) const {
-  return std::tuple(-level, violation, loss) <
-         std::tuple(-other.level, other.violation, other.loss);
-}
-
-bool stands_before(const Trial& a, const Trial& b) {
-  if (*a.standing == *b.standing) return a.id < b.id;
-  return a.standing->before(*b.standing);
-}
 
 std::int64_t StudyState::closed_count() const {
   std::int64_t count = 0;

@@ -1,8 +1,19 @@
 #include <algorithm>
+#include <tuple>
 
 #include "optimizer/study_state.hpp"
 
 namespace betatune {
+
+bool Standing::before(const Standing& other) const {
+  return std::tuple(-level, violation, loss) <
+         std::tuple(-other.level, other.violation, other.loss);
+}
+
+bool stands_before(const Trial& a, const Trial& b) {
+  if (*a.standing == *b.standing) return a.id < b.id;
+  return a.standing->before(*b.standing);
+}
 
 const Observation* Trial::observed_at(Step at) const {
   const auto found =

@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
 #include "optimizer/cli/commands.hpp"
+#include "optimizer/cli/errors.hpp"
+#include "optimizer/cli/front.hpp"
 #include "optimizer/cli/output.hpp"
 #include "optimizer/cli/study_argument.hpp"
 
@@ -42,7 +44,32 @@ void print_best(const StudySummary& study, const StudyPlace& place) {
   }
 }
 
+/// With several objectives there is a front in the place of the best.
+int show_front(const OpenStudy& study, const Objective& objective, bool json) {
+  const auto front = read_front(*study.reader, objective);
+  if (!front) return report_error(front.error(), WorksOn::study);
+  if (json) {
+    Json document = front_json(front.value(), objective);
+    document["schema"] = "betatune.pareto/1";
+    document["study"] = study.summary.name;
+    document["objectives"] = encode_json(objective.all);
+    print_json(document);
+  } else if (front.value().members.empty()) {
+    fmt::print(
+        stderr, "{}: no trial has a result{} yet ({} trials so far)\n", study.summary.name,
+        objective.outcomes.constraints().empty() ? "" : " that meets the outcome constraints",
+        study.summary.trials());
+  } else {
+    fmt::print("{}\n{} trials that no other one beats in everything; hypervolume {}\n",
+               front_table(front.value(), objective), front.value().members.size(),
+               short_number(front.value().front.hypervolume));
+  }
+  return exit_codes::kDone;
+}
+
 int show_best(const OpenStudy& study, bool json) {
+  const Objective objective = objective_of(study.summary.document);
+  if (objective.all.size() > 1) return show_front(study, objective, json);
   if (json) {
     print_json(best_json(study.summary, study.place));
   } else if (study.summary.best) {
@@ -59,7 +86,8 @@ int show_best(const OpenStudy& study, bool json) {
 void add_best_command(CLI::App& app, int& exit_code) {
   add_showing_command(
       app, exit_code, "best",
-      "The best trial: its configuration, metrics and model.\n\n  betatune best fashion-mnist\n",
+      "The best trial: its configuration, metrics and model. With several objectives, the trials "
+      "that no other one beats in everything.\n\n  betatune best fashion-mnist\n",
       show_best);
 }
 

@@ -47,6 +47,10 @@ std::string unmodelled_reason(const Explanation& it) {
   if (origin == "sobol") return "the next point of a Sobol sequence, which fills the space evenly";
   if (origin == "random") return "a random draw";
   if (origin == "grid") return "the next point of the grid";
+  if (origin == "gp") {
+    return "of all places that were compared, it was expected to add most to the front of several "
+           "objectives";
+  }
   return "this searcher has nothing to tell of it";
 }
 

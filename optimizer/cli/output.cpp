@@ -24,6 +24,25 @@ Json time_or_null(const std::optional<std::int64_t>& at_us) {
   return at_us ? Json(utc_text(*at_us)) : Json(nullptr);
 }
 
+std::optional<double> number_of(const Json* json) {
+  return json != nullptr && json->is_number() ? std::optional(json->get<double>()) : std::nullopt;
+}
+
+std::vector<ObjectiveSpec> objectives_of(const Json& document, const Objective& first) {
+  const Json* several = find(document, "objectives");
+  if (several == nullptr || !several->is_array() || several->empty()) {
+    return {{first.metric, first.maximize ? Goal::maximize : Goal::minimize, first.target, {}}};
+  }
+  std::vector<ObjectiveSpec> out;
+  for (const Json& each : *several) {
+    const bool maximize = text_of(find(each, "goal"), "minimize") == "maximize";
+    out.push_back({text_of(find(each, "metric"), "loss"),
+                   maximize ? Goal::maximize : Goal::minimize, number_of(find(each, "target")),
+                   number_of(find(each, "threshold"))});
+  }
+  return out;
+}
+
 /// Terminal columns, counting the starts of UTF-8 sequences.
 std::size_t width_of(const std::string& text) {
   return static_cast<std::size_t>(
@@ -48,6 +67,25 @@ std::string utc_text(std::int64_t at_us) {
                      at_us / 1'000 % 1'000);
 }
 
+std::string values_text(const std::vector<ObjectiveSpec>& objectives,
+                        const std::vector<double>& losses) {
+  std::string text;
+  for (std::size_t j = 0; j < objectives.size(); ++j) {
+    const double value = objectives[j].goal == Goal::maximize ? -losses[j] : losses[j];
+    text += fmt::format("{}{} = {}", text.empty() ? "" : ", ", objectives[j].metric,
+                        short_number(value));
+  }
+  return text;
+}
+
+Json values_json(const std::vector<ObjectiveSpec>& objectives, const std::vector<double>& losses) {
+  Json out = Json::object();
+  for (std::size_t j = 0; j < objectives.size(); ++j) {
+    out[objectives[j].metric] = objectives[j].goal == Goal::maximize ? -losses[j] : losses[j];
+  }
+  return out;
+}
+
 Objective objective_of(const Json& document) {
   Objective objective;
   const Json* section = find(document, "objective");
@@ -64,6 +102,7 @@ Objective objective_of(const Json& document) {
   if (const Json* fidelity = find(document, "fidelity")) {
     objective.step = text_of(find(*fidelity, "name"), "epoch");
   }
+  objective.all = objectives_of(document, objective);
   // A study that ran under constraints of a later version stays readable without them.
   if (auto outcomes = Outcomes::of(document)) objective.outcomes = std::move(outcomes).value();
   return objective;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "configs/study_spec.hpp"
 #include "optimizer/outcomes.hpp"
 #include "optimizer/stores/study_reader.hpp"
 
@@ -24,11 +25,17 @@ struct Objective {
   bool maximize = false;
   std::string step = "step";  ///< what one step is called
   std::optional<double> target;
-  Outcomes outcomes;  ///< the limits on other metrics
+  std::vector<ObjectiveSpec> all;  ///< every objective, this one first
+  Outcomes outcomes;               ///< the limits on other metrics, and the other objectives
   /// A loss, which is always minimised, in the user's own direction.
   double value(double loss) const { return maximize ? -loss : loss; }
 };
 Objective objective_of(const Json& document);
+/// "loss = 0.31, latency = 12", each in the user's own direction, from losses to be minimised.
+std::string values_text(const std::vector<ObjectiveSpec>& objectives,
+                        const std::vector<double>& losses);
+/// {"loss": 0.31, "latency": 12}
+Json values_json(const std::vector<ObjectiveSpec>& objectives, const std::vector<double>& losses);
 
 /// The outcome constraints that the trial is known to break, by their texts.
 std::vector<std::string> broken_limits(const TrialRow& trial, const Objective& objective);

@@ -9,6 +9,7 @@
 #include "optimizer/cli/output.hpp"
 #include "optimizer/launcher.hpp"
 #include "optimizer/launchers/trainer_program.hpp"
+#include "optimizer/pareto/study_front.hpp"
 #include "optimizer/progress.hpp"
 #include "optimizer/server.hpp"
 #include "optimizer/study_session.hpp"
@@ -53,6 +54,18 @@ void raise_descriptor_limit() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+void print_front(FILE* out, const StudySpec& spec, const StudyState& state) {
+  const StudyFront front = front_of(spec.objectives, state);
+  if (front.members.empty()) return;
+  fmt::print(out, "\nfront: {} trials that no other one beats in everything, hypervolume {}\n",
+             front.members.size(), short_number(front.hypervolume));
+  for (const std::size_t id : front.members) {
+    const Trial& trial = state.trials[TrialId{id}];
+    fmt::print(out, "  trial {}: {}\n", id,
+               values_text(spec.objectives, state.outcomes.losses(*trial.loss, trial.outcomes)));
+  }
+}
+
 void print_summary(const StudySession& session, const RunOptions& options,
                    const std::string& reason) {
   const StudyState& state = session.coordinator->state();
@@ -62,7 +75,9 @@ void print_summary(const StudySession& session, const RunOptions& options,
   for (const auto& [outcome, count] : state.closed)
     fmt::print(out, ", {} {}", count, to_name(outcome));
   fmt::print(out, "; {} of work\n", duration_text(static_cast<double>(state.active_us) / 1e6));
-  if (state.best) {
+  if (spec.objectives.size() > 1) {
+    print_front(out, spec, state);
+  } else if (state.best) {
     const Trial& best = state.trials[*state.best];
     const double loss = best.standing ? best.standing->loss : *best.loss;
     fmt::print(out, "\nbest: trial {}, {} = {}\n", best.id.n, spec.objective.metric,

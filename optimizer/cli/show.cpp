@@ -83,7 +83,7 @@ void print_shown(const Shown& shown, const StudySummary& study, const StudyPlace
   if (trial.loss) {
     fmt::print(", {} = {}", objective.metric, short_number(objective.value(*trial.loss)));
   }
-  if (!objective.outcomes.empty()) {
+  if (!objective.outcomes.constraints().empty()) {
     fmt::print("\n  outcome constraints: {}", limits_text(trial, objective));
   }
   fmt::print("\n  suggested by {}, {}\n", trial.origin, utc_text(trial.created_at_us));

@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
 #include "optimizer/cli/commands.hpp"
+#include "optimizer/cli/errors.hpp"
+#include "optimizer/cli/front.hpp"
 #include "optimizer/cli/output.hpp"
 #include "optimizer/cli/study_argument.hpp"
 
@@ -96,21 +98,44 @@ std::string best_text(const StudySummary& study) {
                      assignments_text(best.params));
 }
 
-void print_status(const StudySummary& study, const StudyPlace& place) {
+std::string front_text(const ShownFront& shown) {
+  if (shown.members.empty()) return "none yet: no trial has a result";
+  return fmt::format("{} trials that no other one beats in everything, hypervolume {}",
+                     shown.members.size(), short_number(shown.front.hypervolume));
+}
+
+void print_status(const StudySummary& study, const StudyPlace& place, const ShownFront* front) {
   fmt::print(
       "study       {} - {}\n"
       "trials      {}\n"
       "best        {}\n"
       "time        {} of work, last change {}\n"
       "folder      {} (seed {}, {} events)\n",
-      study.name, headline(study, place), trials_text(study), best_text(study),
+      study.name, headline(study, place), trials_text(study),
+      front == nullptr ? best_text(study) : front_text(*front),
       duration_text(static_cast<double>(study.active_us) / 1e6), utc_text(study.last_at_us),
       place.directory.string(), study.seed, study.events);
 }
 
 int show_status(const OpenStudy& study, bool json) {
-  json ? print_json(status_json(study.summary, study.place))
-       : print_status(study.summary, study.place);
+  const Objective objective = objective_of(study.summary.document);
+  std::optional<ShownFront> front;
+  if (objective.all.size() > 1) {
+    auto found = read_front(*study.reader, objective);
+    if (!found) return report_error(found.error(), WorksOn::study);
+    front = std::move(found).value();
+  }
+  if (!json) {
+    print_status(study.summary, study.place, front ? &*front : nullptr);
+    return exit_codes::kDone;
+  }
+  Json document = status_json(study.summary, study.place);
+  if (front) {
+    document["objectives"] = encode_json(objective.all);
+    document["front"] = {{"trials", front->members.size()},
+                         {"hypervolume", front->front.hypervolume}};
+  }
+  print_json(document);
   return exit_codes::kDone;
 }
 

@@ -141,12 +141,20 @@ std::string draw_text(const Configuration& configuration, const SearchSpace& spa
 
 }  // namespace
 
+std::string objectives_text(const StudySpec& spec) {
+  std::string text;
+  for (const ObjectiveSpec& each : spec.objectives) {
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", to_name(each.goal), each.metric);
+  }
+  return text;
+}
+
 std::string description_text(const StudySpec& spec) {
   const std::string seed =
       spec.study.seed ? fmt::format("seed {}", *spec.study.seed) : "seed drawn at the start";
   std::string text = aligned({
       {"study", fmt::format("{} ({})", spec.study.name, seed)},
-      {"objective", fmt::format("{} {}", to_name(spec.objective.goal), spec.objective.metric)},
+      {spec.objectives.size() > 1 ? "objectives" : "objective", objectives_text(spec)},
       {"budget", budget(spec)},
       {"fidelity", fidelity(spec)},
       {"algorithm", policy(searcher_name(spec), spec.algorithm.searcher.name)},
@@ -187,6 +195,7 @@ Json description_json(const StudySpec& spec) {
           {"problem_count", 0},
           {"study", spec.study.name},
           {"objective", encode_json(spec.objective)},
+          {"objectives", encode_json(spec.objectives)},
           {"trials", spec.stopping.trials ? Json(*spec.stopping.trials) : Json()},
           {"full_budget", spec.full_budget()},
           {"algorithm", searcher_name(spec)},

@@ -40,8 +40,9 @@ bool check_sort(StudyReader& reader, const std::string& sort) {
 }
 
 Status print_table(StudyReader& reader, const TrialQuery& query, const Objective& objective) {
-  const bool limited = !objective.outcomes.empty();
-  std::vector<std::string> header = {"id", "state", objective.metric};
+  const bool limited = !objective.outcomes.constraints().empty();
+  std::vector<std::string> header = {"id", "state"};
+  for (const ObjectiveSpec& each : objective.all) header.push_back(each.metric);
   if (limited) header.emplace_back("limits");
   for (const std::string& each :
        {objective.step, std::string("seconds"), std::string("origin"), std::string("parameters")}) {
@@ -55,6 +56,10 @@ Status print_table(StudyReader& reader, const TrialQuery& query, const Objective
                                         ? "failed: " + *trial.failure
                                         : state_text(trial),
                                     trial.loss ? short_number(objective.value(*trial.loss)) : "-"};
+    for (std::size_t j = 1; j < objective.all.size(); ++j) {
+      const auto found = trial.watched.find(objective.all[j].metric);
+      row.push_back(found == trial.watched.end() ? "-" : short_number(found->get<double>()));
+    }
     if (limited) row.push_back(limits_text(trial, objective));
     row.push_back(std::to_string(trial.step));
     row.push_back(seconds ? fmt::format("{:.1f}", *seconds) : "-");

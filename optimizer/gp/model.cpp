@@ -105,7 +105,7 @@ void GpModel::fit(const Samples& data, Eigen::Index size) {
 Hyperparameters GpModel::fit_with_bend(const RowMatrix& points) {
   const std::vector<Eigen::Index> rows = choose_rows(ranks_of(fitted_values_), kFitRows);
   const auto n = static_cast<double>(fitted_values_.size());
-  const bool one_bend = of_ == ModelOf::slacks || fitted_values_.size() < kLeastForBend;
+  const bool one_bend = of_ != ModelOf::losses || fitted_values_.size() < kLeastForBend;
   const std::size_t bends = one_bend ? 1 : kShifts.size();
   RowMatrix outputs(std::ssize(rows), static_cast<Eigen::Index>(bends));
   std::vector<double> log_slopes;
@@ -160,7 +160,15 @@ GaussianProcess& GpModel::condition(const Samples& data, Eigen::Index pending) {
 }
 
 Outputs GpModel::outputs_of(const Eigen::VectorXd& values, OutputBend bend) const {
-  return of_ == ModelOf::slacks ? transform_slacks(values) : transform_outputs(values, bend);
+  switch (of_) {
+    case ModelOf::losses:
+      return transform_outputs(values, bend);
+    case ModelOf::objective:
+      return transform_objective(values);
+    case ModelOf::slacks:
+      break;
+  }
+  return transform_slacks(values);
 }
 
 Eigen::VectorXd GpModel::ranks_of(const Eigen::VectorXd& values) const {

@@ -11,8 +11,9 @@
 
 namespace betatune {
 
-/// What a model is of: losses, of which the lowest matter, or slacks, of which those near 0 do.
-enum class ModelOf { losses, slacks };
+/// What a model is of: losses, of which the lowest matter; one of several objectives, whose gains
+/// are weighed against the others'; or slacks, of which those near 0 matter.
+enum class ModelOf { losses, objective, slacks };
 
 /// At how many results the hyper-parameters were last fitted when there are n: at every one up to
 /// 50, then at each 5 % more (at most 300 more).
@@ -49,6 +50,8 @@ class GpModel {
   const GaussianProcess& posterior() const { return *gp_; }
   /// The output of a slack of 0. After condition().
   double zero() const { return zero_; }
+  /// The output of one of several objectives at a value. After condition().
+  double output_of(double value) const { return zero_ + value * slope_at_best_; }
 
  private:
   void fit(const Samples& data, Eigen::Index size);

@@ -7,6 +7,8 @@
 #include <map>
 #include <ranges>
 
+#include "optimizer/pareto/front.hpp"
+
 namespace betatune {
 namespace {
 
@@ -73,6 +75,15 @@ Samples samples_of(const Observations& data, const Eigen::VectorXd& values) {
   return out;
 }
 
+bool lacks_objective(const std::vector<double>& outcomes, const StudySpec& spec) {
+  const std::size_t limits = spec.outcome_constraints.size();
+  const std::size_t wanted = limits + spec.objectives.size() - 1;
+  if (spec.objectives.size() == 1) return false;
+  if (outcomes.size() != wanted) return true;
+  return std::any_of(outcomes.begin() + static_cast<std::ptrdiff_t>(limits), outcomes.end(),
+                     [](double each) { return std::isnan(each); });
+}
+
 /// Slacks and further objectives, one trial's outcomes after the other; a failed trial may have
 /// none.
 void fill_outcomes(const std::vector<std::vector<double>>& outcomes, const StudySpec& spec,
@@ -97,10 +108,24 @@ double violation_of(const Observations& data, Eigen::Index row) {
   return total_violation(std::span(slacks.data(), static_cast<std::size_t>(slacks.size())));
 }
 
+/// By front and crowding, among the rows whose result meets the limits.
+Eigen::VectorXd merits_in_fronts(const Observations& data) {
+  std::vector<Eigen::Index> rows;
+  for (Eigen::Index i = 0; i < data.size(); ++i) {
+    if (data.meets_limits(i)) rows.push_back(i);
+  }
+  const Eigen::VectorXd merits = front_merits(pick_rows(data.objectives, rows));
+  Eigen::VectorXd out = data.losses;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    out[rows[i]] = merits[static_cast<Eigen::Index>(i)];
+  }
+  return out;
+}
+
 /// What breaks limits is worse than all that does not, by as much as it breaks them.
 /// source: Deb 2000, doi:10.1016/S0045-7825(99)00389-8
 Eigen::VectorXd merits_of(const Observations& data) {
-  Eigen::VectorXd merits = data.losses;
+  Eigen::VectorXd merits = data.objectives.cols() > 1 ? merits_in_fronts(data) : data.losses;
   if (data.slacks.cols() == 0) return merits;
   constexpr double kNone = -std::numeric_limits<double>::infinity();
   Eigen::VectorXd violations(data.size());
@@ -108,7 +133,7 @@ Eigen::VectorXd merits_of(const Observations& data) {
   for (Eigen::Index i = 0; i < data.size(); ++i) {
     violations[i] = violation_of(data, i);
     if (std::isnan(data.losses[i])) continue;
-    if (violations[i] == 0) worst = std::max(worst, data.losses[i]);
+    if (violations[i] == 0) worst = std::max(worst, merits[i]);
     if (std::isfinite(violations[i])) largest = std::max(largest, violations[i]);
   }
   for (Eigen::Index i = 0; i < data.size(); ++i) {
@@ -167,6 +192,8 @@ Observations ObservationCollector::collect(const History& history) {
     double loss = 0;
     const Use use = use_of(trial, out.step, &loss);
     if (use == Use::nothing) continue;
+    std::vector<double> beside = outcomes_of(trial, out.step);
+    if (use == Use::result && lacks_objective(beside, *history.spec)) continue;
     const std::optional<Eigen::VectorXd>& point = encoded(space, trial);
     if (!point) continue;
     if (use == Use::pending) {
@@ -177,7 +204,7 @@ Observations ObservationCollector::collect(const History& history) {
     out.trials.push_back(trial.id.n);
     points.push_back(&*point);
     losses.push_back(loss);
-    outcomes.push_back(outcomes_of(trial, out.step));
+    outcomes.push_back(std::move(beside));
   }
   for (const Configuration& each : history.queued) {
     if (auto point = space.try_encode(each)) {

@@ -115,6 +115,18 @@ void take_power(Outputs& out) {
 
 }  // namespace
 
+Outputs transform_objective(const Eigen::VectorXd& values) {
+  BETATUNE_ASSERT(values.size() > 0);
+  const Spread spread = spread_of(values);
+  Outputs out{values / spread.unit, 0, 1 / spread.unit, 0};
+  soften_outliers(spread, out);
+  standardize(out);
+  Eigen::Index lowest = 0;
+  const double value = values.minCoeff(&lowest);
+  out.zero = out.y[lowest] - value * out.slope_at_best;
+  return out;
+}
+
 Outputs transform_slacks(const Eigen::VectorXd& slacks) {
   BETATUNE_ASSERT(slacks.size() > 0);
   const double unit = std::max(slacks.cwiseAbs().maxCoeff(), std::numeric_limits<double>::min());

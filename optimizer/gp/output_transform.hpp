@@ -16,7 +16,7 @@ struct Outputs {
   Eigen::VectorXd y;         ///< of mean 0 and variance 1; all zero if the losses are equal
   double log_slope = 0;      ///< sum of the logarithms of dy/dloss, up to a constant of the losses
   double slope_at_best = 1;  ///< dy/dloss at the lowest loss
-  double zero = 0;           ///< of slacks: the output of a slack of 0
+  double zero = 0;           ///< of slacks and of one of several objectives: the output of 0
 };
 
 /// losses: finite, at least one. The outputs are in their order and rise with them.
@@ -28,6 +28,11 @@ struct Outputs {
 /// of 1e300 do no harm. source: winsorizing as in Ax, the power as in HEBO (Cowen-Rivers et al.
 /// 2022, arXiv:2012.03826)
 Outputs transform_outputs(const Eigen::VectorXd& losses, OutputBend bend = {});
+
+/// One of several objectives: finite values, at least one. Hypervolumes compare gains in one
+/// objective with gains in another, so nothing is bent; only values far above the others rise
+/// logarithmically, as in transform_outputs(). `zero` says where a value of 0 would be.
+Outputs transform_objective(const Eigen::VectorXd& values);
 
 /// slacks: finite, at least one. What matters of a slack is on which side of 0 it lies and, near 0,
 /// how far: sign(s) log(1 + |s| / median of |s|) keeps both and tames what is far away, then mean 0

@@ -30,12 +30,22 @@ bool check_fidelity(const char* name, const StudySpec& spec, const ConfigNode& n
 std::string scheduler_name(const StudySpec& spec) {
   const std::string& wanted = spec.algorithm.scheduler.name;
   if (!wanted.empty() && wanted != "auto") return wanted;
-  return spec.fidelity && spec.fidelity->min < spec.fidelity->max ? "asha" : "fifo";
+  // What compares trials on the way compares one number.
+  const bool compares = spec.fidelity && spec.fidelity->min < spec.fidelity->max;
+  return compares && spec.objectives.size() == 1 ? "asha" : "fifo";
 }
 
 std::unique_ptr<Scheduler> make_scheduler(const StudySpec& spec, Diagnostics& diagnostics) {
   const PolicySpec& wanted = spec.algorithm.scheduler;
   const std::string name = scheduler_name(spec);
+  if (spec.objectives.size() > 1 && name != "fifo") {
+    diagnostics.error("E0505",
+                      "scheduler `" + name +
+                          "` compares trials by one objective, but the study has " +
+                          std::to_string(spec.objectives.size()),
+                      wanted.options.mark(), "use `scheduler: fifo`");
+    return nullptr;
+  }
   if (const auto* entry = SchedulerRegistry::find(name)) {
     return entry->make(PolicyContext{spec}, wanted.options, diagnostics);
   }

@@ -30,6 +30,8 @@ class AutoSearcher : public Searcher {
     const auto choose = [&](const GpRound& round, const Observations& data, FreshBatch& batch,
                             std::size_t index) {
       if (!region) region = fold_trust_region(history);
+      // With several objectives there is no one valley to follow.
+      if (round.has_front()) region->centre.reset();
       const Key own = fold_in(fold_in(key, "auto"), index);
       std::optional<Suggestion> next;
       if (is_local_turn(*region, history.trials.size() + history.queued.size() + index)) {

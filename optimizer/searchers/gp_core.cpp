@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "optimizer/gp/log_ei.hpp"
+#include "optimizer/pareto/study_front.hpp"
 
 namespace betatune {
 namespace {
@@ -59,6 +60,18 @@ std::vector<bool> feasible_rows(const Observations& data, const OutcomeFeasibili
   return out;
 }
 
+/// Of the results that meet all limits (of all of them while none does); thresholds of the study
+/// go first.
+Eigen::VectorXd study_reference(const StudySpec& spec, const Observations& data) {
+  std::vector<Eigen::Index> rows, feasible;
+  for (Eigen::Index i = 0; i < data.size(); ++i) {
+    if (!std::isnan(data.losses[i])) rows.push_back(i);
+    if (data.meets_limits(i)) feasible.push_back(i);
+  }
+  return reference_of(spec.objectives,
+                      pick_rows(data.objectives, feasible.empty() ? rows : feasible));
+}
+
 bool any_of(const std::vector<bool>& rows) {
   return std::ranges::find(rows, true) != rows.end();
 }
@@ -104,18 +117,20 @@ GpRound::GpRound(const SearchSpace& space, Models models, const Observations& da
       feasibility_(Feasibility::learn(gp_.map(), data)),
       prior_(SearchPrior::of(space)),
       results_(data.size()),
-      limits_(std::move(models.slacks)) {
+      limits_(std::move(models.slacks)),
+      front_(std::move(models.front)) {
   choose_best(data);
   // A loss that one trial did not have, its neighbours will hardly have: nothing is to be learned
   // there. Without this, a region that only fails would stay the least known of all.
   const RowMatrix failed = failed_points(data, kFailures);
-  if (failed.rows() > 0) gp_.append_pending(gp_.map().map(failed));
+  if (failed.rows() > 0) append_pending(failed);
   pend(data.pending);
 }
 
 void GpRound::choose_best(const Observations& data) {
   const std::vector<bool> rows = feasible_rows(data, limits_);
   has_feasible_ = any_of(rows);
+  if (front_) front_->add(data.points, rows);
   if (!has_feasible_) {
     best_row_ = lowest_row(data.merits, rows_with_loss(data));
     return;
@@ -138,10 +153,15 @@ void GpRound::pend(const RowMatrix& points) {
   const Eigen::VectorXd means = gp_.predict(features, false).mean;
   const std::vector<bool> met = limits_.met_by_mean(points);
   if (any_of(met)) best_ = std::min(best_, means[lowest_row(means, met)]);
-  gp_.append_pending(features);
+  if (front_) front_->add(points, met);
+  append_pending(points);
   limits_.pend(points);
   pending_.conservativeResize(pending_.rows() + points.rows(), Eigen::NoChange);
   pending_.bottomRows(points.rows()) = points;
+}
+
+void GpRound::append_pending(const RowMatrix& points) {
+  front_ ? front_->pend(points) : gp_.append_pending(gp_.map().map(points));
 }
 
 std::optional<Proposer::Found> GpRound::propose(Key key, const FreshBatch& batch) const {
@@ -149,8 +169,11 @@ std::optional<Proposer::Found> GpRound::propose(Key key, const FreshBatch& batch
   options.raw_points = options_.raw_points;
   options.starts = options_.starts;
   const LogExpectedImprovement improvement(gp_, best_);
+  std::optional<HypervolumeImprovement> of_front;
+  if (front_) of_front.emplace(front_->improvement());
   std::vector<const Acquisition*> parts;
-  if (has_feasible_) parts.push_back(&improvement);
+  if (has_feasible_ && front_) parts.push_back(&*of_front);
+  if (has_feasible_ && !front_) parts.push_back(&improvement);
   if (!limits_.empty()) parts.push_back(&limits_);
   if (feasibility_ != nullptr) parts.push_back(feasibility_.get());
   std::optional<PriorWeight> belief;
@@ -163,9 +186,13 @@ std::optional<Proposer::Found> GpRound::propose(Key key, const FreshBatch& batch
 GpCore::GpCore(const StudySpec& spec, GpOptions options)
     : options_(options),
       start_up_(spec, std::clamp<std::int64_t>(spec.space.dims() + 1, 5, 20)),
-      model_(spec.space.columns()) {
+      model_(spec.space.columns(),
+             spec.objectives.size() > 1 ? ModelOf::objective : ModelOf::losses) {
   for (std::size_t k = 0; k < spec.outcome_constraints.size(); ++k) {
     slack_models_.emplace_back(spec.space.columns(), ModelOf::slacks);
+  }
+  for (std::size_t j = 1; j < spec.objectives.size(); ++j) {
+    further_models_.emplace_back(spec.space.columns(), ModelOf::objective);
   }
 }
 
@@ -226,8 +253,25 @@ void GpCore::learn_from(const History& history) {
 GpRound GpCore::begin(const History& history, const Observations& data) {
   learn_from(history);
   GaussianProcess& gp = model_.condition(data.results(), data.pending.rows());
-  GpRound::Models models{gp, model_.noise_deviation(), condition_slacks(data)};
+  GpRound::Models models{gp, model_.noise_deviation(), condition_slacks(data),
+                         condition_front(history, data, gp)};
   return GpRound(history.space(), std::move(models), data, options_);
+}
+
+std::optional<FrontModel> GpCore::condition_front(const History& history, const Observations& data,
+                                                  GaussianProcess& first) {
+  if (further_models_.empty()) return std::nullopt;
+  std::vector<GaussianProcess*> gps = {&first};
+  const Eigen::VectorXd wanted = study_reference(*history.spec, data);
+  Eigen::VectorXd reference(wanted.size());
+  reference[0] = model_.output_of(wanted[0]);
+  for (std::size_t j = 0; j < further_models_.size(); ++j) {
+    const auto objective = static_cast<Eigen::Index>(j) + 1;
+    GpModel& model = further_models_[j];
+    gps.push_back(&model.condition(data.results_of(objective), data.pending.rows()));
+    reference[objective] = model.output_of(wanted[objective]);
+  }
+  return FrontModel(std::move(gps), std::move(reference));
 }
 
 std::vector<SlackModel> GpCore::condition_slacks(const Observations& data) {
@@ -242,6 +286,8 @@ std::vector<SlackModel> GpCore::condition_slacks(const Observations& data) {
 }
 
 std::optional<Configuration> GpCore::recommend(const History& history) {
+  // With several objectives there is no single best one to be modelled.
+  if (!further_models_.empty()) return std::nullopt;
   const Observations data = collector_.collect(history);
   if (data.finite < 2) return std::nullopt;
   learn_from(history);
@@ -256,7 +302,7 @@ std::optional<Suggestion> suggest_from_model(const GpRound& round, FreshBatch& b
   std::optional<Suggestion> out;
   if (std::optional<Proposer::Found> found = round.propose(key, batch)) {
     Json note = Json::object();
-    if (round.has_feasible()) note["log_ei"] = found->value;
+    if (round.has_feasible()) note[round.has_front() ? "log_ehvi" : "log_ei"] = found->value;
     if (const auto log_feasible = round.log_feasible(found->point)) {
       note["log_feasible"] = *log_feasible;
     }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "optimizer/gp/feasibility.hpp"
+#include "optimizer/gp/front_model.hpp"
 #include "optimizer/gp/model.hpp"
 #include "optimizer/gp/outcome_feasibility.hpp"
 #include "optimizer/gp/proposal.hpp"
@@ -40,7 +41,8 @@ class GpRound {
   struct Models {
     GaussianProcess& gp;
     double noise_deviation = 0;
-    std::vector<SlackModel> slacks;  ///< of the outcome constraints that anything is known of
+    std::vector<SlackModel> slacks;        ///< of the outcome constraints that anything is known of
+    std::optional<FrontModel> front = {};  ///< with several objectives, `gp` being of the first
   };
   /// All must outlive it.
   GpRound(const SearchSpace& space, Models models, const Observations& data, GpOptions options);
@@ -54,6 +56,8 @@ class GpRound {
   Eigen::Index best_row() const { return best_row_; }
   /// The model of the losses, pending points and all.
   const GaussianProcess& gp() const { return gp_; }
+  /// Whether there are several objectives: best() and noise are then of no use.
+  bool has_front() const { return front_.has_value(); }
   /// Whether any row is believed to meet the outcome constraints.
   bool has_feasible() const { return has_feasible_; }
   /// What expected improvement is measured from, as an output of the model. Only if has_feasible().
@@ -70,6 +74,7 @@ class GpRound {
 
  private:
   void choose_best(const Observations& data);
+  void append_pending(const RowMatrix& points);
 
   const SearchSpace& space_;
   GaussianProcess& gp_;
@@ -81,6 +86,7 @@ class GpRound {
   std::optional<SearchPrior> prior_;
   Eigen::Index results_;  ///< failures included
   OutcomeFeasibility limits_;
+  std::optional<FrontModel> front_;
   bool has_feasible_ = true;
   Eigen::Index best_row_ = 0;
   double best_ = 0;
@@ -113,6 +119,9 @@ class GpCore {
   std::vector<Suggestion> design(const History& history, const Observations& data,
                                  FreshBatch& batch, int count, Key key, bool& exhausted) const;
   std::vector<SlackModel> condition_slacks(const Observations& data);
+  /// Nothing with one objective. Precondition: model_ has been conditioned.
+  std::optional<FrontModel> condition_front(const History& history, const Observations& data,
+                                            GaussianProcess& first);
   /// Takes up the models of the history's earlier studies.
   void learn_from(const History& history);
 
@@ -122,7 +131,8 @@ class GpCore {
   std::vector<std::shared_ptr<const EarlierStudyRead>> earlier_;  ///< that the model has taken up
   ObservationCollector collector_;
   GpModel model_;
-  std::vector<GpModel> slack_models_;  ///< one per outcome constraint
+  std::vector<GpModel> slack_models_;    ///< one per outcome constraint
+  std::vector<GpModel> further_models_;  ///< of the objectives after the first
 };
 
 /// Models of the earlier studies that the study names; null if there are none.
@@ -130,7 +140,8 @@ std::shared_ptr<const EarlierModels> make_earlier_models(const History& history)
 
 /// The model's next suggestion, marked as taken; a random draw where it has none; nothing if the
 /// space is exhausted. Its note has what it was chosen for: `log_ei`, the log expected
-/// improvement times all probabilities, and `log_feasible`, that of meeting the outcome
+/// improvement times all probabilities (`log_ehvi` with several objectives, that of the
+/// hypervolume), and `log_feasible`, that of meeting the outcome
 /// constraints. While nothing meets them there is no improvement to expect, and the note has the
 /// latter alone.
 std::optional<Suggestion> suggest_from_model(const GpRound& round, FreshBatch& batch, Key key);

@@ -256,6 +256,29 @@ TEST_P(SearcherSuite, LooksWhereLimitsAreMet) {
   EXPECT_LE(number(*recommended, "x") + number(*recommended, "y"), 0.8);
 }
 
+TEST_P(SearcherSuite, LooksWhereAFrontOfSeveralObjectivesIs) {
+  if (!learns(GetParam())) GTEST_SKIP() << "it does not learn";
+  // The front is all of y = 0: x trades one objective against the other.
+  HistoryBuilder study({real("x", 0, 1), real("y", 0, 1)});
+  study.spec().objectives = {{"a", Goal::minimize, {}, {}}, {"b", Goal::minimize, {}, {}}};
+  const auto searcher = study.searcher(GetParam());
+  double late = 0, lowest = 1, highest = 0;
+  for (std::size_t n = 0; n < 70; ++n) {
+    const auto suggestions = ask(study, *searcher, 1, n);
+    ASSERT_FALSE(suggestions.empty());
+    const double x = number(suggestions[0].configuration, "x");
+    const double y = number(suggestions[0].configuration, "y");
+    const TrialId id = study.add(suggestions[0], TrialState::running).id;
+    study.finish_with(id, x + y, {(1 - x) * (1 - x) + y});
+    if (n < 40) continue;
+    late += y / 30;
+    lowest = std::min(lowest, x);
+    highest = std::max(highest, x);
+  }
+  EXPECT_LT(late, 0.4) << "of draws it would be a half";
+  EXPECT_GT(highest - lowest, 0.3) << "a front has a length";
+}
+
 TEST_P(SearcherSuite, LivesWithLimitsThatNothingMeetsOrNobodyKnows) {
   HistoryBuilder study = mixed_study();
   study.limit("a");

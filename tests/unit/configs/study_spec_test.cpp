@@ -182,12 +182,33 @@ TEST(StudySpec, ReadsOutcomeConstraints) {
   EXPECT_TRUE(read_good(small("")).outcome_constraints.empty());
 }
 
-TEST(StudySpec, TakesExactlyOneOfSeveralObjectives) {
+TEST(StudySpec, ReadsSeveralObjectives) {
+  const StudySpec spec =
+      read_good(small("objectives: [{metric: a}, {metric: b, goal: maximize, threshold: 0.5}]\n"));
+  ASSERT_EQ(spec.objectives.size(), 2u);
+  EXPECT_EQ(spec.objective.metric, "a");
+  EXPECT_EQ(spec.objectives[1].metric, "b");
+  EXPECT_EQ(spec.objectives[1].goal, Goal::maximize);
+  EXPECT_EQ(spec.objectives[1].threshold, 0.5);
+  EXPECT_EQ(read_good(small("")).objectives.size(), 1u);
+}
+
+TEST(StudySpec, RefusesObjectivesThatContradictEachOther) {
+  EXPECT_THAT(problems_of(small("objectives: [{metric: a}, {metric: a}]\n")),
+              testing::ElementsAre("E0208 `a` is an objective twice"));
+  EXPECT_THAT(problems_of(small("objectives: [{metric: a, target: 1}, {metric: b}]\n")),
+              testing::ElementsAre("E0208 some objectives have a target and others do not"));
+  EXPECT_THAT(problems_of(small("objectives: [{metric: a, threshold: 1}]\n")),
+              testing::ElementsAre("E0208 `threshold` has no use with one objective"));
+  EXPECT_THAT(problems_of(small("objectives: [{metric: a}, {metric: b}, {metric: c}, {metric: d}, "
+                                "{metric: e}]\n")),
+              testing::ElementsAre("E0105 a study has 1 to 4 objectives, found 5"));
+}
+
+TEST(StudySpec, TakesExactlyOneOfObjectiveAndObjectives) {
   EXPECT_EQ(read_good(small("objectives: [{metric: a, goal: maximize}]\n")).objective.metric, "a");
-  EXPECT_THAT(problems_of(small("objectives: [{metric: a}, {metric: b}]\n")),
-              testing::ElementsAre("E0106 this version of betatune has one objective, found 2"));
   EXPECT_THAT(problems_of(small("objectives: []\n")),
-              testing::ElementsAre("E0106 this version of betatune has one objective, found 0"));
+              testing::ElementsAre("E0105 a study has 1 to 4 objectives, found 0"));
   EXPECT_THAT(problems_of(small("objectives: [{metric: a}]\nobjective: {metric: a}\n")),
               testing::ElementsAre("E0208 `objective` and `objectives` are both given"));
 }

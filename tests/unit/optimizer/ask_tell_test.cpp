@@ -305,5 +305,25 @@ TEST_F(AskTellTest, BestMeetsTheOutcomeConstraintsAndATellWithoutTheirMetricIsRe
   EXPECT_EQ(best["feasible"], true);
 }
 
+TEST_F(AskTellTest, AnswersWithTheFrontOfSeveralObjectives) {
+  StudySpec two = small_study();
+  two.objectives = {{"loss", Goal::minimize, {}, {}}, {"accuracy", Goal::maximize, {}, {}}};
+  two.document["objectives"] = {{{"metric", "loss"}},
+                                {{"metric", "accuracy"}, {"goal", "maximize"}}};
+  open(two);
+  say(R"({"ask": 3})");
+  EXPECT_TRUE(say(R"({"tell": {"id": 0, "loss": 0.1}})").contains("error")) << "lacks one";
+  say(R"({"tell": {"id": 0, "loss": 0.1, "metrics": {"accuracy": 0.5}}})");
+  say(R"({"tell": {"id": 1, "loss": 0.2, "metrics": {"accuracy": 0.4}}})");
+  say(R"({"tell": {"id": 2, "loss": 0.3, "metrics": {"accuracy": 0.9}}})");
+
+  const Json front = say(R"({"best": 1})");
+
+  ASSERT_EQ(front["pareto"].size(), 2u);
+  EXPECT_EQ(front["pareto"][0]["id"], 0);
+  EXPECT_EQ(front["pareto"][1]["losses"], Json({0.3, -0.9}));
+  EXPECT_GT(front["hypervolume"], 0);
+}
+
 }  // namespace
 }  // namespace betatune
