@@ -48,7 +48,8 @@ struct ModelView {
   bool any_feasible = true;            ///< whether one did
   std::optional<double> log_feasible;  ///< log probability that the trial meets them, if any
   std::optional<double> log_success;   ///< log probability that it would not fail, if any had
-  std::optional<double> log_prior;     ///< added to log_ei for what a person believes, if anything
+  std::optional<double>
+      log_prior;  ///< added to log_ei for beliefs: priors, and the middle of the space
   std::map<std::string, double> earlier;  ///< weights of earlier studies, if they are of use
   std::vector<Rival> rivals;  ///< best first; none if the choice was not the global model's
   std::vector<ParameterView> parameters;

@@ -82,10 +82,7 @@ class Desk {
     }
     if (own_.origin == "gp") out.rivals = rivals(point);
     out.parameters = parameters(point, incumbent, out);
-    if (const auto prior = SearchPrior::of(space_)) {
-      const PriorWeight weight(*prior, data_.size());
-      out.log_prior = weight.value(point.transpose(), nullptr)[0];
-    }
+    out.log_prior = round_->log_prior(point);
     if (const EarlierTrend* trend = core_.model().trend()) {
       for (Eigen::Index s = 0; s < trend->weights().size(); ++s) {
         // In units of this study's standardized outputs.

@@ -72,8 +72,8 @@ std::string reason(const Explanation& it, const Objective& objective) {
   if (!it.model) return unmodelled_reason(it);
   if (it.created.origin == kLocalOrigin) return local_reason(it, objective);
   const ModelView& model = *it.model;
-  const double own = model.log_ei + model.log_success.value_or(0) +
-                     model.log_feasible.value_or(0) + model.log_prior.value_or(0);
+  const double own = model.log_ei + model.log_success.value_or(0) + model.log_feasible.value_or(0) +
+                     model.log_prior.value_or(0);
   const bool best = model.rivals.empty() || model.rivals.front().log_ei <= own;
   if (!model.any_feasible) {
     return "no result met the outcome constraints, so the search looked where they are most likely "
@@ -134,8 +134,9 @@ std::string model_text(const ModelView& model, const Objective& objective) {
                         std::exp(*model.log_feasible));
   }
   if (model.log_prior) {
-    text += fmt::format("  the priors of parameters add {} to its log expected improvement\n",
-                        short_number(*model.log_prior));
+    text += fmt::format(
+        "  priors of parameters, or the belief in the middle of the space, add {} to it\n",
+        short_number(*model.log_prior));
   }
   for (const auto& [study, weight] : model.earlier) {
     text += fmt::format("  learns from the earlier study {} with weight {:.3g}\n", study, weight);

@@ -26,14 +26,18 @@ std::size_t index(Eigen::Index i) {
 /// The part of the space in which the centre can move, and its coordinates in units of the radius.
 class Neighbourhood {
  public:
-  Neighbourhood(const SearchSpace& space, Eigen::RowVectorXd centre, double radius)
-      : centre_(std::move(centre)), radius_(radius) {
+  Neighbourhood(const SearchSpace& space, Eigen::RowVectorXd centre, const LocalProblem& problem)
+      : centre_(std::move(centre)) {
     for (std::size_t j = 0; j < space.columns().size(); ++j) {
       const Column& it = space.columns()[j];
       const bool smooth = it.kind == Column::Kind::continuous ||
                           (it.kind == Column::Kind::grid && it.levels > kFineGrid);
       const auto column = static_cast<Eigen::Index>(j);
       (smooth && !is_inactive(centre_[column]) ? moving_ : fixed_).push_back(column);
+    }
+    widths_ = Eigen::VectorXd::Constant(dims(), problem.radius);
+    for (Eigen::Index k = 0; k < dims() && problem.stretch.size() > 0; ++k) {
+      widths_[k] *= problem.stretch[moving_[index(k)]];
     }
   }
 
@@ -49,7 +53,7 @@ class Neighbourhood {
     Eigen::RowVectorXd z(dims());
     for (Eigen::Index k = 0; k < dims(); ++k) {
       const Eigen::Index j = moving_[index(k)];
-      z[k] = (point[j] - centre_[j]) / radius_;
+      z[k] = (point[j] - centre_[j]) / widths_[k];
     }
     return z;
   }
@@ -57,7 +61,7 @@ class Neighbourhood {
     Eigen::VectorXd point = centre_.transpose();
     for (Eigen::Index k = 0; k < dims(); ++k) {
       const Eigen::Index j = moving_[index(k)];
-      point[j] = std::clamp(centre_[j] + radius_ * z[k], 0.0, 1.0);
+      point[j] = std::clamp(centre_[j] + widths_[k] * z[k], 0.0, 1.0);
     }
     return point;
   }
@@ -66,16 +70,16 @@ class Neighbourhood {
     Eigen::VectorXd low(dims()), high(dims());
     for (Eigen::Index k = 0; k < dims(); ++k) {
       const double at = centre_[moving_[index(k)]];
-      low[k] = std::max(-1.0, -at / radius_);
-      high[k] = std::min(1.0, (1 - at) / radius_);
+      low[k] = std::max(-1.0, -at / widths_[k]);
+      high[k] = std::min(1.0, (1 - at) / widths_[k]);
     }
     return {low, high};
   }
 
  private:
   Eigen::RowVectorXd centre_;
-  double radius_;
   std::vector<Eigen::Index> moving_, fixed_;
+  Eigen::VectorXd widths_;
 };
 
 struct Values {
@@ -147,7 +151,7 @@ Eigen::VectorXd most_promising(const TaylorModel& model, double best,
 std::optional<LocalStep> propose_local(const SearchSpace& space, const Observations& data,
                                        const LocalProblem& problem, const RowMatrix& pending,
                                        Key key) {
-  const Neighbourhood around(space, data.points.row(problem.centre), problem.radius);
+  const Neighbourhood around(space, data.points.row(problem.centre), problem);
   if (around.dims() == 0) return std::nullopt;
   const double loss = data.losses[problem.centre];
   Values values = nearest(around, data, loss);

@@ -20,6 +20,8 @@ struct LocalProblem {
   Eigen::Index centre = 0;  ///< row of the data
   double radius = 0;
   double noise = 0;  ///< standard deviation of the losses; 0 if none is known
+  /// By how much the region is wider along each column; empty: equally wide.
+  Eigen::VectorXd stretch = {};
 };
 
 /// Moves the continuous columns (and grids of many levels) of the centre; what

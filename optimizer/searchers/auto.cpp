@@ -15,6 +15,7 @@ namespace {
 constexpr double kSwing = 0.3;         ///< how far success moves the local share from a half
 constexpr double kShareAtRest = 0.15;  ///< of local trials once they promise nothing
 constexpr double kSmallestRadius = 1e-7;
+constexpr double kLargestStretch = 8;  ///< of the region along a parameter, and its inverse
 /// Noise above this share of a step's promise: its answer would say nothing.
 constexpr double kDrowned = 0.5;
 /// Log of a probability to meet the outcome constraints, below which a local step is not taken.
@@ -60,13 +61,22 @@ class AutoSearcher : public Searcher {
     return turn - std::floor(turn) < share;
   }
 
+  /// The region is as wide along each parameter as the whole space's model finds the loss to be
+  /// long: in a narrow valley a cube is as small as the valley is narrow. As TuRBO has it.
+  static Eigen::VectorXd stretch_of(const GpRound& round) {
+    const Eigen::ArrayXd logs = round.gp().hyperparameters().lengthscales.array().log();
+    const double most = std::log(kLargestStretch);
+    return (logs - logs.mean()).max(-most).min(most).exp().matrix();
+  }
+
   static std::optional<Suggestion> suggest_local(const SearchSpace& space, const Observations& data,
                                                  const GpRound& round, const TrustRegion& region,
                                                  FreshBatch& batch, Key key) {
     if (!round.has_feasible()) return std::nullopt;
     const double noise = noise_of_near_pairs(data);
     const std::optional<LocalStep> step =
-        propose_local(space, data, {round.best_row(), region.radius, noise}, round.pending(), key);
+        propose_local(space, data, {round.best_row(), region.radius, noise, stretch_of(round)},
+                      round.pending(), key);
     if (!step || std::max(noise, step->noise) > kDrowned * step->note.predicted)
       return std::nullopt;
     // The local model knows of the loss alone, and would follow it across a limit.

@@ -46,18 +46,20 @@ std::vector<bool> rows_with_loss(const Observations& data) {
   return out;
 }
 
-/// Rows with a loss that meet the outcome constraints: as observed, or, where that is noisy, as the
-/// models see them.
+/// Rows with a loss that meet the outcome constraints: as observed, and, where that is noisy, as
+/// the models see them too (or as they alone see them, if no row meets both).
 std::vector<bool> feasible_rows(const Observations& data, const OutcomeFeasibility& limits) {
   std::vector<bool> out = rows_with_loss(data);
   if (data.slacks.cols() == 0) return out;
   const bool noisy = limits.noisy();
   const std::vector<bool> by_mean = limits.met_by_mean(data.points);
+  std::vector<bool> both = out;
   for (std::size_t i = 0; i < out.size(); ++i) {
     const bool observed = data.meets_limits(static_cast<Eigen::Index>(i));
     out[i] = out[i] && (noisy ? by_mean[i] : observed);
+    both[i] = out[i] && observed;
   }
-  return out;
+  return std::ranges::find(both, true) != both.end() ? both : out;
 }
 
 /// Of the results that meet all limits (of all of them while none does); thresholds of the study
@@ -115,7 +117,8 @@ GpRound::GpRound(const SearchSpace& space, Models models, const Observations& da
       noisy_(gp_.hyperparameters().noise > kNoisy),
       noise_deviation_(models.noise_deviation),
       feasibility_(Feasibility::learn(gp_.map(), data)),
-      prior_(SearchPrior::of(space)),
+      // A front reaches where single objectives are best, often to the border.
+      prior_(models.front ? SearchPrior::of(space) : SearchPrior::with_middle(space)),
       results_(data.size()),
       limits_(std::move(models.slacks)),
       front_(std::move(models.front)) {
@@ -143,6 +146,11 @@ void GpRound::choose_best(const Observations& data) {
 std::optional<double> GpRound::log_feasible(const Eigen::VectorXd& point) const {
   if (limits_.empty()) return std::nullopt;
   return limits_.value(point.transpose(), nullptr)[0];
+}
+
+std::optional<double> GpRound::log_prior(const Eigen::VectorXd& point) const {
+  if (!prior_) return std::nullopt;
+  return PriorWeight(*prior_, results_).value(point.transpose(), nullptr)[0];
 }
 
 void GpRound::pend(const RowMatrix& points) {

@@ -65,6 +65,8 @@ class GpRound {
   /// Log of the probability that the outcome constraints are met at an encoded point; nothing if
   /// there are none.
   std::optional<double> log_feasible(const Eigen::VectorXd& point) const;
+  /// What beliefs add to the log acquisition there; nothing if there are none.
+  std::optional<double> log_prior(const Eigen::VectorXd& point) const;
   /// Whether losses are so noisy (or the function so rugged) that a low one may be luck.
   bool noisy() const { return noisy_; }
   /// Standard deviation of that noise, in units of the loss near the lowest.

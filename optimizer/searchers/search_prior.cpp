@@ -10,8 +10,9 @@
 namespace betatune {
 namespace {
 
-constexpr double kEven = 0.1;  ///< part of the density that no belief takes away
-constexpr double kFull = 10;   ///< results up to which the density counts as it is
+constexpr double kEven = 0.1;          ///< part of the density that no belief takes away
+constexpr double kMiddleSpread = 0.3;  ///< of the belief in the middle
+constexpr double kFull = 10;           ///< results up to which the density counts as it is
 
 /// Of a number, as a part of its range.
 double spread_of(Confidence confidence) {
@@ -41,7 +42,7 @@ double weight_of(Confidence confidence) {
 
 }  // namespace
 
-std::optional<SearchPrior> SearchPrior::of(const SearchSpace& space) {
+std::vector<SearchPrior::Belief> SearchPrior::beliefs_of(const SearchSpace& space) {
   std::vector<Belief> beliefs;
   for (std::size_t j = 0; j < space.columns().size(); ++j) {
     const Column& column = space.columns()[j];
@@ -53,6 +54,22 @@ std::optional<SearchPrior> SearchPrior::of(const SearchSpace& space) {
       belief.weight = weight_of(column.prior->confidence);
     }
     beliefs.push_back(belief);
+  }
+  return beliefs;
+}
+
+std::optional<SearchPrior> SearchPrior::of(const SearchSpace& space) {
+  std::vector<Belief> beliefs = beliefs_of(space);
+  if (beliefs.empty()) return std::nullopt;
+  return SearchPrior(std::move(beliefs));
+}
+
+std::optional<SearchPrior> SearchPrior::with_middle(const SearchSpace& space) {
+  std::vector<Belief> beliefs = beliefs_of(space);
+  for (std::size_t j = 0; j < space.columns().size(); ++j) {
+    const Column& column = space.columns()[j];
+    if (column.prior || column.kind == Column::Kind::categorical) continue;
+    beliefs.push_back({static_cast<Eigen::Index>(j), 0.5, kMiddleSpread, 0, 0});
   }
   if (beliefs.empty()) return std::nullopt;
   return SearchPrior(std::move(beliefs));

@@ -20,6 +20,11 @@ class SearchPrior {
  public:
   /// Nothing if no parameter has a prior.
   static std::optional<SearchPrior> of(const SearchSpace& space);
+  /// The same, with a weak belief in the middle for every number and ordinal that has no prior:
+  /// people put ranges round what they expect, and a model that knows little of the corners would
+  /// look at all of them. (Over-exploration of borders: Siivola et al. 2018, arXiv:1704.00963.)
+  /// Nothing if there is no such parameter either.
+  static std::optional<SearchPrior> with_middle(const SearchSpace& space);
 
   /// A point of the unit cube, drawn evenly, as one that is drawn from the beliefs: numbers from a
   /// normal distribution cut at the range, choices with the believed one more often.
@@ -40,6 +45,7 @@ class SearchPrior {
     double weight = 0;        ///< of the believed choice; all others weigh 1
   };
   explicit SearchPrior(std::vector<Belief> beliefs) : beliefs_(std::move(beliefs)) {}
+  static std::vector<Belief> beliefs_of(const SearchSpace& space);
   static double shape_number(const Belief& belief, double u);
   static double shape_choice(const Belief& belief, double u);
   static double density(const Belief& belief, double u, double* slope);

@@ -27,20 +27,20 @@ class Explain : public support::UserStudy {
 };
 
 TEST_F(Explain, TellsOfAModelsChoiceAndOfThoseWithoutOne) {
-  run(9);
+  run(7);
 
-  const Ended model = type("betatune explain demo 8");
+  const Ended model = type("betatune explain demo 6");
   EXPECT_EQ(model.status, 0) << model.err;
-  EXPECT_THAT(model.out, HasSubstr("trial 8 of demo: suggested by gp"));
+  EXPECT_THAT(model.out, HasSubstr("trial 6 of demo: suggested by gp"));
   EXPECT_THAT(model.out, HasSubstr("log expected improvement"));
   EXPECT_THAT(model.out, HasSubstr("length-scale"));
-  EXPECT_THAT(model.out, HasSubstr("8 results, 0 failed, 0 pending"));
+  EXPECT_THAT(model.out, HasSubstr("6 results, 0 failed, 0 pending"));
   EXPECT_THAT(type("betatune explain demo 0").out, HasSubstr("initial point of the study file"));
   EXPECT_THAT(type("betatune explain demo 1").out, HasSubstr("Sobol sequence"));
 
-  const Json json = this->json("betatune explain demo 8 --json");
+  const Json json = this->json("betatune explain demo 6 --json");
   EXPECT_EQ(json.at("origin"), "gp");
-  EXPECT_EQ(json.at("known").at("trials"), 8);
+  EXPECT_EQ(json.at("known").at("trials"), 6);
   EXPECT_EQ(json.at("model").at("parameters").size(), 2u);
   EXPECT_GE(json.at("model").at("rivals").size(), 1u);
   EXPECT_EQ(this->json("betatune explain demo 1 --json").at("model"), nullptr);

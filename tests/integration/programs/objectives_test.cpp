@@ -60,6 +60,18 @@ TEST_F(ObjectivesRun, EndsWithAFront) {
   EXPECT_EQ(type("betatune replay study.yaml --verify").status, 0);
 }
 
+TEST_F(ObjectivesRun, TheReadyStudyEndsWithAFrontWithinItsLimit) {
+  const Ended ran = type("betatune run " BETATUNE_SOURCE_DIR "/configs/trigger.yaml");
+  ASSERT_EQ(ran.status, 0) << ran.err;
+  const Json front = json("betatune best trigger --json");
+  EXPECT_GE(front.at("trials").size(), 8u);
+  // Better than 8 kHz at an efficiency of 85 %, which random cuts hardly ever reach.
+  EXPECT_GT(front.at("hypervolume"), 5.5);
+  for (const Json& member : front.at("trials")) {
+    EXPECT_LE(member.at("metrics").at("latency_us"), 2.5);
+  }
+}
+
 TEST_F(ObjectivesRun, ASchedulerThatComparesOneNumberIsRefused) {
   write_two("stopping: {trials: 4}\nfidelity: {max: 9}\nalgorithm: {scheduler: asha}\n");
 

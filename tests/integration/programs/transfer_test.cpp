@@ -34,9 +34,9 @@ TEST_F(Transfer, BeginsWithTheBestAndNeedsTheEarlierStudyOnlyOnce) {
 
   ASSERT_EQ(type("betatune run new.yaml").status, 0);
 
-  const Json first = json("betatune show new 0 --json").at("trial");
+  const Json first = json("betatune show new 0 --json");
   EXPECT_EQ(first.at("origin"), "earlier");
-  EXPECT_EQ(first.at("params"), best.at("trial").at("params"));
+  EXPECT_EQ(first.at("params"), best.at("best").at("params"));
   EXPECT_THAT(type("betatune explain new 0").out, HasSubstr("the best of the earlier study old"));
   ASSERT_EQ(type("rm -r runs/old").status, 0);
   write_study("new", "algorithm: {transfer: {studies: [old]}}\n", 9);
@@ -53,7 +53,7 @@ TEST_F(Transfer, SaysWhichStudyItCannotLearnFrom) {
     const Ended ended = type(command);
     EXPECT_EQ(ended.status, 3) << command;
     EXPECT_THAT(ended.err, HasSubstr("E0411")) << command;
-    EXPECT_THAT(ended.err, HasSubstr("new.yaml:9:15")) << command;
+    EXPECT_THAT(ended.err, HasSubstr("new.yaml:11:15")) << command;
     EXPECT_THAT(ended.err, HasSubstr("cannot learn from `nowhere`")) << command;
   }
   EXPECT_FALSE(exists("runs/new/study.db"));

@@ -78,7 +78,9 @@ TEST_F(Explain, FindsTheModelAndWhatTheChoiceBeat) {
       EXPECT_EQ(it.searcher, searcher);
       EXPECT_LT(it.trials, created.trial.n + 1);
       // The same model, bit for bit: its value at the choice is what the note remembers.
-      EXPECT_DOUBLE_EQ(it.model->log_ei, created.note.at("log_ei").get<double>());
+      ASSERT_TRUE(it.model->log_prior) << "at least the belief in the middle";
+      EXPECT_NEAR(it.model->log_ei + *it.model->log_prior, created.note.at("log_ei").get<double>(),
+                  1e-12);
       ASSERT_FALSE(it.model->rivals.empty()) << searcher << ' ' << created.trial.n;
       double before = std::numeric_limits<double>::infinity();
       for (const Rival& rival : it.model->rivals) {
@@ -138,7 +140,8 @@ TEST_F(Explain, CountsFailuresAndTheChanceOfOne) {
     if (!it.model->log_success) continue;
     any = true;
     EXPECT_LE(*it.model->log_success, 0);
-    EXPECT_NEAR(it.model->log_ei + *it.model->log_success, created.note.at("log_ei"), 1e-9);
+    EXPECT_NEAR(it.model->log_ei + *it.model->log_success + *it.model->log_prior,
+                created.note.at("log_ei"), 1e-9);
   }
   EXPECT_TRUE(any);
 }

@@ -88,12 +88,12 @@ struct Outcome {
   double best = std::numeric_limits<double>::infinity();
 };
 
-/// 30 trials of which those with x0 + x1 > 0.9 fail.
+/// 40 trials of which those with x0 + x1 > 0.9 fail.
 Outcome run_with_failures(const Loss& loss) {
   HistoryBuilder study(unit_box(2));
   const auto searcher = study.searcher("gp");
   Outcome out;
-  for (std::uint64_t i = 0; i < 30; ++i) {
+  for (std::uint64_t i = 0; i < 40; ++i) {
     const auto suggestions = searcher->suggest(study.history(), 1, fold_in(root_key(2), i));
     const Configuration& configuration = suggestions.at(0).configuration;
     const std::vector<double> u = unit_point(configuration, 2);
@@ -113,7 +113,7 @@ TEST(Feasibility, KeepsAStudyOutOfARegionThatOnlyFails) {
     const std::vector<double> u = unit_point(x, 2);
     return std::pow(u[0] - 0.3, 2) + std::pow(u[1] - 0.4, 2);
   });
-  EXPECT_LT(found.failures, 12) << "random draws would fail 18 times";
+  EXPECT_LT(found.failures, 16) << "random draws would fail 24 times";
   EXPECT_LT(found.best, 1e-3);
 }
 
@@ -123,7 +123,7 @@ TEST(Feasibility, LeadsAStudyToABestResultAtTheBorder) {
     const std::vector<double> u = unit_point(x, 2);
     return (1 - u[0]) + 0.5 * (1 - u[1]);
   });
-  EXPECT_LT(found.best, 0.61);
+  EXPECT_LT(found.best, 0.62);
 }
 
 }  // namespace

@@ -155,6 +155,19 @@ TEST(LocalStep, StaysWithinTheRegionAndTheSpace) {
   }
 }
 
+TEST(LocalStep, RegionIsStretchedAlongEachParameter) {
+  const HistoryBuilder study(unit_box(2));
+  const Observations data = observed(random_points(8, 2, 0.2, 9).array() + 0.5,
+                                     [](const auto& u) { return u[0] + u[1]; });
+  const Eigen::Index centre = lowest(data);
+  const LocalProblem problem{centre, 0.01, 0, Eigen::Vector2d(4, 0.25)};
+  const auto found = propose_local(study.space(), data, problem, RowMatrix(0, 2), root_key(1));
+  ASSERT_TRUE(found);
+  const Eigen::VectorXd step = found->point - data.points.row(centre).transpose();
+  EXPECT_NEAR(step[0], -0.04, 1e-6);
+  EXPECT_NEAR(step[1], -0.0025, 1e-6);
+}
+
 TEST(LocalStep, LeavesChoicesAsTheyAre) {
   std::vector<Parameter> parameters = unit_box(2);
   parameters.push_back(choice("kind", {Value(true), Value(false)}));

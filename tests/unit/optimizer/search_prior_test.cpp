@@ -122,6 +122,31 @@ TEST(SearchPrior, IsRefusedOutsideTheDomainAndForConstants) {
             "`k`: a constant or derived parameter has no prior; remove it");
 }
 
+TEST(SearchPrior, BelievesInTheMiddleWhereNobodySaysOtherwise) {
+  const SearchSpace space = space_of({believed(real("x", 0, 1), Value(0.9), Confidence::high),
+                                      real("y", 0, 1), choice("kind", kKinds)});
+  const SearchPrior prior = *SearchPrior::with_middle(space);
+  const auto density = [&](double x, double y, double kind) {
+    return prior.log_density(Eigen::RowVector3d(x, y, kind), nullptr);
+  };
+  EXPECT_GT(density(0.9, 0.5, 0.1), density(0.5, 0.5, 0.1));
+  EXPECT_GT(density(0.9, 0.5, 0.1), density(0.9, 0.05, 0.1) + 0.5);
+  EXPECT_EQ(density(0.9, 0.5, 0.1), density(0.9, 0.5, 0.6));
+  EXPECT_FALSE(SearchPrior::with_middle(space_of({choice("kind", kKinds)})).has_value());
+}
+
+double corner(const Configuration& at) {
+  double sum = 0;
+  for (int i = 0; i < 4; ++i) sum += (1 + i) * number(at, "x" + std::to_string(i));
+  return sum;
+}
+
+TEST(SearchPrior, TheBeliefInTheMiddleDoesNotHideACorner) {
+  HistoryBuilder study(unit_box(4));
+  const auto searcher = study.searcher("gp");
+  EXPECT_LT(run_study(study, *searcher, corner, 25), 1e-3);
+}
+
 class BelievingSearcher : public testing::TestWithParam<const char*> {};
 
 TEST_P(BelievingSearcher, BeginsWhereThePersonBelieves) {
