@@ -61,10 +61,13 @@ class AutoSearcher : public Searcher {
     return turn - std::floor(turn) < share;
   }
 
-  /// The region is as wide along each parameter as the whole space's model finds the loss to be
-  /// long: in a narrow valley a cube is as small as the valley is narrow. As TuRBO has it.
-  static Eigen::VectorXd stretch_of(const GpRound& round) {
+  /// The region is wider along parameters to which the whole space's model gives long
+  /// length-scales: in a narrow valley a cube is as small as the valley is narrow. As TuRBO has it,
+  /// but not before there are as many results as a quadratic has coefficients: length-scales from
+  /// fewer mean little, and the local model has to find by itself that a bowl is round.
+  static Eigen::VectorXd stretch_of(const GpRound& round, const Observations& data) {
     const Eigen::ArrayXd logs = round.gp().hyperparameters().lengthscales.array().log();
+    if (2 * data.finite < logs.size() * (logs.size() + 1)) return {};
     const double most = std::log(kLargestStretch);
     return (logs - logs.mean()).max(-most).min(most).exp().matrix();
   }
@@ -74,9 +77,9 @@ class AutoSearcher : public Searcher {
                                                  FreshBatch& batch, Key key) {
     if (!round.has_feasible()) return std::nullopt;
     const double noise = noise_of_near_pairs(data);
-    const std::optional<LocalStep> step =
-        propose_local(space, data, {round.best_row(), region.radius, noise, stretch_of(round)},
-                      round.pending(), key);
+    const std::optional<LocalStep> step = propose_local(
+        space, data, {round.best_row(), region.radius, noise, stretch_of(round, data)},
+        round.pending(), key);
     if (!step || std::max(noise, step->noise) > kDrowned * step->note.predicted)
       return std::nullopt;
     // The local model knows of the loss alone, and would follow it across a limit.
