@@ -42,6 +42,14 @@ double weight_of(Confidence confidence) {
 
 }  // namespace
 
+SearchPrior::SearchPrior(std::vector<Belief> beliefs) : beliefs_(std::move(beliefs)) {
+  for (Belief& each : beliefs_) {
+    if (each.choices > 0) continue;
+    const double mass = normal_mass(-each.center / each.spread, (1 - each.center) / each.spread);
+    each.height = (1 - kEven) / (std::sqrt(2 * std::numbers::pi) * each.spread * mass);
+  }
+}
+
 std::vector<SearchPrior::Belief> SearchPrior::beliefs_of(const SearchSpace& space) {
   std::vector<Belief> beliefs;
   for (std::size_t j = 0; j < space.columns().size(); ++j) {
@@ -115,10 +123,7 @@ double SearchPrior::density(const Belief& belief, double u, double* slope) {
     return kEven + (1 - kEven) * n * (believed ? belief.weight : 1) / (belief.weight + n - 1);
   }
   const double z = (u - belief.center) / belief.spread;
-  const double mass =
-      normal_mass(-belief.center / belief.spread, (1 - belief.center) / belief.spread);
-  const double bell = (1 - kEven) * std::exp(-0.5 * z * z) /
-                      (std::sqrt(2 * std::numbers::pi) * belief.spread * mass);
+  const double bell = belief.height * std::exp(-0.5 * z * z);
   *slope = -bell * z / belief.spread;
   return kEven + bell;
 }

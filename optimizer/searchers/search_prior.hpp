@@ -43,8 +43,9 @@ class SearchPrior {
     double spread = 0;        ///< of a number: standard deviation, in the unit cube
     std::size_t choices = 0;  ///< 0: a number
     double weight = 0;        ///< of the believed choice; all others weigh 1
+    double height = 0;        ///< of a number: of the bell at its center
   };
-  explicit SearchPrior(std::vector<Belief> beliefs) : beliefs_(std::move(beliefs)) {}
+  explicit SearchPrior(std::vector<Belief> beliefs);
   static std::vector<Belief> beliefs_of(const SearchSpace& space);
   static double shape_number(const Belief& belief, double u);
   static double shape_choice(const Belief& belief, double u);
