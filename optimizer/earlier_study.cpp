@@ -36,7 +36,7 @@ std::string text_at(const Json& document, const char* section, const char* key,
   return given ? objective->at(key).get<std::string>() : otherwise;
 }
 
-/// Of the first objective; "" where it is as in a study file that says nothing.
+/// "minimize loss": of the first objective.
 std::string objective_text(const Json& document) {
   const char* const section =
       document.is_object() && document.contains("objectives") ? "objectives" : "objective";

@@ -40,6 +40,10 @@ Eigen::Index lowest_row(const Eigen::VectorXd& values, const std::vector<bool>& 
   return best;
 }
 
+bool any_of(const std::vector<bool>& rows) {
+  return std::ranges::find(rows, true) != rows.end();
+}
+
 std::vector<bool> rows_with_loss(const Observations& data) {
   std::vector<bool> out;
   for (const double loss : data.losses) out.push_back(!std::isnan(loss));
@@ -51,15 +55,18 @@ std::vector<bool> rows_with_loss(const Observations& data) {
 std::vector<bool> feasible_rows(const Observations& data, const OutcomeFeasibility& limits) {
   std::vector<bool> out = rows_with_loss(data);
   if (data.slacks.cols() == 0) return out;
-  const bool noisy = limits.noisy();
-  const std::vector<bool> by_mean = limits.met_by_mean(data.points);
-  std::vector<bool> both = out;
+  std::vector<bool> observed = out;
   for (std::size_t i = 0; i < out.size(); ++i) {
-    const bool observed = data.meets_limits(static_cast<Eigen::Index>(i));
-    out[i] = out[i] && (noisy ? by_mean[i] : observed);
-    both[i] = out[i] && observed;
+    observed[i] = out[i] && data.meets_limits(static_cast<Eigen::Index>(i));
   }
-  return std::ranges::find(both, true) != both.end() ? both : out;
+  if (!limits.noisy()) return observed;
+  const std::vector<bool> by_mean = limits.met_by_mean(data.points);
+  std::vector<bool> both = observed;
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    out[i] = out[i] && by_mean[i];
+    both[i] = observed[i] && by_mean[i];
+  }
+  return any_of(both) ? both : out;
 }
 
 /// Of the results that meet all limits (of all of them while none does); thresholds of the study
@@ -72,10 +79,6 @@ Eigen::VectorXd study_reference(const StudySpec& spec, const Observations& data)
   }
   return reference_of(spec.objectives,
                       pick_rows(data.objectives, feasible.empty() ? rows : feasible));
-}
-
-bool any_of(const std::vector<bool>& rows) {
-  return std::ranges::find(rows, true) != rows.end();
 }
 
 /// The latest rows that failed.
