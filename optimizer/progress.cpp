@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "optimizer/cli/front.hpp"
 #include "optimizer/cli/output.hpp"
 #include "optimizer/cli/terminal.hpp"
 #include "optimizer/pace.hpp"
@@ -26,18 +27,6 @@ std::size_t terminal_width() {
   winsize size{};
   if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
   return 80;
-}
-
-/// ", latency = 12" of the objectives after the first.
-std::string further_text(const StudySpec& spec, const StudyState& state, const Trial& trial) {
-  const std::vector<double> losses = state.outcomes.losses(*trial.loss, trial.outcomes);
-  std::string text;
-  for (std::size_t j = 1; j < losses.size(); ++j) {
-    const ObjectiveSpec& each = spec.objectives[j];
-    const double value = each.goal == Goal::maximize ? -losses[j] : losses[j];
-    text += fmt::format(", {} = {}", each.metric, short_number(value));
-  }
-  return text;
 }
 
 /// ", breaks peak_mem_gib <= 70"
@@ -65,9 +54,8 @@ class EventText {
     const Trial& trial = state.trials[closed.trial];
     std::string text = fmt::format("trial {} {}", closed.trial.n, to_name(closed.outcome));
     if (closed.loss) {
-      text += fmt::format(": {} = {}", spec_.objective.metric,
-                          short_number(objective_value(spec_, *closed.loss)));
-      if (spec_.objectives.size() > 1) text += further_text(spec_, state, trial);
+      text +=
+          ": " + values_text(spec_.objectives, state.outcomes.losses(*closed.loss, trial.outcomes));
       if (spec_.fidelity) text += fmt::format(" at {} {}", spec_.fidelity->name, trial.loss_step);
       text += broken_text(state, trial);
     }
@@ -182,8 +170,7 @@ class Lines : public ServerObserver {
       front_ = front_of(spec_.objectives, state);
       front_at_ = state.closed_count();
     }
-    return fmt::format("{} trials that no other one beats in everything, hypervolume {}",
-                       front_.members.size(), short_number(front_.hypervolume));
+    return front_summary(front_);
   }
 
   void watch(const StudyState& state) { pace_.note(Clock::now(), settled_count(state)); }
@@ -288,7 +275,7 @@ std::unique_ptr<ServerObserver> make_progress(ProgressKind kind, const StudySpec
 }
 
 double objective_value(const StudySpec& spec, double loss) {
-  return spec.objective.goal == Goal::maximize ? -loss : loss;
+  return value_of(spec.objective, loss);
 }
 
 std::string configuration_text(const Configuration& configuration, std::size_t width) {

@@ -14,6 +14,11 @@ std::vector<double> losses_of(const TrialRow& trial, const Objective& objective)
 
 }  // namespace
 
+std::string front_summary(const StudyFront& front) {
+  return fmt::format("{} trials that no other one beats in everything, hypervolume {}",
+                     front.members.size(), short_number(front.hypervolume));
+}
+
 Result<ShownFront> read_front(StudyReader& reader, const Objective& objective) {
   std::vector<ShownFront::Member> all;
   TrialQuery query;
@@ -57,8 +62,7 @@ std::string front_table(const ShownFront& shown, const Objective& objective) {
   for (const ShownFront::Member& each : shown.members) {
     std::vector<std::string> row = {std::to_string(each.trial.id)};
     for (std::size_t j = 0; j < each.losses.size(); ++j) {
-      const bool maximize = objective.all[j].goal == Goal::maximize;
-      row.push_back(short_number(maximize ? -each.losses[j] : each.losses[j]));
+      row.push_back(short_number(value_of(objective.all[j], each.losses[j])));
     }
     row.push_back(assignments_text(each.trial.params));
     table.add(std::move(row));

@@ -22,6 +22,8 @@ Result<ShownFront> read_front(StudyReader& reader, const Objective& objective);
 
 /// {"hypervolume", "reference", "trials"}: what `best` and `status` tell of it.
 Json front_json(const ShownFront& shown, const Objective& objective);
+/// "20 trials that no other one beats in everything, hypervolume 6.73"
+std::string front_summary(const StudyFront& front);
 /// A table of the members, by the first objective.
 std::string front_table(const ShownFront& shown, const Objective& objective);
 

@@ -67,13 +67,16 @@ std::string utc_text(std::int64_t at_us) {
                      at_us / 1'000 % 1'000);
 }
 
+double value_of(const ObjectiveSpec& objective, double loss) {
+  return objective.goal == Goal::maximize ? -loss : loss;
+}
+
 std::string values_text(const std::vector<ObjectiveSpec>& objectives,
                         const std::vector<double>& losses) {
   std::string text;
   for (std::size_t j = 0; j < objectives.size(); ++j) {
-    const double value = objectives[j].goal == Goal::maximize ? -losses[j] : losses[j];
     text += fmt::format("{}{} = {}", text.empty() ? "" : ", ", objectives[j].metric,
-                        short_number(value));
+                        short_number(value_of(objectives[j], losses[j])));
   }
   return text;
 }
@@ -81,7 +84,7 @@ std::string values_text(const std::vector<ObjectiveSpec>& objectives,
 Json values_json(const std::vector<ObjectiveSpec>& objectives, const std::vector<double>& losses) {
   Json out = Json::object();
   for (std::size_t j = 0; j < objectives.size(); ++j) {
-    out[objectives[j].metric] = objectives[j].goal == Goal::maximize ? -losses[j] : losses[j];
+    out[objectives[j].metric] = value_of(objectives[j], losses[j]);
   }
   return out;
 }

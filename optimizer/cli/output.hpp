@@ -31,6 +31,8 @@ struct Objective {
   double value(double loss) const { return maximize ? -loss : loss; }
 };
 Objective objective_of(const Json& document);
+/// A loss, which is always minimised, in the user's own direction.
+double value_of(const ObjectiveSpec& objective, double loss);
 /// "loss = 0.31, latency = 12", each in the user's own direction, from losses to be minimised.
 std::string values_text(const std::vector<ObjectiveSpec>& objectives,
                         const std::vector<double>& losses);

@@ -6,6 +6,7 @@
 #include "optimizer/checkpoints.hpp"
 #include "optimizer/cli/commands.hpp"
 #include "optimizer/cli/errors.hpp"
+#include "optimizer/cli/front.hpp"
 #include "optimizer/cli/output.hpp"
 #include "optimizer/launcher.hpp"
 #include "optimizer/launchers/trainer_program.hpp"
@@ -57,8 +58,7 @@ void raise_descriptor_limit() {
 void print_front(FILE* out, const StudySpec& spec, const StudyState& state) {
   const StudyFront front = front_of(spec.objectives, state);
   if (front.members.empty()) return;
-  fmt::print(out, "\nfront: {} trials that no other one beats in everything, hypervolume {}\n",
-             front.members.size(), short_number(front.hypervolume));
+  fmt::print(out, "\nfront: {}\n", front_summary(front));
   for (const std::size_t id : front.members) {
     const Trial& trial = state.trials[TrialId{id}];
     fmt::print(out, "  trial {}: {}\n", id,

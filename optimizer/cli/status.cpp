@@ -100,8 +100,7 @@ std::string best_text(const StudySummary& study) {
 
 std::string front_text(const ShownFront& shown) {
   if (shown.members.empty()) return "none yet: no completed trial that meets all limits";
-  return fmt::format("{} trials that no other one beats in everything, hypervolume {}",
-                     shown.members.size(), short_number(shown.front.hypervolume));
+  return front_summary(shown.front);
 }
 
 void print_status(const StudySummary& study, const StudyPlace& place, const ShownFront* front) {
