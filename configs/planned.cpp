@@ -7,8 +7,6 @@ namespace betatune {
 namespace {
 
 constexpr std::array kPlanned = {
-    PlannedKey{"noise", "Repeats and the confirmation of the best.",
-               "run the best configuration again with `betatune enqueue`"},
     PlannedKey{"report", "TensorBoard files and a metrics port.",
                "export with `betatune export` after or during the run"},
     PlannedKey{"transfer", "Learning from earlier studies.", "write it under `algorithm:`"},

@@ -99,6 +99,17 @@ void check_trials(Checks& checks, const TrialsSpec& trials) {
   checks.positive("trials.limits.silence", trials.limits.silence);
 }
 
+void check_noise(Checks& checks, const StudySpec& spec) {
+  checks.at_least("noise.repeats", spec.noise.repeats, 1);
+  if (spec.noise.confirm_best) {
+    checks.at_least("noise.confirm_best.top", spec.noise.confirm_best->top, 1);
+    checks.at_least("noise.confirm_best.seeds", spec.noise.confirm_best->seeds, 1);
+  }
+  if (!spec.noise.trains_again() || spec.objectives.size() == 1) return;
+  checks.error("E0208", "noise", "with several objectives nothing is trained again",
+               "leave `noise` out, or make the other objectives limits under outcome_constraints");
+}
+
 // Loopback in the forms that a person writes; anything else would be reachable from outside.
 bool is_local_address(const std::string& bind) {
   if (bind.starts_with("ipc://")) return bind.size() > 6;
@@ -142,6 +153,7 @@ void check_study(const ConfigNode& root, const StudySpec& spec, Diagnostics& dia
   check_fidelity(checks, spec.fidelity);
   check_stopping(checks, spec);
   check_trials(checks, spec.trials);
+  check_noise(checks, spec);
   check_initial(checks, spec.algorithm.initial);
   checks.at_least("resources.cpus", spec.resources.cpus, 1);
   checks.at_least("resources.gpus", spec.resources.gpus, 0);

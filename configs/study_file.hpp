@@ -187,6 +187,7 @@ struct StudyFile {
   ConfigNode algorithm;
   StoppingSpec stopping;
   TrialsSpec trials;
+  NoiseSpec noise;
   TrainerSpec trainer;
   ResourcesSpec resources;
   LauncherSpec launcher;
@@ -210,6 +211,7 @@ struct StudyFile {
                   "Searcher, scheduler and initial points: a name or a mapping."),
         defaulted("stopping", &StudyFile::stopping, "The budget: totals, never \"N more\"."),
         defaulted("trials", &StudyFile::trials, "Parallelism, retries and limits of trials."),
+        defaulted("noise", &StudyFile::noise, "Repeats, and the confirmation of the best."),
         Field{"trainer", &StudyFile::trainer,
               "What runs a trial: one of plugin, command, external."},
         defaulted("resources", &StudyFile::resources, "What one trial occupies."),

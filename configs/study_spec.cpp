@@ -44,6 +44,7 @@ void take_sections(StudyFile& file, StudySpec& spec) {
   spec.fidelity = std::move(file.fidelity);
   spec.stopping = file.stopping;
   spec.trials = file.trials;
+  spec.noise = file.noise;
   spec.trainer = std::move(file.trainer);
   spec.resources = file.resources;
   spec.launcher = std::move(file.launcher);

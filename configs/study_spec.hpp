@@ -144,6 +144,31 @@ struct TrialsSpec {
   }
 };
 
+/// The best configurations are trained again before one of them is called best.
+struct ConfirmSpec {
+  int top = 5;
+  int seeds = 5;
+  static constexpr auto fields() {
+    return std::tuple{
+        defaulted("top", &ConfirmSpec::top, "How many of the best configurations are confirmed."),
+        defaulted("seeds", &ConfirmSpec::seeds, "How often each of them is trained again.")};
+  }
+};
+/// For losses that differ when the same configuration is trained again.
+struct NoiseSpec {
+  int repeats = 1;
+  std::optional<ConfirmSpec> confirm_best;
+  /// Whether any configuration is to be trained more than once.
+  bool trains_again() const { return repeats > 1 || confirm_best; }
+  static constexpr auto fields() {
+    return std::tuple{
+        defaulted("repeats", &NoiseSpec::repeats,
+                  "How often every configuration is trained; each time is a trial of the budget."),
+        Field{"confirm_best", &NoiseSpec::confirm_best,
+              "The best ones are trained again when the budget is used, and ranked by that alone."}};
+  }
+};
+
 struct TrainerSpec {
   std::optional<std::string> plugin;                ///< name, or a path ending in .so
   std::optional<std::vector<std::string>> command;  ///< argv with {name} placeholders
@@ -221,6 +246,7 @@ struct StudySpec {
   AlgorithmSpec algorithm;
   StoppingSpec stopping;
   TrialsSpec trials;
+  NoiseSpec noise;
   TrainerSpec trainer;
   ResourcesSpec resources;
   LauncherSpec launcher;

@@ -317,7 +317,7 @@ Json AskTell::recommend() const {
   if (!found) return Json{{"recommend", nullptr}};
   Json answer{{"params", to_json(*found)}};
   for (const Trial& trial : state().trials) {
-    if (*trial.configuration == *found) answer["id"] = trial.id.n;
+    if (!trial.repeats && *trial.configuration == *found) answer["id"] = trial.id.n;
   }
   return Json{{"recommend", std::move(answer)}};
 }

@@ -57,6 +57,16 @@ std::vector<Found> checkpoints_in(const fs::path& folder) {
   return found;
 }
 
+TrialId first_of(const StudyState& state, TrialId id) {
+  return state.trials[id].repeats.value_or(id);
+}
+
+bool is_being_repeated(const StudyState& state, TrialId first) {
+  return std::ranges::any_of(state.trials[first].repeated_by, [&](TrialId each) {
+    return state.trials[each].state != TrialState::closed;
+  });
+}
+
 }  // namespace
 
 CheckpointKeeper::CheckpointKeeper(fs::path study_dir, int keep)
@@ -77,9 +87,13 @@ void CheckpointKeeper::on_events(std::span<const Event> events, const StudyState
     if (const auto* saved = std::get_if<CheckpointSaved>(&event.fact)) touched.insert(saved->trial);
     if (const auto* end = std::get_if<TrialClosed>(&event.fact)) closed.insert(end->trial);
   }
-  const std::set<TrialId> dethroned = settle_best(state, closed);
-  touched.insert(closed.begin(), closed.end());
-  touched.insert(dethroned.begin(), dethroned.end());
+  std::set<TrialId> groups = settle_best(state, closed);
+  for (const TrialId id : closed) groups.insert(first_of(state, id));
+  for (const TrialId id : groups) {
+    const Trial& first = state.trials[id];
+    touched.insert(id);
+    touched.insert(first.repeated_by.begin(), first.repeated_by.end());
+  }
   for (const TrialId id : touched) tidy(state, id);
 }
 
@@ -92,9 +106,11 @@ std::set<TrialId> CheckpointKeeper::settle_best(const StudyState& state,
   before.insert(front_.begin(), front_.end());
   best_ = state.best;
   for (const TrialId id : closed) {
-    const Trial& trial = state.trials[id];
+    const Trial& trial = state.trials[first_of(state, id)];
     if (!trial.standing) continue;
-    if (!best_closed_ || stands_before(trial, state.trials[*best_closed_])) best_closed_ = id;
+    if (!best_closed_ || stands_before(trial, state.trials[*best_closed_])) {
+      best_closed_ = trial.id;
+    }
   }
   if (state.outcomes.objectives() > 1 && !closed.empty()) {
     front_.clear();
@@ -112,7 +128,10 @@ void CheckpointKeeper::tidy(const StudyState& state, TrialId id) const {
   const std::string own = fmt::format("trial-{}", id.n);
   if (!recorded || newest.parent_path().filename() != own) return;
   const bool is_closed = trial.state == TrialState::closed;
-  const bool is_best = id == best_ || id == best_closed_ || front_.contains(id);
+  const TrialId first = first_of(state, id);
+  // Which of the repeats has the model is known when all of them are over.
+  const bool is_best = first == best_ || first == best_closed_ || front_.contains(id) ||
+                       is_being_repeated(state, first);
   int to_keep = is_closed ? (is_best ? 1 : 0) : keep_;
   for (const Found& each : checkpoints_in(newest.parent_path())) {
     if (each.age > *recorded && !is_closed) continue;

@@ -154,7 +154,7 @@ void Coordinator::handle(const StopTrialRequest& request) {
   if (trial.state == TrialState::running) {
     decide(request.trial, Action::stop, "user", "asked to stop");
   } else if (trial.state != TrialState::closed) {
-    close_trial(request.trial, trial.standing ? Outcome::stopped : Outcome::cancelled);
+    close_trial(request.trial, trial.result ? Outcome::stopped : Outcome::cancelled);
   }
 }
 

@@ -183,6 +183,7 @@ class Coordinator {
   void dispatch();
   std::optional<Work> next_work();
   std::optional<TrialId> create_trial();
+  TrialId create(TrialCreated fact);
   void begin_attempt(const Work& work, TrainerEntry& trainer);
   Assign assignment_of(const Trial& trial) const;
   void request_plan();
@@ -193,6 +194,13 @@ class Coordinator {
   bool budget_left() const;
   bool suggestion_in_hand();
   std::vector<Configuration> spoken_for() const;
+
+  // coordinator_repeats.cpp: what is trained more than once
+  std::int64_t configurations_left() const;
+  void repeat(TrialId first, const char* origin);
+  void add_repeats(TrialId first);
+  std::vector<TrialId> unconfirmed() const;
+  bool confirm_best();
 
   // coordinator_ends.cpp: how attempts, trials and the study end
   void settle(TrialId id);

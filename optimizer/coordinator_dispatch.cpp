@@ -66,8 +66,7 @@ int Coordinator::startable() const {
 }
 
 bool Coordinator::budget_left() const {
-  return !spec_->stopping.trials ||
-         static_cast<std::int64_t>(state_.trials.size()) < *spec_->stopping.trials;
+  return !spec_->stopping.trials || state_.spent() < *spec_->stopping.trials;
 }
 
 void Coordinator::dispatch() {
@@ -120,7 +119,6 @@ bool Coordinator::suggestion_in_hand() {
 std::optional<TrialId> Coordinator::create_trial() {
   if (!suggestion_in_hand()) return std::nullopt;
   TrialCreated fact;
-  fact.trial = TrialId{state_.trials.size()};
   if (!state_.enqueued.empty()) {
     fact.configuration = state_.enqueued.front();
     fact.origin = "enqueued";
@@ -137,7 +135,14 @@ std::optional<TrialId> Coordinator::create_trial() {
     fact.plan = queued.plan;
     fact.basis = queued.basis;
   }
-  const TrialId id = fact.trial;
+  const TrialId id = create(std::move(fact));
+  add_repeats(id);
+  return id;
+}
+
+TrialId Coordinator::create(TrialCreated fact) {
+  const TrialId id{state_.trials.size()};
+  fact.trial = id;
   emit(std::move(fact));
   return id;
 }
@@ -199,10 +204,10 @@ std::vector<Configuration> Coordinator::spoken_for() const {
 
 void Coordinator::request_plan() {
   if (asked_ || exhausted_ || finished_ || ending_ || draining_) return;
-  const auto in_hand = static_cast<std::int64_t>(state_.enqueued.size() + initial_.size() +
-                                                 queue_.size() + state_.trials.size());
+  const auto in_hand =
+      static_cast<std::int64_t>(state_.enqueued.size() + initial_.size() + queue_.size());
   const std::int64_t room =
-      spec_->stopping.trials ? *spec_->stopping.trials - in_hand : std::int64_t{kPlanBlock};
+      spec_->stopping.trials ? configurations_left() - in_hand : std::int64_t{kPlanBlock};
   if (room <= 0 && !wants_suggestion_) return;
   int count = kPlanBlock;
   if (policies_.searcher->asks_ahead()) {
@@ -211,11 +216,9 @@ void Coordinator::request_plan() {
     if (!wants_suggestion_ && static_cast<int>(queue_.size()) >= wanted) return;
   } else {
     if (!wants_suggestion_) return;
-    std::int64_t many = startable();
-    if (spec_->stopping.trials) {
-      many =
-          std::min(many, *spec_->stopping.trials - static_cast<std::int64_t>(state_.trials.size()));
-    }
+    const int repeats = spec_->noise.repeats;
+    std::int64_t many = (startable() + repeats - 1) / repeats;
+    if (spec_->stopping.trials) many = std::min(many, configurations_left());
     count = static_cast<int>(std::max<std::int64_t>(many, 1));
   }
   asked_ = Outstanding{next_plan_, PlanBasis{state_.seq, count, 0, {}}};

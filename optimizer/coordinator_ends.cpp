@@ -156,7 +156,11 @@ void Coordinator::conclude() {
   dispatch();
   if (!state_.running.empty()) return;
   if (ending_) return close_study(*ending_);
-  if (const auto end = natural_end()) return close_study(*end);
+  if (const auto end = natural_end()) {
+    if (!confirm_best()) return close_study(*end);
+    dispatch();
+    if (!state_.running.empty()) return;
+  }
   if (!draining_) return;
   finished_ = "drained";
   effects_.finished = finished_;
@@ -171,8 +175,8 @@ bool Coordinator::target_reached() const {
   if (!spec_->objective.target || !state_.best) return false;
   if (spec_->objectives.size() > 1) return reaches_all_targets(*spec_, state_);
   const double target = *spec_->objective.target;
-  const auto& [level, loss, violation] = *state_.trials[*state_.best].standing;
-  return violation == 0 && loss <= (spec_->objective.goal == Goal::maximize ? -target : target);
+  const Standing& best = *state_.trials[*state_.best].standing;
+  return best.violation == 0 && best.loss <= (spec_->objective.goal == Goal::maximize ? -target : target);
 }
 
 std::optional<std::string> Coordinator::limit_reached() const {
@@ -197,7 +201,7 @@ std::optional<std::string> Coordinator::natural_end() const {
 bool Coordinator::stays_closed() const {
   if (!state_.closed_reason) return false;
   const std::string& reason = *state_.closed_reason;
-  if (reason == "trials") return !budget_left();
+  if (reason == "trials") return !budget_left() && unconfirmed().empty();
   if (reason == "exhausted") return state_.enqueued.empty() && state_.document == spec_->document;
   const auto& wall_time = spec_->stopping.wall_time;
   if (reason == "wall_time") {

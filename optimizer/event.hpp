@@ -84,6 +84,10 @@ struct PlanBasis {
   }
 };
 
+/// Origins of trials that train a configuration again.
+inline constexpr const char* kRepeatOrigin = "repeat";
+inline constexpr const char* kConfirmOrigin = "confirm";
+
 struct TrialCreated {
   static constexpr const char* kType = "trial_created";
   TrialId trial;
@@ -92,13 +96,15 @@ struct TrialCreated {
   std::optional<std::uint64_t> plan;    ///< number of the plan request that suggested it
   Json note;                            ///< what the searcher wants remembered ("why"), or null
   std::optional<PlanBasis> basis = {};  ///< of the plan; older logs have none
+  std::optional<TrialId> repeats = {};  ///< the trial whose configuration is trained again
   static constexpr auto fields() {
     return std::tuple{Field{"trial", &TrialCreated::trial, "trial id"},
                       Field{"configuration", &TrialCreated::configuration, "active parameters"},
                       Field{"origin", &TrialCreated::origin, "who suggested it"},
                       Field{"plan", &TrialCreated::plan, "plan request"},
                       defaulted("note", &TrialCreated::note, "why"),
-                      Field{"basis", &TrialCreated::basis, "what the plan was computed from"}};
+                      Field{"basis", &TrialCreated::basis, "what the plan was computed from"},
+                      Field{"repeats", &TrialCreated::repeats, "trial that is trained again"}};
   }
 };
 

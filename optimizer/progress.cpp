@@ -14,6 +14,7 @@
 #include "optimizer/cli/terminal.hpp"
 #include "optimizer/pace.hpp"
 #include "optimizer/pareto/study_front.hpp"
+#include "optimizer/standings.hpp"
 
 namespace betatune {
 namespace {
@@ -59,8 +60,9 @@ class EventText {
       if (spec_.fidelity) text += fmt::format(" at {} {}", spec_.fidelity->name, trial.loss_step);
       text += broken_text(state, trial);
     }
-    if (spec_.objectives.size() == 1 && state.best == closed.trial && announced_ != closed.trial) {
-      announced_ = closed.trial;
+    const TrialId counted = trial.repeats.value_or(closed.trial);
+    if (spec_.objectives.size() == 1 && state.best == counted && announced_ != counted) {
+      announced_ = counted;
       text += "  (new best)";
     }
     if (closed.outcome == Outcome::failed && !trial.message.empty()) {
@@ -130,11 +132,16 @@ class Lines : public ServerObserver {
  protected:
   virtual void say(const std::string& line) { fmt::print(stderr, "{}\n", line); }
 
+  /// Trials that there will be, as far as is known: the budget, and what confirms the best.
+  std::int64_t total(const StudyState& state) const {
+    return spec_.stopping.trials.value_or(0) + (spec_.stopping.trials ? state.confirmations : 0);
+  }
+
   std::string summary(const Coordinator& coordinator) const {
     const StudyState& state = coordinator.state();
     std::string text = fmt::format(
         "{}{} done, {} running", state.closed_count(),
-        spec_.stopping.trials ? fmt::format(" of {}", *spec_.stopping.trials) : std::string(),
+        spec_.stopping.trials ? fmt::format(" of {}", total(state)) : std::string(),
         state.running.size());
     if (!state.paused.empty()) text += fmt::format(", {} paused", state.paused.size());
     if (!state.waiting.empty()) text += fmt::format(", {} waiting", state.waiting.size());
@@ -145,7 +152,7 @@ class Lines : public ServerObserver {
       text += *rate > 1 ? fmt::format(", {:.0f} trials/s", *rate)
                         : fmt::format(", {:.0f} trials/h", *rate * 3600);
     }
-    const auto left = pace_.seconds_left(now, spec_.stopping.trials.value_or(0));
+    const auto left = pace_.seconds_left(now, total(state));
     if (left) text += fmt::format(", about {} left", duration_text(*left));
     return text;
   }
@@ -157,6 +164,7 @@ class Lines : public ServerObserver {
     const double loss = best.standing ? best.standing->loss : *best.loss;
     std::string text = fmt::format("best {} = {} (trial {})", spec_.objective.metric,
                                    short_number(objective_value(spec_, loss)), best.id.n);
+    text += repeated_result(state.trials, best).text();
     text += broken_text(state, best);
     for (const auto& [name, number] : best.last_metrics) {
       if (name.starts_with("test_")) text += fmt::format(", {} = {:.4g}", name, number);
@@ -232,7 +240,7 @@ class Block final : public Lines {
     const auto length = std::min<std::size_t>(40, width / 2);
     if (!spec_.stopping.trials) return spec_.study.name;
     const double share = std::min(1.0, static_cast<double>(settled_count(state)) /
-                                           static_cast<double>(*spec_.stopping.trials));
+                                           static_cast<double>(total(state)));
     const auto full = static_cast<std::size_t>(std::lround(share * static_cast<double>(length)));
     const std::string done(full, '#');
     const std::string rest(length - full, '.');

@@ -50,6 +50,10 @@ void add(Hasher& hash, const Trial& trial) {
   add(hash, trial.loss);
   hash.add(trial.loss_step);
   if (trial.standing) hash.add(trial.standing->level).add(trial.standing->loss);
+  // What is trained once keeps the hashes of earlier versions.
+  if (trial.repeats) hash.add(std::string_view("repeats")).add(trial.repeats->n);
+  const bool of_a_group = trial.repeats || !trial.repeated_by.empty();
+  if (of_a_group && trial.result) hash.add(trial.result->level).add(trial.result->loss);
   // Studies without outcome constraints keep the hashes of earlier versions.
   if (trial.outcomes.empty()) return;
   add(hash, trial.watched);

@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 #include <utility>
 
+#include "optimizer/standings.hpp"
+
 namespace betatune {
 namespace {
 
@@ -13,34 +15,6 @@ Step full_budget_of(const Json& document) {
   if (!document.is_object() || fidelity == document.end() || !fidelity->is_object()) return 1;
   const auto max = fidelity->find("max");
   return max != fidelity->end() && max->is_number_integer() ? max->get<Step>() : 1;
-}
-
-void find_best(StudyState& state) {
-  state.best.reset();
-  for (const Trial& trial : state.trials) {
-    if (trial.standing && (!state.best || stands_before(trial, state.trials[*state.best]))) {
-      state.best = trial.id;
-    }
-  }
-}
-
-/// Gives the trial its standing and keeps `best` true. Only a best trial that falls back (it failed
-/// after all, or reported a step again with another loss) costs a look at every trial.
-void set_standing(StudyState& state, TrialId id, std::optional<Standing> standing) {
-  Trial& trial = state.trials.edit(id);
-  const std::optional<Standing> before = trial.standing;
-  if (before == standing) return;
-  trial.standing = standing;
-  if (state.best == id) {
-    if (!standing || before->before(*standing)) find_best(state);
-    return;
-  }
-  if (standing && (!state.best || stands_before(trial, state.trials[*state.best]))) state.best = id;
-}
-
-std::optional<Standing> standing_of(const StudyState& state, const Trial& trial) {
-  if (!trial.loss) return std::nullopt;
-  return Standing{std::min(trial.loss_step, state.full_budget), *trial.loss, trial.violation};
 }
 
 /// One overload per fact: checks that it may follow, then changes the state.
@@ -83,7 +57,7 @@ class Fold {
     state_.full_budget = budget;
     state_.outcomes = std::move(outcomes);
     if (judged_otherwise) judge_again();
-    stand_again();
+    update_all_standings(state_);
     return Ok{};
   }
 
@@ -111,14 +85,21 @@ class Fold {
       }
       state_.enqueued.pop_front();
     }
+    if (fact.repeats) BETATUNE_CHECK(may_repeat(fact));
     Trial trial;
     trial.id = fact.trial;
+    trial.repeats = fact.repeats;
     trial.configuration = std::make_shared<const Configuration>(fact.configuration);
     trial.origin = fact.origin;
     if (!fact.note.is_null()) trial.note = std::make_shared<const Json>(fact.note);
     trial.created_at_us = event_.at_us;
     judge(trial);
     state_.trials.add(std::move(trial));
+    if (fact.repeats) {
+      state_.trials.edit(*fact.repeats).repeated_by.push_back(fact.trial);
+      if (fact.origin == kConfirmOrigin) ++state_.confirmations;
+      update_standing(state_, fact.trial);
+    }
     state_.waiting.insert(fact.trial);
     if (fact.plan) state_.next_plan = std::max(state_.next_plan, *fact.plan + 1);
     return Ok{};
@@ -218,7 +199,7 @@ class Fold {
       trial.message = fact.message;
       if (fact.charged) ++trial.failures[*trial.last_failure];
     } else {
-      set_standing(state_, fact.trial, standing_of(state_, trial));
+      set_result(state_, fact.trial, result_of(state_, trial));
     }
     return Ok{};
   }
@@ -233,7 +214,9 @@ class Fold {
     trial.ended_at_us = event_.at_us;
     ++state_.closed[fact.outcome];
     const bool counts = fact.outcome == Outcome::completed || fact.outcome == Outcome::stopped;
-    if (!counts) set_standing(state_, fact.trial, std::nullopt);
+    if (!counts) set_result(state_, fact.trial, std::nullopt);
+    // Repeats count when the last of them is over.
+    update_standing(state_, fact.trial);
     return Ok{};
   }
 
@@ -280,6 +263,15 @@ class Fold {
     if (trial.attempt == attempt) return Ok{};
     return refuse(fmt::format("attempt {} of trial {} is not current, {} is", attempt.n, id.n,
                               trial.attempt.n));
+  }
+
+  Status may_repeat(const TrialCreated& fact) const {
+    BETATUNE_CHECK(known(*fact.repeats));
+    const Trial& first = state_.trials[*fact.repeats];
+    if (!first.repeats && *first.configuration == fact.configuration) return Ok{};
+    return refuse(fmt::format("trial {} does not have the configuration of trial {}, or that one "
+                              "repeats another itself",
+                              fact.trial.n, fact.repeats->n));
   }
 
   std::set<TrialId>* set_of(TrialState state) {
@@ -345,15 +337,6 @@ class Fold {
       }
       if (!trial.observations.empty()) trial.observations.back().outcomes = trial.outcomes;
     }
-  }
-
-  void stand_again() {
-    for (std::uint64_t n = 0; n < state_.trials.size(); ++n) {
-      if (!state_.trials[TrialId{n}].standing) continue;
-      Trial& trial = state_.trials.edit(TrialId{n});
-      trial.standing = standing_of(state_, trial);
-    }
-    find_best(state_);
   }
 
   StudyState& state_;

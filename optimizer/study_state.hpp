@@ -42,9 +42,10 @@ struct Standing {
   Step level = 0;  ///< highest step with a loss, at most the full budget
   double loss = 0;
   double violation = 0;  ///< of the outcome constraints: 0 if all are met
+  bool confirmed = false;  ///< the mean of trainings made to confirm it
   bool operator==(const Standing&) const = default;
-  /// More training goes first, because losses after different lengths of it do not compare; then
-  /// what breaks limits by less, then the lower loss.
+  /// What was confirmed goes first. Then more training, because losses after different lengths of it
+  /// do not compare; then what breaks limits by less, then the lower loss.
   bool before(const Standing& other) const;
 };
 
@@ -52,6 +53,9 @@ struct Trial {
   TrialId id;
   std::shared_ptr<const Configuration> configuration;
   std::string origin;
+  /// The trial whose configuration this one trains again, which then counts for both.
+  std::optional<TrialId> repeats;
+  std::vector<TrialId> repeated_by;  ///< the trials that train this one's configuration again
   std::shared_ptr<const Json> note;  ///< what its searcher wanted remembered; null if nothing
   TrialState state = TrialState::created;
   std::optional<Outcome> outcome;
@@ -78,13 +82,19 @@ struct Trial {
   Metrics watched;               ///< the last values of the metrics that `outcomes` are read from
   std::vector<double> outcomes;  ///< see Outcomes::read()
   double violation = 0;          ///< of the outcome constraints; infinite while one is not known
-  std::optional<Standing> standing;  ///< none while no attempt has ended in order, or if it failed
+  std::optional<Standing> result;  ///< its own; none while no attempt has ended in order, or if it
+                                   ///< failed
+  /// What it counts for: its result, or what standing_of() makes of it and of those that repeat it.
+  /// Those have none themselves.
+  std::optional<Standing> standing;
   std::int64_t created_at_us = 0, started_at_us = 0, ended_at_us = 0;
 
   /// Loss reported at `step`, if any and finite.
   std::optional<double> loss_at(Step step) const;
   /// What was observed at `step`, or nullptr.
   const Observation* observed_at(Step step) const;
+  /// Whether it was made to confirm the configuration of another one.
+  bool confirms() const { return repeats && origin == kConfirmOrigin; }
 };
 
 /// Whether `a` counts for more than `b`; equals go by id. Both have a standing.
@@ -95,6 +105,8 @@ bool stands_before(const Trial& a, const Trial& b);
 class TrialTable {
  public:
   std::size_t size() const { return size_; }
+  /// Without those that train another one's configuration again.
+  std::size_t configurations() const { return size_ - repeats_; }
   const Trial& operator[](TrialId id) const;
   Trial& edit(TrialId id);
   void add(Trial trial);
@@ -109,6 +121,7 @@ class TrialTable {
   static constexpr std::size_t kChunk = 64;
   std::vector<std::shared_ptr<std::vector<Trial>>> chunks_;
   std::size_t size_ = 0;
+  std::size_t repeats_ = 0;
 };
 
 class TrialTable::Iterator {
@@ -156,6 +169,7 @@ struct StudyState {
   std::set<TrialId> paused;
   std::uint64_t next_plan = 0;             ///< plan numbers below it have given trials
   std::map<Outcome, std::int64_t> closed;  ///< counts
+  std::int64_t confirmations = 0;          ///< trials that confirm: beyond the budget
   /// The first of the trials with a standing. A loss after few steps is never compared with one
   /// after many: trials of the full budget count as soon as there is one, before that those that
   /// came furthest.
@@ -169,6 +183,10 @@ struct StudyState {
 
   std::int64_t closed_count() const;
   std::int64_t failed_count() const;
+  /// Trials that count against the budget.
+  std::int64_t spent() const {
+    return static_cast<std::int64_t>(trials.size()) - confirmations;
+  }
 };
 
 /// Errors: corrupt if the fact cannot follow this state (`state` is then unchanged in meaning but

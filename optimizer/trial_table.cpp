@@ -6,8 +6,8 @@
 namespace betatune {
 
 bool Standing::before(const Standing& other) const {
-  return std::tuple(-level, violation, loss) <
-         std::tuple(-other.level, other.violation, other.loss);
+  return std::tuple(!confirmed, -level, violation, loss) <
+         std::tuple(!other.confirmed, -other.level, other.violation, other.loss);
 }
 
 bool stands_before(const Trial& a, const Trial& b) {
@@ -47,6 +47,7 @@ Trial& TrialTable::edit(TrialId id) {
 
 void TrialTable::add(Trial trial) {
   BETATUNE_ASSERT(trial.id.n == size_);
+  if (trial.repeats) ++repeats_;
   if (size_ % kChunk == 0) {
     chunks_.push_back(std::make_shared<std::vector<Trial>>());
     chunks_.back()->reserve(kChunk);
@@ -79,6 +80,10 @@ TrialTable TrialTable::prefix(std::size_t count) const {
     cut->reserve(kChunk);
     cut->assign(last->begin(), last->begin() + static_cast<std::ptrdiff_t>(count % kChunk));
     last = std::move(cut);
+  }
+  if (repeats_ > 0) {
+    table.repeats_ = static_cast<std::size_t>(
+        std::ranges::count_if(table, [](const Trial& each) { return each.repeats.has_value(); }));
   }
   return table;
 }

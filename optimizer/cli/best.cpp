@@ -11,18 +11,14 @@ namespace {
 
 Json best_json(const StudySummary& study, const StudyPlace& place) {
   const Objective objective = objective_of(study.document);
-  Json best = nullptr;
   Json model = nullptr;
-  if (study.best) {
-    best = trial_json(*study.best, objective);
-    if (study.best->checkpoint) model = (place.directory / *study.best->checkpoint).string();
-  }
+  if (study.best_model) model = (place.directory / *study.best_model).string();
   return Json{
       {"schema", "betatune.best/1"},
       {"study", study.name},
       {"objective",
        {{"metric", objective.metric}, {"goal", objective.maximize ? "maximize" : "minimize"}}},
-      {"best", best},
+      {"best", best_trial_json(study, objective)},
       {"model", model}};
 }
 
@@ -32,15 +28,14 @@ void print_best(const StudySummary& study, const StudyPlace& place) {
   if (best.violation != 0) {
     fmt::print("no trial meets the outcome constraints; this one breaks them least\n");
   }
-  fmt::print("trial {}: {} = {} at {} {}\n", best.id, objective.metric,
-             short_number(objective.value(*best.loss)), objective.step, best.step);
+  fmt::print("{} at {} {}\n", best_value_text(study, objective), objective.step, best.step);
   for (const std::string& limit : broken_limits(best, objective)) {
     fmt::print("  breaks {}\n", limit);
   }
   print_section("configuration", best.params);
   print_section("metrics", best.metrics);
-  if (best.checkpoint) {
-    fmt::print("\nmodel\n  {}\n", (place.directory / *best.checkpoint).string());
+  if (study.best_model) {
+    fmt::print("\nmodel\n  {}\n", (place.directory / *study.best_model).string());
   }
 }
 

@@ -35,6 +35,14 @@ std::string unmodelled_reason(const Explanation& it) {
   if (origin == "initial") return "an initial point of the study file; nobody had to choose it";
   if (origin == "enqueued")
     return "somebody asked for it (betatune enqueue); nobody had to choose it";
+  if (origin == kRepeatOrigin) {
+    return fmt::format("a repeat of trial {}, as `noise.repeats` asks for",
+                       it.created.repeats.value_or(TrialId{}).n);
+  }
+  if (origin == kConfirmOrigin) {
+    return fmt::format("made to confirm trial {}, as `noise.confirm_best` asks for",
+                       it.created.repeats.value_or(TrialId{}).n);
+  }
   if (!it.recorded) return "its log is of an older version, which did not record what was known";
   if (origin == "centre") return "the middle of the space, where a study begins";
   if (origin == kEarlierOrigin) {

@@ -169,6 +169,7 @@ Json trial_json(const TrialRow& trial, const Objective& objective) {
               {"params", trial.params},
               {"metrics", trial.metrics},
               {"origin", trial.origin},
+              {"repeats", or_null(trial.repeats)},
               {"attempts", trial.attempts},
               {"failures", trial.failures},
               {"failure", or_null(trial.failure)},
@@ -181,6 +182,23 @@ Json trial_json(const TrialRow& trial, const Objective& objective) {
               {"started_at", time_or_null(trial.started_at_us)},
               {"ended_at", time_or_null(trial.ended_at_us)},
               {"seconds", or_null(seconds_of(trial))}};
+}
+
+Json best_trial_json(const StudySummary& study, const Objective& objective) {
+  if (!study.best) return nullptr;
+  Json best = trial_json(*study.best, objective);
+  const Repeated& result = study.best_result;
+  best["result"] = {{"value", objective.value(result.mean())},
+                    {"trainings", result.losses.size()},
+                    {"deviation", result.deviation()},
+                    {"confirmed", result.confirmed}};
+  return best;
+}
+
+std::string best_value_text(const StudySummary& study, const Objective& objective) {
+  return fmt::format("trial {}: {} = {}{}", study.best->id, objective.metric,
+                     short_number(objective.value(study.best_result.mean())),
+                     study.best_result.text());
 }
 
 std::string Table::text() const {

@@ -60,6 +60,11 @@ Json or_null(const std::optional<T>& value) {
   return value ? Json(*value) : Json(nullptr);
 }
 Json trial_json(const TrialRow& trial, const Objective& objective);
+/// The best trial, with what it counts for under `result`; null if there is none.
+Json best_trial_json(const StudySummary& study, const Objective& objective);
+/// "trial 3: loss = 0.31 +- 0.02, the mean of 5 trainings made to confirm it". Precondition: there
+/// is a best trial.
+std::string best_value_text(const StudySummary& study, const Objective& objective);
 
 /// Left-aligned columns, two blanks apart; the last one is never padded.
 class Table {

@@ -80,8 +80,9 @@ void print_summary(const StudySession& session, const RunOptions& options,
   } else if (state.best) {
     const Trial& best = state.trials[*state.best];
     const double loss = best.standing ? best.standing->loss : *best.loss;
-    fmt::print(out, "\nbest: trial {}, {} = {}\n", best.id.n, spec.objective.metric,
-               short_number(objective_value(spec, loss)));
+    fmt::print(out, "\nbest: trial {}, {} = {}{}\n", best.id.n, spec.objective.metric,
+               short_number(objective_value(spec, loss)),
+               repeated_result(state.trials, best).text());
     const std::vector<std::string> broken = state.outcomes.broken(best.outcomes);
     if (!broken.empty()) {
       fmt::print(out, "  no trial met the outcome constraints; it breaks {}\n",
@@ -93,8 +94,11 @@ void print_summary(const StudySession& session, const RunOptions& options,
     for (const auto& [name, number] : best.last_metrics) {
       if (name != spec.objective.metric) fmt::print(out, "  ({} = {:.6g})\n", name, number);
     }
-    if (best.checkpoint) {
-      fmt::print(out, "model:    {}\n", (session.directory / best.checkpoint->uri).string());
+    for (const TrialId id : trials_behind(state.trials, best)) {
+      const auto& checkpoint = state.trials[id].checkpoint;
+      if (!checkpoint) continue;
+      fmt::print(out, "model:    {}\n", (session.directory / checkpoint->uri).string());
+      break;
     }
   }
   fmt::print(out, "study:    {}\n", (session.directory / "study.db").string());

@@ -48,7 +48,7 @@ Json status_json(const StudySummary& study, const StudyPlace& place) {
       {"trials", trials},
       {"failures", study.by_failure},
       {"enqueued", study.enqueued},
-      {"best", study.best ? trial_json(*study.best, objective) : Json(nullptr)},
+      {"best", best_trial_json(study, objective)},
       {"seed", study.seed},
       {"epoch", study.epoch},
       {"events", study.events},
@@ -69,7 +69,8 @@ std::string headline(const StudySummary& study, const StudyPlace& place) {
 std::string trials_text(const StudySummary& study) {
   const auto budget = budget_of(study.document);
   std::string text =
-      budget ? fmt::format("{} of {}", study.trials(), *budget) : fmt::format("{}", study.trials());
+      budget ? fmt::format("{} of {}", study.trials() - study.confirmations, *budget)
+             : fmt::format("{}", study.trials());
   std::string parts;
   const auto part = [&](std::int64_t number, const char* name) {
     if (number > 0) parts += fmt::format("{}{} {}", parts.empty() ? "" : ", ", number, name);
@@ -85,6 +86,7 @@ std::string trials_text(const StudySummary& study) {
   }
   for (const char* name : {"running", "paused", "waiting"}) part(count(study.by_state, name), name);
   part(study.enqueued, "enqueued");
+  part(study.confirmations, "made beside them to confirm the best");
   return parts.empty() ? text : text + ": " + parts;
 }
 
@@ -92,8 +94,8 @@ std::string best_text(const StudySummary& study) {
   if (!study.best) return "none yet: no trial has a result";
   const Objective objective = objective_of(study.document);
   const TrialRow& best = *study.best;
-  return fmt::format("trial {}: {} = {} at {} {}{}\n            {}", best.id, objective.metric,
-                     short_number(objective.value(*best.loss)), objective.step, best.step,
+  return fmt::format("{} at {} {}{}\n            {}", best_value_text(study, objective),
+                     objective.step, best.step,
                      best.violation == 0 ? "" : "; " + limits_text(best, objective),
                      assignments_text(best.params));
 }

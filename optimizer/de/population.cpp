@@ -71,6 +71,7 @@ DePopulation de_population(const History& history, const Observations& data, std
   std::vector<Note> successes;
   std::size_t without_note = 0, row = 0;
   for (const Trial& trial : history.trials) {
+    if (trial.repeats) continue;
     const std::optional<Note> note = note_of(trial, size);
     DePopulation::Slot& slot = out.slots[note ? note->slot : without_note++ % size];
     ++slot.trials;

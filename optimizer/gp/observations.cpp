@@ -54,11 +54,58 @@ Use use_of(const Trial& trial, Step step, double* loss) {
   return ended ? Use::nothing : Use::pending;
 }
 
-/// Of the constraints, as they were known at `step` (0: at the end).
+/// Constraints and further objectives, as they were known at `step` (0: at the end).
 std::vector<double> outcomes_of(const Trial& trial, Step step) {
   if (step == 0) return trial.outcomes;
   const Observation* found = trial.observed_at(step);
   return found == nullptr ? std::vector<double>() : found->outcomes;
+}
+
+struct Seen {
+  Use use = Use::nothing;
+  double loss = std::numeric_limits<double>::quiet_NaN();
+  std::vector<double> outcomes;
+};
+
+Seen seen_of(const Trial& trial, Step step) {
+  Seen out;
+  out.use = use_of(trial, step, &out.loss);
+  out.outcomes = outcomes_of(trial, step);
+  return out;
+}
+
+Seen mean_of(const std::vector<Seen>& results) {
+  Seen out = results.front();
+  for (std::size_t i = 1; i < results.size(); ++i) {
+    out.loss += results[i].loss;
+    if (results[i].outcomes.size() != out.outcomes.size()) out.outcomes.clear();
+    for (std::size_t k = 0; k < out.outcomes.size(); ++k) out.outcomes[k] += results[i].outcomes[k];
+  }
+  const auto count = static_cast<double>(results.size());
+  out.loss /= count;
+  for (double& each : out.outcomes) each /= count;
+  return out;
+}
+
+/// Of a trial and of those that repeat it.
+Seen seen_of_all(const TrialTable& trials, const Trial& first, Step step) {
+  if (first.repeated_by.empty()) return seen_of(first, step);
+  std::vector<Seen> results;
+  Seen other;
+  const auto look_at = [&](const Trial& trial) {
+    Seen seen = seen_of(trial, step);
+    if (seen.use == Use::result && trial.state == TrialState::closed) {
+      results.push_back(std::move(seen));
+    } else if (seen.use != Use::nothing && !trial.confirms()) {
+      // Pending before failed: it may come to a result yet.
+      if (seen.use == Use::result) seen.use = Use::pending;
+      if (other.use != Use::pending) other = std::move(seen);
+    }
+  };
+  look_at(first);
+  for (const TrialId id : first.repeated_by) look_at(trials[id]);
+  if (other.use == Use::pending || results.empty()) return other;
+  return mean_of(results);
 }
 
 /// The rows whose value is known.
@@ -189,22 +236,21 @@ Observations ObservationCollector::collect(const History& history) {
   std::vector<double> losses;
   std::vector<std::vector<double>> outcomes;
   for (const Trial& trial : history.trials) {
-    double loss = 0;
-    const Use use = use_of(trial, out.step, &loss);
-    if (use == Use::nothing) continue;
-    std::vector<double> beside = outcomes_of(trial, out.step);
-    if (use == Use::result && lacks_objective(beside, *history.spec)) continue;
+    if (trial.repeats) continue;
+    Seen seen = seen_of_all(history.trials, trial, out.step);
+    if (seen.use == Use::nothing) continue;
+    if (seen.use == Use::result && lacks_objective(seen.outcomes, *history.spec)) continue;
     const std::optional<Eigen::VectorXd>& point = encoded(space, trial);
     if (!point) continue;
-    if (use == Use::pending) {
+    if (seen.use == Use::pending) {
       pending.push_back(&*point);
       continue;
     }
-    if (use == Use::result) ++out.finite;
+    if (seen.use == Use::result) ++out.finite;
     out.trials.push_back(trial.id.n);
     points.push_back(&*point);
-    losses.push_back(loss);
-    outcomes.push_back(std::move(beside));
+    losses.push_back(seen.loss);
+    outcomes.push_back(std::move(seen.outcomes));
   }
   for (const Configuration& each : history.queued) {
     if (auto point = space.try_encode(each)) {

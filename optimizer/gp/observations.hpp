@@ -52,6 +52,9 @@ struct Observations {
 /// those at the highest step that has at least dims + 2 of them, else at the step with most; trials
 /// that have no loss there are left out (a later version models the fidelity itself). Trials that
 /// were lost to the infrastructure or cancelled say nothing and are left out.
+///
+/// Trials that train one configuration again are one row, of the first of them: the means of their
+/// results once all that the search asked for are over, pending until then.
 class ObservationCollector {
  public:
   Observations collect(const History& history);

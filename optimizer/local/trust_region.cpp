@@ -19,14 +19,22 @@ constexpr int kFailures = 3;  ///< in a row that shrink the region whatever the 
 
 /// A result that breaks outcome constraints leads nowhere: it counts as none.
 std::optional<double> counted_loss(const Trial& trial) {
-  return trial.violation == 0 ? trial.loss : std::nullopt;
+  if (trial.repeated_by.empty()) return trial.violation == 0 ? trial.loss : std::nullopt;
+  const bool counts = trial.standing && trial.standing->violation == 0;
+  return counts ? std::optional(trial.standing->loss) : std::nullopt;
+}
+
+/// Trained for good, with all repeats; these count with the first of them.
+bool is_over(const Trial& trial) {
+  if (trial.repeats || trial.state != TrialState::closed) return false;
+  return trial.repeated_by.empty() || trial.standing;
 }
 
 /// What a result must be lower by to count.
 double material_decrease(const History& history) {
   std::vector<double> losses;
   for (const Trial& trial : history.trials) {
-    if (trial.state != TrialState::closed) continue;
+    if (!is_over(trial)) continue;
     if (const std::optional<double> loss = counted_loss(trial)) losses.push_back(*loss);
   }
   if (losses.empty()) return 0;
@@ -128,7 +136,7 @@ std::optional<LocalNote> LocalNote::of(const Trial& trial) {
 TrustRegion fold_trust_region(const History& history) {
   Fold fold(material_decrease(history));
   for (const Trial& trial : history.trials) {
-    if (trial.state == TrialState::closed) fold.add(trial);
+    if (is_over(trial)) fold.add(trial);
   }
   return fold.result();
 }

@@ -32,7 +32,7 @@ std::string scheduler_name(const StudySpec& spec) {
   if (!wanted.empty() && wanted != "auto") return wanted;
   // What compares trials on the way compares one number.
   const bool compares = spec.fidelity && spec.fidelity->min < spec.fidelity->max;
-  return compares && spec.objectives.size() == 1 ? "asha" : "fifo";
+  return compares && spec.objectives.size() == 1 && !spec.noise.trains_again() ? "asha" : "fifo";
 }
 
 std::unique_ptr<Scheduler> make_scheduler(const StudySpec& spec, Diagnostics& diagnostics) {
@@ -44,6 +44,13 @@ std::unique_ptr<Scheduler> make_scheduler(const StudySpec& spec, Diagnostics& di
                           "` compares trials by one objective, but the study has " +
                           std::to_string(spec.objectives.size()),
                       wanted.options.mark(), "use `scheduler: fifo`");
+    return nullptr;
+  }
+  if (spec.noise.trains_again() && name != "fifo") {
+    diagnostics.error("E0505",
+                      "scheduler `" + name +
+                          "` compares single trainings, but `noise` asks for the mean of several",
+                      wanted.options.mark(), "use `scheduler: fifo`, or leave `noise` out");
     return nullptr;
   }
   if (const auto* entry = SchedulerRegistry::find(name)) {

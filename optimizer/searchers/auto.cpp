@@ -35,7 +35,8 @@ class AutoSearcher : public Searcher {
       if (round.has_front()) region->centre.reset();
       const Key own = fold_in(fold_in(key, "auto"), index);
       std::optional<Suggestion> next;
-      if (is_local_turn(*region, history.trials.size() + history.queued.size() + index)) {
+      const std::size_t turn = history.trials.configurations() + history.queued.size() + index;
+      if (is_local_turn(*region, turn)) {
         next = suggest_local(space, data, round, *region, batch, own);
       }
       return next ? next : suggest_from_model(round, batch, own);

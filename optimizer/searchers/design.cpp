@@ -83,7 +83,7 @@ std::vector<Suggestion> suggest_random(const History& history, FreshBatch& batch
                                        Key key) {
   const SearchSpace& space = history.space();
   const auto prior = SearchPrior::of(space);
-  const std::uint64_t first = history.trials.size() + history.queued.size();
+  const std::uint64_t first = history.trials.configurations() + history.queued.size();
   std::vector<Suggestion> out;
   for (std::uint64_t i = 0; std::ssize(out) < count; ++i) {
     const Key own = fold_in(key, i);

@@ -301,6 +301,11 @@ std::vector<SlackModel> GpCore::condition_slacks(const Observations& data) {
 std::optional<Configuration> GpCore::recommend(const History& history) {
   // With several objectives there is no single best one to be modelled.
   if (!further_models_.empty()) return std::nullopt;
+  // What was trained again to know it needs no model.
+  const auto is_confirmed = [](const Trial& each) {
+    return each.standing && each.standing->confirmed;
+  };
+  if (std::ranges::any_of(history.trials, is_confirmed)) return std::nullopt;
   const Observations data = collector_.collect(history);
   if (data.finite < 2) return std::nullopt;
   learn_from(history);

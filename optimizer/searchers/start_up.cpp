@@ -30,7 +30,7 @@ StartUp::StartUp(const StudySpec& spec, std::int64_t otherwise)
 int StartUp::due(const History& history, bool informed, int count) const {
   if (!informed || history.space().dims() == 0) return count;
   const auto spoken_for =
-      std::ssize(history.queued) + static_cast<std::int64_t>(history.trials.size());
+      std::ssize(history.queued) + static_cast<std::int64_t>(history.trials.configurations());
   return static_cast<int>(std::clamp<std::int64_t>(count_ - spoken_for, 0, count));
 }
 

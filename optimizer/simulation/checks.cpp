@@ -46,10 +46,13 @@ Checks::Told* Checks::running(TrialId trial, AttemptId attempt, const char* what
 
 void Checks::on(const TrialCreated& fact) {
   if (fact.trial.n != trials_.size()) broken(fmt::format("trial {} out of order", fact.trial.n));
-  if (!configurations_.insert(fact.configuration).second && fact.origin != "enqueued") {
+  const bool may_repeat = fact.origin == "enqueued" || fact.repeats;
+  if (!configurations_.insert(fact.configuration).second && !may_repeat) {
     broken(fmt::format("trial {} repeats a configuration", fact.trial.n));
   }
-  trials_.emplace_back();
+  Told& told = trials_.emplace_back();
+  if (fact.repeats) told.repeats = fact.repeats->n;
+  told.confirms = fact.repeats && fact.origin == "confirm";
 }
 
 void Checks::on(const AttemptStarted& fact) {
@@ -157,21 +160,35 @@ void Checks::sending(const Outgoing& outgoing) {
   }
 }
 
+/// At the end of a study all trials are over: the mean over those of a configuration, or over those
+/// that confirm it, at the highest step that any of them came to.
+std::optional<Checks::Worth> Checks::worth(std::uint64_t first) const {
+  std::map<std::pair<bool, Step>, std::vector<double>> losses;
+  for (std::uint64_t n = first; n < trials_.size(); ++n) {
+    const Told& told = trials_[n];
+    if (told.repeats.value_or(n) != first || told.excluded || !told.standing) continue;
+    losses[{told.confirms, told.standing->first}].push_back(told.standing->second);
+  }
+  if (losses.empty()) return std::nullopt;
+  const auto& [kind, counted] = *losses.rbegin();
+  double sum = 0;
+  for (const double each : counted) sum += each;
+  return Worth{kind, sum / static_cast<double>(counted.size())};
+}
+
 /// I8, from the raw reports alone.
 void Checks::best(const StudyState& state) {
   std::optional<std::uint64_t> best;
+  std::optional<Worth> other;
   for (std::uint64_t n = 0; n < trials_.size(); ++n) {
-    const auto& mine = trials_[n].standing;
-    if (!mine || trials_[n].excluded) continue;
-    if (!best) {
-      best = n;
-      continue;
-    }
-    const auto& other = trials_[*best].standing;
-    if (mine->first > other->first ||
-        (mine->first == other->first && mine->second < other->second)) {
-      best = n;
-    }
+    if (trials_[n].repeats) continue;
+    const std::optional<Worth> mine = worth(n);
+    if (!mine) continue;
+    const bool better = !other || mine->kind > other->kind ||
+                        (mine->kind == other->kind && mine->loss < other->loss);
+    if (!better) continue;
+    best = n;
+    other = mine;
   }
   const bool same = best ? state.best == TrialId{*best} : !state.best.has_value();
   if (!same) broken("I8: the best trial is not what the raw reports give");
@@ -180,10 +197,11 @@ void Checks::best(const StudyState& state) {
 void Checks::finished(const std::string& reason, const StudyState& state, std::int64_t asked_for) {
   const auto closed =
       std::count_if(trials_.begin(), trials_.end(), [](const Told& told) { return told.closed; });
-  const auto created = static_cast<std::int64_t>(trials_.size());
-  if (closed != created) {
-    broken(fmt::format("I4: {} of {} trials are closed at the end", closed, created));
+  if (closed != std::ssize(trials_)) {
+    broken(fmt::format("I4: {} of {} trials are closed at the end", closed, trials_.size()));
   }
+  const auto created = std::count_if(trials_.begin(), trials_.end(),
+                                     [](const Told& told) { return !told.confirms; });
   if (reason == "trials" ? created != asked_for : created > asked_for) {
     broken(fmt::format("I4: {} trials where {} were asked for ({})", created, asked_for, reason));
   }

@@ -5,6 +5,7 @@
 
 #include <limits>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -47,7 +48,8 @@ class Checks {
   };
   struct Told {
     std::uint64_t attempts = 0;
-    bool running = false, closed = false, excluded = false;
+    bool running = false, closed = false, excluded = false, confirms = false;
+    std::optional<std::uint64_t> repeats;
     TrainerId trainer;
     std::map<std::uint64_t, std::uint64_t> reports;  ///< attempt -> reports in the log
     std::set<std::uint64_t> ended;                   ///< attempts
@@ -66,6 +68,11 @@ class Checks {
   void on(const TrialClosed& fact);
   template <class T>
   void on(const T&) {}
+  struct Worth {
+    std::pair<bool, Step> kind;  ///< confirmed ones first, then those that came furthest
+    double loss = 0;
+  };
+  std::optional<Worth> worth(std::uint64_t first) const;
   Told* running(TrialId trial, AttemptId attempt, const char* what);
   void best(const StudyState& state);
 

@@ -59,6 +59,10 @@ StudySpec draw_study(Stream& random, const SimulationOptions& options) {
   if (random.below(8) == 0) spec.trials.max_failed = 2;
   if (random.below(4) == 0) spec.trials.retry.user = 1;
   spec.server.lease = Duration{10};
+  if (spec.algorithm.scheduler.name == "fifo") {
+    if (random.below(3) == 0) spec.noise.repeats = 2 + static_cast<int>(random.below(2));
+    if (random.below(4) == 0) spec.noise.confirm_best = ConfirmSpec{2, 2};
+  }
   spec.document = Json{{"stopping", {{"trials", *spec.stopping.trials}}}};
   if (spec.fidelity) spec.document["fidelity"] = Json{{"max", spec.fidelity->max}};
   return spec;

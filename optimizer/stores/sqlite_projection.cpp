@@ -14,8 +14,8 @@ constexpr const char* kKept =
     " coalesce((SELECT value FROM study_rows WHERE key='full_budget'), 1),"
     " coalesce((SELECT value FROM study_rows WHERE key='document'), '{}')";
 constexpr const char* kTrial =
-    "INSERT INTO trial_rows(id, state, origin, params, note, created_at_us, violation)"
-    " VALUES(?1, 'waiting', ?2, ?3, ?4, ?5, ?6)";
+    "INSERT INTO trial_rows(id, state, origin, params, note, created_at_us, violation, first)"
+    " VALUES(?1, 'waiting', ?2, ?3, ?4, ?5, ?6, ?7)";
 constexpr const char* kStarted =
     "UPDATE trial_rows SET state='running', attempt=?2, trainer=?3, step=?4, until=?5,"
     " decision=NULL, decided_by=NULL, started_at_us=coalesce(started_at_us, ?6) WHERE id=?1";
@@ -212,11 +212,13 @@ Status Projection::on(const Event&, const ConfigurationEnqueued&) {
 
 Status Projection::on(const Event& event, const TrialCreated& fact) {
   if (fact.origin == "enqueued") BETATUNE_CHECK(add_.with("enqueued", -1).run());
+  if (fact.origin == kConfirmOrigin) BETATUNE_CHECK(add_.with("confirmations", 1).run());
   const std::optional<std::string> note =
       fact.note.is_null() ? std::nullopt : std::optional(to_sql_text(fact.note));
   const std::string params = to_sql_text(to_json(fact.configuration));
   const double violation = outcomes_.violation(outcomes_.read({}));
-  return trial_.with(fact.trial.n, fact.origin, params, note, event.at_us, violation).run();
+  const std::uint64_t first = fact.repeats.value_or(fact.trial).n;
+  return trial_.with(fact.trial.n, fact.origin, params, note, event.at_us, violation, first).run();
 }
 
 Status Projection::on(const Event& event, const AttemptStarted& fact) {

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "optimizer/stores/sqlite_best.hpp"
 #include "optimizer/stores/sqlite_schema.hpp"
 #include "optimizer/stores/study_lock.hpp"
 #include "optimizer/stores/study_reader.hpp"
@@ -14,7 +15,8 @@ constexpr std::string_view kTrialColumns =
     "id, state, outcome, loss, step, origin, params, metrics, attempt, failures, failure, message,"
     " decision, trainer, checkpoint, note, created_at_us, started_at_us, ended_at_us,"
     " (SELECT sum(a.ended_at_us - a.started_at_us) FROM attempt_rows a WHERE a.trial=id)"
-    " AS work_us, iif(violation < 9e999, violation, NULL), watched";
+    " AS work_us, iif(violation < 9e999, violation, NULL), watched,"
+    " iif(first = id, NULL, first)";
 
 std::optional<std::string> text_or_nothing(const Statement& row, int column) {
   if (row.is_null(column)) return std::nullopt;
@@ -55,6 +57,7 @@ TrialRow trial_of(const Statement& row) {
   trial.work_us = integer_or_nothing(row, 19);
   trial.violation = row.optional_real(20);
   trial.watched = json_of(row, 21);
+  if (!row.is_null(22)) trial.repeats = static_cast<std::uint64_t>(row.integer(22));
   return trial;
 }
 
@@ -96,6 +99,7 @@ class SqliteReader final : public StudyReader {
  private:
   Status read_study(StudySummary& summary);
   Status read_counts(StudySummary& summary);
+  Status read_best(StudySummary& summary);
   Result<std::optional<TrialRow>> one_trial(const std::string& sql);
   Result<std::vector<std::string>> keys_of(const std::string& column);
 
@@ -111,6 +115,7 @@ Status SqliteReader::read_study(StudySummary& summary) {
       {"build", &summary.build},
       {"closed_reason", &summary.closed_reason}};
   const std::map<std::string_view, std::int64_t*> numbers = {{"enqueued", &summary.enqueued},
+                                                             {"confirmations", &summary.confirmations},
                                                              {"first_at_us", &summary.first_at_us},
                                                              {"last_at_us", &summary.last_at_us},
                                                              {"active_us", &summary.active_us}};
@@ -143,6 +148,15 @@ Status SqliteReader::read_counts(StudySummary& summary) {
   }
 }
 
+Status SqliteReader::read_best(StudySummary& summary) {
+  BETATUNE_TRY(auto best, sqlite::best_trial(database_));
+  if (!best) return Ok{};
+  BETATUNE_TRY(summary.best, trial(best->id));
+  summary.best_result = std::move(best->result);
+  summary.best_model = std::move(best->model);
+  return Ok{};
+}
+
 Result<StudySummary> SqliteReader::summary() {
   StudySummary summary;
   // One snapshot for all statements.
@@ -150,11 +164,7 @@ Result<StudySummary> SqliteReader::summary() {
   const auto all = [&]() -> Status {
     BETATUNE_CHECK(read_study(summary));
     BETATUNE_CHECK(read_counts(summary));
-    BETATUNE_TRY(summary.best,
-                 one_trial(fmt::format("SELECT {} FROM trial_rows WHERE standing_loss IS NOT NULL"
-                                       " ORDER BY standing_level DESC, standing_violation,"
-                                       " standing_loss, id LIMIT 1",
-                                       kTrialColumns)));
+    BETATUNE_CHECK(read_best(summary));
     BETATUNE_TRY(const std::int64_t events, database_.query_integer("SELECT max(seq) FROM events"));
     summary.events = static_cast<Sequence>(events);
     return Ok{};

@@ -53,6 +53,7 @@ CREATE TABLE trial_rows(
   watched TEXT NOT NULL DEFAULT '{}',  -- last values of the metrics that outcome constraints read
   violation REAL NOT NULL,  -- of those constraints; 0: all are met, infinite: not known
   origin TEXT NOT NULL,
+  first INTEGER NOT NULL,   -- the trial whose configuration it trains again; itself if none
   params TEXT NOT NULL,
   attempt INTEGER NOT NULL DEFAULT 0,
   failures INTEGER NOT NULL DEFAULT 0,
@@ -73,6 +74,7 @@ CREATE INDEX trial_rows_by_state ON trial_rows(state, outcome, failure);
 CREATE INDEX trial_rows_by_standing
   ON trial_rows(standing_level DESC, standing_violation, standing_loss)
   WHERE standing_loss IS NOT NULL;
+CREATE INDEX trial_rows_by_first ON trial_rows(first) WHERE first <> id;
 CREATE TABLE attempt_rows(
   trial INTEGER NOT NULL,
   attempt INTEGER NOT NULL,
@@ -100,7 +102,7 @@ CREATE INDEX report_rows_by_trial ON report_rows(trial, step);
 
 CREATE VIEW trials AS SELECT
   id, state, outcome, loss, iif(violation < 9e999, violation, NULL) AS violation, step, params,
-  metrics, origin, attempt AS attempts, failures, failure, message, trainer, checkpoint,
+  metrics, origin, iif(first = id, NULL, first) AS repeats, attempt AS attempts, failures, failure, message, trainer, checkpoint,
   checkpoint_step,
   strftime('%Y-%m-%dT%H:%M:%fZ', created_at_us / 1e6, 'unixepoch') AS created_at,
   strftime('%Y-%m-%dT%H:%M:%fZ', started_at_us / 1e6, 'unixepoch') AS started_at,

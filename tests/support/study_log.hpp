@@ -31,6 +31,7 @@ struct LogShape {
   bool faults = true;  ///< failures, losses, pauses, stops and cancelled trials too
   std::uint64_t seed = 1;
   bool limited = false;     ///< under outcome constraints, of metrics that come now and then
+  bool repeated = false;    ///< some trials train an earlier one's configuration again
   Json document = nullptr;  ///< of the study file; null: a small one of its own
 };
 
@@ -83,7 +84,17 @@ class StudyLife {
     const Configuration configuration{{"lr", draws_.uniform()},
                                       {"layers", static_cast<std::int64_t>(draws_.below(12))},
                                       {"optimizer", std::string("adamw")}};
-    log_.add(TrialCreated{trial, configuration, "sobol", trial.n / 8, Json()});
+    TrialCreated fact{trial, configuration, "sobol", trial.n / 8, Json()};
+    if (shape_.repeated && !firsts_.empty() && draws_.uniform() < 0.6) {
+      const TrialCreated& first = firsts_[draws_.below(firsts_.size())];
+      fact.configuration = first.configuration;
+      fact.repeats = first.trial;
+      fact.origin = draws_.uniform() < 0.5 ? kRepeatOrigin : kConfirmOrigin;
+      fact.plan.reset();
+    } else {
+      firsts_.push_back(fact);
+    }
+    log_.add(fact);
     live_.push_back(Live{trial, 0, false, 0, 0, 0, std::nullopt, 0});
   }
 
@@ -157,6 +168,7 @@ class StudyLife {
   LogBuilder log_;
   int created_ = 0;
   std::vector<Live> live_;
+  std::vector<TrialCreated> firsts_;
 };
 
 inline std::vector<Event> make_study_log(const LogShape& shape) {

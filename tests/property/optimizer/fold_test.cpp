@@ -19,6 +19,7 @@ std::vector<Event> random_log(Stream& random) {
   shape.reports = 1 + static_cast<int>(random.below(9));
   shape.seed = random.bits();
   shape.limited = random.below(2) == 0;
+  shape.repeated = random.below(2) == 0;
   return support::StudyLife(shape).run();
 }
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <limits>
 
+#include "optimizer/standings.hpp"
 #include "optimizer/store.hpp"
 #include "optimizer/stores/sqlite_schema.hpp"
 #include "optimizer/stores/study_reader.hpp"
@@ -40,6 +41,10 @@ void expect_same_trial(const TrialRow& row, const Trial& trial) {
   EXPECT_EQ(row.params, to_json(*trial.configuration));
   EXPECT_EQ(row.metrics.get<Metrics>(), trial.last_metrics);
   EXPECT_EQ(row.attempts, trial.attempt.n);
+  EXPECT_EQ(row.repeats.has_value(), trial.repeats.has_value());
+  if (row.repeats && trial.repeats) {
+    EXPECT_EQ(*row.repeats, trial.repeats->n);
+  }
   std::int64_t failures = 0;
   for (const auto& [kind, count] : trial.failures) failures += count;
   EXPECT_EQ(row.failures, failures);
@@ -61,8 +66,14 @@ void expect_same_study(StudyReader& reader, const StudyState& state) {
   EXPECT_EQ(summary.value().closed_reason, state.closed_reason.value_or(""));
   EXPECT_EQ(summary.value().best.has_value(), state.best.has_value());
   if (summary.value().best && state.best) {
-    EXPECT_EQ(summary.value().best->id, state.best->n);
+    const Trial& best = state.trials[*state.best];
+    EXPECT_EQ(summary.value().best->id, best.id.n);
+    const Repeated result = repeated_result(state.trials, best);
+    EXPECT_EQ(summary.value().best_result.losses, result.losses);
+    EXPECT_EQ(summary.value().best_result.confirmed, result.confirmed);
+    EXPECT_DOUBLE_EQ(result.mean(), best.standing->loss);
   }
+  EXPECT_EQ(summary.value().confirmations, state.confirmations);
   for (const auto& [outcome, count] : state.closed) {
     EXPECT_EQ(summary.value().by_outcome.at(to_name(outcome)), count);
   }
@@ -81,6 +92,7 @@ TEST(Projection, SaysWhatTheFoldSaysAtEveryLength) {
     shape.trials = 12;
     shape.seed = seed;
     shape.limited = seed % 2 == 0;
+    shape.repeated = seed % 3 == 0;
     const std::vector<Event> log = support::make_study_log(shape);
     auto store = open_sqlite_store(directory.path(), OpenMode::optimizer).value();
     ASSERT_TRUE(store->begin_epoch());
