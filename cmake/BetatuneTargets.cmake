@@ -56,6 +56,8 @@ function(betatune_tests kind layer)
   set(name ${kind}_${layer})
   add_executable(${name} ${sources})
   target_link_libraries(${name} PRIVATE ${arg_DEPENDS} GTest::gmock GTest::gtest_main)
+  # Most of a test's compilation is headers. A few files at a time share them: half the time of a build.
+  set_target_properties(${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
   # What tests spend their time in is the libraries. Not optimizing the tests' own code saves a third
   # of its compilation.
   target_compile_options(${name} PRIVATE $<$<CONFIG:RelWithDebInfo>:-O0>)

@@ -9,8 +9,7 @@ namespace {
 
 std::string shown(const Json& json) {
   constexpr std::size_t kLongest = 80;
-  std::string text = json.is_string() ? json.get<std::string>()
-                                      : json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  std::string text = json.is_string() ? json.get<std::string>() : json_text(json);
   if (text.size() > kLongest) text = text.substr(0, kLongest) + "...";
   return text;
 }

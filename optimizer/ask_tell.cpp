@@ -120,19 +120,16 @@ void AskTell::hear(const Message& message, std::deque<Input>& inputs) {
 std::string AskTell::answer(std::string_view line) {
   verdicts_.clear();
   refusal_.clear();
-  const auto told = [](const Json& json) {
-    // Bytes that are not UTF-8 come back as replacement characters, never as an exception.
-    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-  };
   const auto request = parse_ask_tell(line);
-  if (!request) return told(Json{{"error", request.error().message}});
+  if (!request) return json_text(Json{{"error", request.error().message}});
   // What could not be stored before comes first: the disk may have space again.
-  if (const Status stored = flush(); !stored) return told(Json{{"error", stored.error().message}});
+  if (const Status stored = flush(); !stored)
+    return json_text(Json{{"error", stored.error().message}});
   const Result<Json> result = obey(request.value());
   const Status stored = flush();
-  if (!result) return told(Json{{"error", result.error().message}});
-  if (!stored) return told(Json{{"error", stored.error().message}});
-  return told(result.value());
+  if (!result) return json_text(Json{{"error", result.error().message}});
+  if (!stored) return json_text(Json{{"error", stored.error().message}});
+  return json_text(result.value());
 }
 
 Result<Json> AskTell::obey(const AskTellRequest& request) {

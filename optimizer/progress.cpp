@@ -98,7 +98,7 @@ class JsonEvents final : public ServerObserver {
                 {"at_us", event.at_us},
                 {"type", fact_type(event.fact)},
                 {"body", encode_fact(event.fact)}};
-      const std::string line = json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+      const std::string line = json_text(json) + "\n";
       std::fwrite(line.data(), 1, line.size(), stdout);
     }
     std::fflush(stdout);

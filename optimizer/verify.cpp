@@ -22,10 +22,6 @@ std::string exact_text(const Configuration& configuration, const std::string& na
   return fmt::format("{:a} ({})", *number, to_text(found->second));
 }
 
-std::string text_of(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
 std::set<std::string> names_of(const Configuration& a, const Configuration& b) {
   std::set<std::string> names;
   for (const auto& [name, value] : a) names.insert(name);
@@ -96,10 +92,10 @@ std::optional<Difference> difference_of(const TrialCreated& recorded,
     return out;
   }
   // As they are stored: the text of a double holds all of its bits.
-  if (text_of(recorded.note) == text_of(again.note)) return std::nullopt;
+  if (json_text(recorded.note) == json_text(again.note)) return std::nullopt;
   out.what = "note";
-  out.recorded = text_of(recorded.note);
-  out.recomputed = text_of(again.note);
+  out.recorded = json_text(recorded.note);
+  out.recomputed = json_text(again.note);
   return out;
 }
 

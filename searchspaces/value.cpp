@@ -88,6 +88,10 @@ std::string to_text(const Value& value) {
   return std::visit(Write{}, value);
 }
 
+std::string json_text(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 bool to_number(const Value& value, double* number) {
   if (const auto* real = std::get_if<double>(&value)) {
     *number = *real;

@@ -26,6 +26,9 @@ Result<Configuration> configuration_from_json(const Json& json);
 
 /// As a person writes it: 0.001, 64, true, adamw. Doubles in shortest round-trip form.
 std::string to_text(const Value& value);
+/// JSON on one line. Never an error: bytes that are not UTF-8 (texts come from trainers, too)
+/// become replacement characters.
+std::string json_text(const Json& json);
 /// The number of a value: itself, 0/1 for a bool; nothing for a string.
 bool to_number(const Value& value, double* number);
 

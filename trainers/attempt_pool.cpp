@@ -62,10 +62,6 @@ std::vector<std::string> visible_devices() {
   return devices;
 }
 
-std::string text_of(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
 }  // namespace
 
 AttemptPool::AttemptPool(asio::io_context& loop, Listener listener, Milliseconds grace)
@@ -122,7 +118,7 @@ void AttemptPool::start(const WorkKey& key, const Assign& assign) {
   std::stringstream devices(job.environment["CUDA_VISIBLE_DEVICES"]);
   for (std::string each; std::getline(devices, each, ',');) running->devices.push_back(each);
   if (running->devices.empty()) job.environment.erase("CUDA_VISIBLE_DEVICES");
-  const std::string packet = text_of({{"spawn", running->number}, {"job", encode_json(job)}});
+  const std::string packet = json_text({{"spawn", running->number}, {"job", encode_json(job)}});
   const Status sent =
       send_packet(server.value()->control.native_handle(), packet, link.value().second.get());
   // A server that has just ended says why, or its end does, once that is read: server_died().
@@ -299,7 +295,7 @@ void AttemptPool::end(const WorkKey& key) {
       ::kill(running->server->pid, SIGKILL);
       return;
     }
-    const std::string packet = text_of({{"kill", number}, {"grace_ms", grace_.count()}});
+    const std::string packet = json_text({{"kill", number}, {"grace_ms", grace_.count()}});
     if (!send_packet(running->server->control.native_handle(), packet)) {
       log().debug("trial {} has ended before it could be ended", key.trial.n);
     }

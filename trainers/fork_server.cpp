@@ -38,7 +38,7 @@ ForkServer::ForkServer(UniqueFd control, std::string plugin_path)
     : control_(std::move(control)), plugin_path_(std::move(plugin_path)), self_(::getpid()) {}
 
 void ForkServer::say(const Json& json) {
-  const std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  const std::string text = json_text(json);
   if (!send_packet(control_.get(), text)) end_everything();
 }
 

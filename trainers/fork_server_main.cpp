@@ -57,7 +57,7 @@ int run_exec_worker(int link_fd, int job_fd, const std::string& plugin_path) {
 
 void ForkServer::exec_worker(const WorkerJob& job, UniqueFd link) const {
   const UniqueFd file(::memfd_create("job", 0));
-  const std::string text = encode_json(job).dump(-1, ' ', false, Json::error_handler_t::replace);
+  const std::string text = json_text(encode_json(job));
   const bool ready =
       file && ::write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
       keep_through_exec(link.get());

@@ -73,10 +73,9 @@ Result<double> metric_number(const std::string& name, const Json& json) {
   if (json.is_string()) {
     if (const auto number = number_word(json.get<std::string>())) return *number;
   }
-  return Error{ErrorKind::invalid_argument,
-               "metric `" + clean_text(name, 64) + "` is " +
-                   clean_text(json.dump(-1, ' ', false, Json::error_handler_t::replace), 80) +
-                   ", expected a number"};
+  return Error{ErrorKind::invalid_argument, "metric `" + clean_text(name, 64) + "` is " +
+                                                clean_text(json_text(json), 80) +
+                                                ", expected a number"};
 }
 
 /// Bytes of the UTF-8 sequence that begins `text`, 0 if it is not valid.

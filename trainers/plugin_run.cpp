@@ -25,10 +25,6 @@ FailureClass class_of(int32_t code) {
   }
 }
 
-std::string text_of(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
 }  // namespace
 
 PluginRun::PluginRun(const WorkerJob& job, WorkerLink& link, const betatune_plugin& plugin)
@@ -36,8 +32,8 @@ PluginRun::PluginRun(const WorkerJob& job, WorkerLink& link, const betatune_plug
       link_(link),
       plugin_(plugin),
       checkpoints_(job.assign.job.study_dir, job.assign.trial, job.assign.attempt),
-      params_json_(text_of(to_json(job.assign.params))),
-      config_json_(text_of(job.assign.job.config)),
+      params_json_(json_text(to_json(job.assign.params))),
+      config_json_(json_text(job.assign.job.config)),
       scratch_(scratch_folder(job.assign)) {
   host_ = {sizeof host_, this, &report, &log, &extension};
 }

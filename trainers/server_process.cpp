@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include <vector>
 
+#include "trainers/exec_texts.hpp"
 #include "trainers/fork_server.hpp"
 #include "trainers/processes.hpp"
 
@@ -34,21 +35,14 @@ std::vector<std::string> server_environment(int cpus) {
   return environment;
 }
 
-std::vector<char*> pointers(const std::vector<std::string>& texts) {
-  std::vector<char*> out;
-  for (const std::string& each : texts) out.push_back(const_cast<char*>(each.c_str()));
-  out.push_back(nullptr);
-  return out;
-}
-
 }  // namespace
 
 Result<ServerProcess> start_server_process(const std::string& plugin_path, int cpus) {
   BETATUNE_TRY(auto control, packet_pair());
   const std::vector<std::string> argv_text = fork_server_argv(control.second.get(), plugin_path);
   const std::vector<std::string> environment_text = server_environment(cpus);
-  const std::vector<char*> argv = pointers(argv_text);
-  const std::vector<char*> environment = pointers(environment_text);
+  const std::vector<char*> argv = exec_texts(argv_text);
+  const std::vector<char*> environment = exec_texts(environment_text);
   const pid_t self = ::getpid();
   const pid_t pid = ::fork();
   if (pid < 0) return errno_error("start the process that loads plug-ins");

@@ -13,10 +13,6 @@ namespace {
 constexpr int kExitAgentGone = 75;
 constexpr int kExitLinkClosed = 70;
 
-std::string text_of(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
 Result<WorkerMessage> decode_report(const Json& json) {
   WorkerReport report;
   BETATUNE_TRY(report.step, decode_json<Step>(json.value("step", Json()), "report.step"));
@@ -44,7 +40,7 @@ std::string encode_worker_message(const WorkerMessage& message) {
   } else {
     json["done"] = encode_json(std::get<WorkerEnd>(message));
   }
-  return text_of(json);
+  return json_text(json);
 }
 
 Result<WorkerMessage> decode_worker_message(const std::string& packet) {
@@ -60,7 +56,7 @@ Result<WorkerMessage> decode_worker_message(const std::string& packet) {
 }
 
 std::string encode_action(Action action) {
-  return text_of({{"action", to_name(action)}});
+  return json_text({{"action", to_name(action)}});
 }
 
 void WorkerLink::lost() const {

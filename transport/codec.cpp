@@ -172,8 +172,7 @@ Frames encode_message(const Message& message) {
         Json body = encode_json(each);
         spell_non_finite(body);
         // Texts for people (a dying process's last words) may hold bytes that are not UTF-8.
-        return Frames{kTag, std::decay_t<decltype(each)>::kType,
-                      body.dump(-1, ' ', false, Json::error_handler_t::replace)};
+        return Frames{kTag, std::decay_t<decltype(each)>::kType, json_text(body)};
       },
       message);
 }

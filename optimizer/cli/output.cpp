@@ -220,8 +220,7 @@ std::string Table::text() const {
 }
 
 void print_json(const Json& json) {
-  // Replaces bytes that are not UTF-8: the output must be JSON whatever a trainer said.
-  fmt::print("{}\n", json.dump(-1, ' ', false, Json::error_handler_t::replace));
+  fmt::print("{}\n", json_text(json));
 }
 
 }  // namespace betatune

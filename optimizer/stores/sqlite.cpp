@@ -158,10 +158,10 @@ Status SqliteStore::check_fence(Sequence expected) {
 
 Status SqliteStore::write(std::span<const Event> events, std::span<const std::int64_t> taken) {
   for (const Event& event : events) {
-    BETATUNE_CHECK(insert_
-                       .with(event.seq, event.at_us, fact_type(event.fact),
-                             sqlite::to_sql_text(encode_fact(event.fact)))
-                       .run());
+    BETATUNE_CHECK(
+        insert_
+            .with(event.seq, event.at_us, fact_type(event.fact), json_text(encode_fact(event.fact)))
+            .run());
     BETATUNE_CHECK(projection_->apply(event));
   }
   for (const std::int64_t id : std::set(taken.begin(), taken.end())) {
@@ -260,7 +260,7 @@ Status SqliteStore::add_request(const std::string& kind, const Json& body) {
   BETATUNE_TRY(Statement add,
                database_.prepare("INSERT INTO requests(at_us, kind, body) VALUES(?1, ?2, ?3)"));
   seen_version_ = -1;
-  return add.with(wall_clock_us(), kind, sqlite::to_sql_text(body)).run();
+  return add.with(wall_clock_us(), kind, json_text(body)).run();
 }
 
 }  // namespace

@@ -75,11 +75,6 @@ std::optional<std::string> unless_empty(const std::string& text) {
 
 }  // namespace
 
-std::string to_sql_text(const Json& json) {
-  // Texts come from trainers: bytes that are not UTF-8 must not make a fact unwritable.
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
 Result<Projection> Projection::make(const Database& database) {
   Projection made;
   const std::pair<Statement*, const char*> wanted[] = {{&made.set_, kSet},
@@ -144,7 +139,7 @@ Status Projection::set_document(const Json& document) {
   full_budget_ = full_budget_of(document);
   BETATUNE_TRY(outcomes_, Outcomes::of(document));
   BETATUNE_CHECK(set("full_budget", full_budget_));
-  return set("document", to_sql_text(document));
+  return set("document", json_text(document));
 }
 
 Status Projection::on(const Event& event, const StudyCreated& fact) {
@@ -177,7 +172,7 @@ Status Projection::on(const Event&, const EarlierStudyRead&) {
 
 Status Projection::judge(TrialId trial, const Metrics& watched) {
   const double violation = outcomes_.violation(outcomes_.read(watched));
-  return judged_.with(trial.n, to_sql_text(watched), violation).run();
+  return judged_.with(trial.n, json_text(watched), violation).run();
 }
 
 /// As the fold does under other outcome constraints.
@@ -214,8 +209,8 @@ Status Projection::on(const Event& event, const TrialCreated& fact) {
   if (fact.origin == "enqueued") BETATUNE_CHECK(add_.with("enqueued", -1).run());
   if (fact.origin == kConfirmOrigin) BETATUNE_CHECK(add_.with("confirmations", 1).run());
   const std::optional<std::string> note =
-      fact.note.is_null() ? std::nullopt : std::optional(to_sql_text(fact.note));
-  const std::string params = to_sql_text(to_json(fact.configuration));
+      fact.note.is_null() ? std::nullopt : std::optional(json_text(fact.note));
+  const std::string params = json_text(to_json(fact.configuration));
   const double violation = outcomes_.violation(outcomes_.read({}));
   const std::uint64_t first = fact.repeats.value_or(fact.trial).n;
   return trial_.with(fact.trial.n, fact.origin, params, note, event.at_us, violation, first).run();
@@ -231,7 +226,7 @@ Status Projection::on(const Event& event, const AttemptStarted& fact) {
 }
 
 Status Projection::on(const Event& event, const Reported& fact) {
-  const std::string metrics = to_sql_text(fact.metrics);
+  const std::string metrics = json_text(fact.metrics);
   BETATUNE_CHECK(
       report_
           .with(event.seq, fact.trial.n, fact.attempt.n, fact.step, event.at_us, fact.loss, metrics)

@@ -8,9 +8,6 @@
 
 namespace betatune::sqlite {
 
-/// As it is stored: compact, invalid UTF-8 replaced.
-std::string to_sql_text(const Json& json);
-
 class Projection {
  public:
   /// Errors: corrupt if the tables are missing.

@@ -11,10 +11,10 @@ int main() {
   constexpr int kSlots = 64;
   constexpr std::int64_t kTrials = 100'000;
   constexpr Step kSteps = 8;
-  StudySpec spec = betatune::testing::stepped_study(kSteps, "fifo");
+  StudySpec spec = betatune::test::stepped_study(kSteps, "fifo");
   spec.stopping.trials = kTrials;
   const auto shared = std::make_shared<const StudySpec>(spec);
-  const Policies policies = betatune::testing::policies_of(spec);
+  const Policies policies = betatune::test::policies_of(spec);
   Coordinator coordinator(shared, policies, {});
 
   std::vector<std::pair<PeerId, Assign>> running;

@@ -9,7 +9,7 @@
 
 #include "optimizer/coordinator.hpp"
 
-namespace betatune::testing {
+namespace betatune::test {
 
 /// x in [0, 1] and n in 1..1000; loss `loss`, to be minimised; four trials.
 inline StudySpec small_study() {
@@ -193,4 +193,4 @@ class Harness {
   int sessions_ = 0;
 };
 
-}  // namespace betatune::testing
+}  // namespace betatune::test

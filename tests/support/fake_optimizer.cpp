@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace betatune::testing {
+namespace betatune::test {
 
 std::vector<Step> Told::steps() const {
   std::vector<Step> steps;
@@ -145,4 +145,4 @@ void FakeOptimizer::take_done(const PeerId& peer, const Done& done) {
   if (acknowledges) send_to(peer, Ack{done.trial, done.attempt, done.final_seq, true});
 }
 
-}  // namespace betatune::testing
+}  // namespace betatune::test

@@ -14,7 +14,7 @@
 #include "transport/codec.hpp"
 #include "transport/zmq_socket.hpp"
 
-namespace betatune::testing {
+namespace betatune::test {
 
 struct Told {
   std::vector<Report> reports;  ///< ascending seq, each once
@@ -66,4 +66,4 @@ class FakeOptimizer {
   std::deque<Assign> queue_;
 };
 
-}  // namespace betatune::testing
+}  // namespace betatune::test

@@ -14,7 +14,7 @@
 
 #include "searchspaces/random.hpp"
 
-namespace betatune::testing_support {
+namespace betatune::test {
 
 inline std::uint64_t number_from_environment(const char* name, std::uint64_t otherwise) {
   const char* text = std::getenv(name);
@@ -44,4 +44,4 @@ void for_all(Key key, Generate generate, Claim claim, std::uint64_t cases = 200)
   }
 }
 
-}  // namespace betatune::testing_support
+}  // namespace betatune::test

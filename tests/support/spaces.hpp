@@ -8,7 +8,7 @@
 
 #include "searchspaces/space.hpp"
 
-namespace betatune::testing_support {
+namespace betatune::test {
 
 inline Value whole(std::int64_t n) {
   return n;
@@ -148,4 +148,4 @@ inline SearchSpace random_space(Stream& stream) {
   return space ? std::move(space).value() : space_of(parameters);
 }
 
-}  // namespace betatune::testing_support
+}  // namespace betatune::test

@@ -11,7 +11,7 @@
 #include "tests/support/file_text.hpp"
 #include "tests/support/temporary_directory.hpp"
 
-namespace betatune::testing {
+namespace betatune::test {
 
 struct TrainerBench {
   support::TemporaryDirectory folder;
@@ -71,4 +71,4 @@ struct TrainerBench {
   }
 };
 
-}  // namespace betatune::testing
+}  // namespace betatune::test

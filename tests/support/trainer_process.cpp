@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-namespace betatune::testing {
+namespace betatune::test {
 
 namespace fs = std::filesystem;
 
@@ -80,4 +80,4 @@ std::vector<pid_t> processes_with(const std::string& mark) {
   return found;
 }
 
-}  // namespace betatune::testing
+}  // namespace betatune::test

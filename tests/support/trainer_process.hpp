@@ -9,7 +9,7 @@
 
 #include "transport/message.hpp"
 
-namespace betatune::testing {
+namespace betatune::test {
 
 class TrainerProcess {
  public:
@@ -38,4 +38,4 @@ Assign make_assign(std::uint64_t trial, const std::string& plugin,
 /// Processes whose environment or arguments hold `mark`.
 std::vector<pid_t> processes_with(const std::string& mark);
 
-}  // namespace betatune::testing
+}  // namespace betatune::test

@@ -74,8 +74,7 @@ PluginFacts examine(const fs::path& path) {
   if (pid == 0) {
     // What a plug-in prints is no data of this command's.
     ::dup2(STDERR_FILENO, STDOUT_FILENO);
-    const std::string text =
-        encode_json(look_inside(path)).dump(-1, ' ', false, Json::error_handler_t::replace);
+    const std::string text = json_text(encode_json(look_inside(path)));
     ::_exit(send_packet(theirs.get(), text) ? 0 : 1);
   }
   theirs.reset();

@@ -6,17 +6,11 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "trainers/exec_texts.hpp"
 #include "trainers/processes.hpp"
 
 namespace betatune {
 namespace {
-
-std::vector<char*> pointers(const std::vector<std::string>& texts) {
-  std::vector<char*> out;
-  for (const std::string& each : texts) out.push_back(const_cast<char*>(each.c_str()));
-  out.push_back(nullptr);
-  return out;
-}
 
 [[noreturn]] void run_child(const ChildSpec& spec, pid_t parent, int output, int complaint) {
   ::setpgid(0, 0);
@@ -25,8 +19,8 @@ std::vector<char*> pointers(const std::vector<std::string>& texts) {
   const int nothing = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   ::dup2(nothing, STDIN_FILENO);
   ::dup2(output, STDOUT_FILENO);
-  const std::vector<char*> argv = pointers(spec.argv);
-  const std::vector<char*> environment = pointers(spec.environment);
+  const std::vector<char*> argv = exec_texts(spec.argv);
+  const std::vector<char*> environment = exec_texts(spec.environment);
   ::execvpe(argv[0], argv.data(), environment.data());
   const int error = errno;
   // The pipe closes by itself where exec succeeds; four bytes in it mean that it did not.

@@ -38,10 +38,6 @@ Status write_text(const fs::path& path, const std::string& text) {
   return Ok{};
 }
 
-std::string text_of(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
 /// Copies to the log; a log that cannot be written is no reason to stop reading.
 void echo(std::string_view bytes) {
   while (!bytes.empty()) {
@@ -63,8 +59,8 @@ CommandRun::CommandRun(const WorkerJob& job, WorkerLink& link)
       last_step_(assign_.from) {}
 
 Status CommandRun::prepare() {
-  BETATUNE_CHECK(write_text(scratch_ / "params.json", text_of(to_json(assign_.params))));
-  BETATUNE_CHECK(write_text(scratch_ / "config.json", text_of(assign_.job.config)));
+  BETATUNE_CHECK(write_text(scratch_ / "params.json", json_text(to_json(assign_.params))));
+  BETATUNE_CHECK(write_text(scratch_ / "config.json", json_text(assign_.job.config)));
   BETATUNE_TRY(checkpoint_dir_, checkpoints_.begin());
   if (assign_.resume_from) {
     BETATUNE_TRY(resume_dir_, checkpoint_path(assign_.job.study_dir, *assign_.resume_from));
@@ -103,7 +99,7 @@ ChildSpec CommandRun::child_spec() const {
   offer("cpus", "BETATUNE_CPUS", std::to_string(assign_.job.cpus));
   offer("objective", "BETATUNE_OBJECTIVE", assign_.job.objective);
   if (!resume_dir_.empty()) offer("resume_dir", "BETATUNE_RESUME_DIR", resume_dir_);
-  set("BETATUNE_CONFIG", text_of(assign_.job.config));
+  set("BETATUNE_CONFIG", json_text(assign_.job.config));
   // A parameter that has the name of one of ours wins: it is the user's word.
   for (const auto& [name, value] : assign_.params)
     offer(name, parameter_variable(name), to_text(value));

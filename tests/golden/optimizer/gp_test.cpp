@@ -1,39 +1,16 @@
 // The Gaussian process against values that other programs computed: tests/golden/gp/make_golden.py.
 
-#include <fstream>
 #include <gtest/gtest.h>
-#include <limits>
-#include <nlohmann/json.hpp>
 
 #include "optimizer/gp/gaussian_process.hpp"
 #include "optimizer/numerics/normal.hpp"
 #include "optimizer/numerics/sobol.hpp"
+#include "tests/support/golden_json.hpp"
 
 namespace betatune {
 namespace {
 
-nlohmann::json golden(const std::string& name) {
-  std::ifstream file(std::string(BETATUNE_SOURCE_DIR) + "/tests/golden/gp/" + name);
-  EXPECT_TRUE(file) << name;
-  return nlohmann::json::parse(file);
-}
-
-Eigen::VectorXd vector_of(const nlohmann::json& values) {
-  Eigen::VectorXd out(std::ssize(values));
-  for (Eigen::Index i = 0; i < out.size(); ++i) {
-    const auto& each = values[static_cast<std::size_t>(i)];
-    out[i] = each.is_null() ? std::numeric_limits<double>::quiet_NaN() : each.get<double>();
-  }
-  return out;
-}
-
-RowMatrix matrix_of(const nlohmann::json& rows) {
-  RowMatrix out(std::ssize(rows), std::ssize(rows[0]));
-  for (Eigen::Index i = 0; i < out.rows(); ++i) {
-    out.row(i) = vector_of(rows[static_cast<std::size_t>(i)]).transpose();
-  }
-  return out;
-}
+using namespace betatune::test;
 
 // Two correct computations of a well-conditioned case agree to about 1e-11; 1e-8 leaves room for a
 // noise of 1e-4, where the covariance matrix loses four digits.
@@ -66,14 +43,14 @@ void expect_posterior(const FeatureMap& map, const nlohmann::json& expected) {
 }
 
 TEST(GoldenGp, PosteriorAndLikelihoodAreScikitLearns) {
-  for (const nlohmann::json& expected : golden("regression.json")) {
+  for (const nlohmann::json& expected : golden_json("gp/regression.json")) {
     const std::vector<Column> columns(expected["lengthscales"].size());
     expect_posterior(FeatureMap(columns), expected);
   }
 }
 
 TEST(GoldenGp, LikelihoodsGradientIsScikitLearns) {
-  for (const nlohmann::json& expected : golden("regression.json")) {
+  for (const nlohmann::json& expected : golden_json("gp/regression.json")) {
     const std::vector<Column> columns(expected["lengthscales"].size());
     const FeatureMap map(columns);
     const Hyperparameters at{vector_of(expected["lengthscales"]), expected["noise"].get<double>(),
@@ -93,11 +70,11 @@ TEST(GoldenGp, MixedAndConditionalKernelIsItsDefinition) {
   columns[1].levels = 3;
   columns[2].conditional = true;
   columns[3] = {Column::Kind::categorical, 3, 4, true};
-  expect_posterior(FeatureMap(columns), golden("mixed.json"));
+  expect_posterior(FeatureMap(columns), golden_json("gp/mixed.json"));
 }
 
 TEST(GoldenNormal, TailsAreMpmaths) {
-  for (const nlohmann::json& expected : golden("log_ei.json")) {
+  for (const nlohmann::json& expected : golden_json("gp/log_ei.json")) {
     const double z = expected["z"].get<double>();
     SCOPED_TRACE(z);
     const LogImprovement improvement = log_improvement(z);
@@ -114,7 +91,7 @@ TEST(GoldenNormal, TailsAreMpmaths) {
 }
 
 TEST(GoldenSobol, PointsAreSciPysBitForBit) {
-  const nlohmann::json expected = golden("sobol.json");
+  const nlohmann::json expected = golden_json("gp/sobol.json");
   const Sobol sobol(expected["dims"].get<int>());
   for (std::size_t i = 0; i < expected["points"].size(); ++i) {
     const Eigen::VectorXd point = sobol.point(i);

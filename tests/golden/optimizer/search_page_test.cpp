@@ -10,7 +10,8 @@
 namespace betatune {
 namespace {
 
-const std::filesystem::path kPage = std::filesystem::path(BETATUNE_SOURCE_DIR) / "docs/search.md";
+const std::filesystem::path kSearchPage =
+    std::filesystem::path(BETATUNE_SOURCE_DIR) / "docs/search.md";
 
 template <class Registry>
 std::string option_tables() {
@@ -25,13 +26,13 @@ std::string option_tables() {
 }
 
 TEST(SearchPage, HasEveryOptionAsTheProgramReadsIt) {
-  const std::string page = support::file_text(kPage);
+  const std::string page = support::file_text(kSearchPage);
 
   const std::string wanted =
       support::with_blocks(page, {{"searcher options", option_tables<SearcherRegistry>()},
                                   {"scheduler options", option_tables<SchedulerRegistry>()}});
 
-  if (std::getenv("BETATUNE_UPDATE_GOLDEN") != nullptr) std::ofstream(kPage) << wanted;
+  if (std::getenv("BETATUNE_UPDATE_GOLDEN") != nullptr) std::ofstream(kSearchPage) << wanted;
   EXPECT_EQ(page, wanted) << "BETATUNE_UPDATE_GOLDEN=1 tests/golden_optimizer writes the tables";
 }
 

@@ -2,12 +2,11 @@
 // tests/golden/tpe/make_golden.py.
 
 #include <cmath>
-#include <fstream>
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 
 #include "optimizer/numerics/normal_quantile.hpp"
 #include "optimizer/tpe/parzen.hpp"
+#include "tests/support/golden_json.hpp"
 #include "tests/support/history_builder.hpp"
 
 namespace betatune {
@@ -15,14 +14,8 @@ namespace {
 
 using namespace betatune::test;
 
-nlohmann::json golden(const std::string& name) {
-  std::ifstream file(std::string(BETATUNE_SOURCE_DIR) + "/tests/golden/tpe/" + name);
-  EXPECT_TRUE(file) << name;
-  return nlohmann::json::parse(file);
-}
-
 TEST(GoldenNormal, QuantilesAreMpmaths) {
-  for (const nlohmann::json& expected : golden("normal.json")) {
+  for (const nlohmann::json& expected : golden_json("tpe/normal.json")) {
     const double p = expected["p"].get<double>(), z = expected["z"].get<double>();
     // The algorithm promises about 1e-16; the centre has a few roundings.
     EXPECT_NEAR(normal_quantile(p) / z, 1, 1e-14) << p;
@@ -40,7 +33,7 @@ SearchSpace three_kinds() {
 TEST(GoldenParzen, MixturesAreSciPys) {
   const SearchSpace space = three_kinds();
   const std::vector<std::string> kinds{"line", "grid", "choice"};
-  for (const nlohmann::json& expected : golden("parzen.json")) {
+  for (const nlohmann::json& expected : golden_json("tpe/parzen.json")) {
     std::vector<ParzenAxis> axes;
     KernelCentres centres;
     centres.weights = expected["weights"].get<std::vector<double>>();

@@ -9,7 +9,7 @@
 #include "support/trainer_bench.hpp"
 #include "tests/support/eventually.hpp"
 
-namespace betatune::testing {
+namespace betatune::test {
 namespace {
 
 using support::eventually;
@@ -173,4 +173,4 @@ TEST_F(AgentEnd, ATokenThatIsRefusedIsSeven) {
 }
 
 }  // namespace
-}  // namespace betatune::testing
+}  // namespace betatune::test

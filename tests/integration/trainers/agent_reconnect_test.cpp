@@ -9,7 +9,7 @@
 #include "support/trainer_bench.hpp"
 #include "tests/support/eventually.hpp"
 
-namespace betatune::testing {
+namespace betatune::test {
 namespace {
 
 using support::eventually;
@@ -147,4 +147,4 @@ TEST_F(AgentReconnect, WorkThatTheOptimizerNoLongerWantsIsEndedAndItsSlotIsFree)
 }
 
 }  // namespace
-}  // namespace betatune::testing
+}  // namespace betatune::test

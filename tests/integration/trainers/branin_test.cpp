@@ -3,7 +3,7 @@
 
 #include "support/trainer_bench.hpp"
 
-namespace betatune::testing {
+namespace betatune::test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -28,4 +28,4 @@ TEST(BraninPlugin, ReportsTheFunctionsValue) {
 }
 
 }  // namespace
-}  // namespace betatune::testing
+}  // namespace betatune::test

@@ -6,7 +6,7 @@
 
 #include "support/trainer_bench.hpp"
 
-namespace betatune::testing {
+namespace betatune::test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -176,4 +176,4 @@ TEST_F(CommandDecision, ACommandThatReachesItsGoalAllTheSameHasReachedIt) {
 }
 
 }  // namespace
-}  // namespace betatune::testing
+}  // namespace betatune::test

@@ -9,7 +9,7 @@
 #include "searchspaces/limits.hpp"
 #include "support/trainer_bench.hpp"
 
-namespace betatune::testing {
+namespace betatune::test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -130,4 +130,4 @@ TEST(CommandTrainer, AFailedAttemptLeavesItsLogButNoScratchAndNoCheckpoint) {
 }
 
 }  // namespace
-}  // namespace betatune::testing
+}  // namespace betatune::test

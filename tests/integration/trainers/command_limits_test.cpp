@@ -5,7 +5,7 @@
 
 #include "support/trainer_bench.hpp"
 
-namespace betatune::testing {
+namespace betatune::test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -68,4 +68,4 @@ TEST_F(CommandLimit, SilenceEndsACommandThatOnlyChatters) {
 }
 
 }  // namespace
-}  // namespace betatune::testing
+}  // namespace betatune::test

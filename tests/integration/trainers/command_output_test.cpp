@@ -7,7 +7,7 @@
 
 #include "support/trainer_bench.hpp"
 
-namespace betatune::testing {
+namespace betatune::test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -145,4 +145,4 @@ TEST_F(CommandOutput, ThousandsOfReportsAllArriveInOrder) {
 }
 
 }  // namespace
-}  // namespace betatune::testing
+}  // namespace betatune::test

@@ -6,7 +6,7 @@
 
 #include "support/trainer_bench.hpp"
 
-namespace betatune::testing {
+namespace betatune::test {
 namespace {
 
 const std::string kTrainer = BETATUNE_BINARY_DIR "/bin/betatune-trainer";
@@ -107,4 +107,4 @@ TEST_F(CommandFamily, EndsWithATrainerThatIsKilled) {
 }
 
 }  // namespace
-}  // namespace betatune::testing
+}  // namespace betatune::test

@@ -10,7 +10,7 @@
 #include "support/trainer_bench.hpp"
 #include "tests/support/own_disk.hpp"
 
-namespace betatune::testing {
+namespace betatune::test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -117,4 +117,4 @@ TEST_F(FullDisk, APluginWhoseCheckpointDoesNotFitFailsAsInfra) {
 }
 
 }  // namespace
-}  // namespace betatune::testing
+}  // namespace betatune::test

@@ -7,7 +7,7 @@
 #include "searchspaces/limits.hpp"
 #include "support/trainer_bench.hpp"
 
-namespace betatune::testing {
+namespace betatune::test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -161,4 +161,4 @@ TEST(ThreadedPlugin, RunsInFreshProcessesInsteadOfForks) {
 }
 
 }  // namespace
-}  // namespace betatune::testing
+}  // namespace betatune::test

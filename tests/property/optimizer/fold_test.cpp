@@ -10,7 +10,7 @@
 namespace betatune {
 namespace {
 
-using testing_support::for_all;
+using test::for_all;
 
 std::vector<Event> random_log(Stream& random) {
   support::LogShape shape;

@@ -8,7 +8,7 @@
 namespace betatune {
 namespace {
 
-using testing_support::for_all;
+using test::for_all;
 
 /// An expression written with no more parentheses than the grammar needs, and its value computed
 /// apart from the parser, on doubles.

@@ -9,8 +9,8 @@
 namespace betatune {
 namespace {
 
-using testing_support::for_all;
-using testing_support::random_space;
+using test::for_all;
+using test::random_space;
 
 constexpr std::uint64_t kSpaces = 300;
 constexpr std::uint64_t kDraws = 20;

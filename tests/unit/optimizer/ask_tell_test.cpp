@@ -6,9 +6,9 @@
 namespace betatune {
 namespace {
 
-using testing::policies_of;
-using testing::small_study;
-using testing::stepped_study;
+using test::policies_of;
+using test::small_study;
+using test::stepped_study;
 
 /// A store that outlives the conversation, and that can be told to fail.
 class LastingStore : public StudyStore {

@@ -7,10 +7,10 @@
 namespace betatune {
 namespace {
 
-using testing::Harness;
+using test::Harness;
+using test::small_study;
+using test::stepped_study;
 using ::testing::HasSubstr;
-using testing::small_study;
-using testing::stepped_study;
 using namespace std::chrono_literals;
 
 TEST(CoordinatorLease, EndsTheAttemptOfASilentTrainerAndGoesOnFromItsCheckpoint) {

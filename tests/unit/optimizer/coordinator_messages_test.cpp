@@ -5,9 +5,9 @@
 namespace betatune {
 namespace {
 
-using testing::Harness;
-using testing::small_study;
-using testing::stepped_study;
+using test::Harness;
+using test::small_study;
+using test::stepped_study;
 using namespace std::chrono_literals;
 
 TEST(CoordinatorBeat, RepeatsADecisionUntilTheTrainerObeys) {

@@ -5,8 +5,8 @@
 namespace betatune {
 namespace {
 
-using testing::Harness;
-using testing::small_study;
+using test::Harness;
+using test::small_study;
 
 TEST(CoordinatorEnqueue, IsTriedBeforeAnySuggestionAndOutlivesARestart) {
   Harness shell(small_study());

@@ -12,8 +12,8 @@
 namespace betatune {
 namespace {
 
-using betatune::testing::Harness;
-using betatune::testing::small_study;
+using betatune::test::Harness;
+using betatune::test::small_study;
 using ::testing::HasSubstr;
 
 class Explain : public ::testing::Test {

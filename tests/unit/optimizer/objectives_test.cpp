@@ -13,9 +13,9 @@
 namespace betatune {
 namespace {
 
-using betatune::testing::Harness;
-using betatune::testing::small_study;
-using betatune::testing::stepped_study;
+using betatune::test::Harness;
+using betatune::test::small_study;
+using betatune::test::stepped_study;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -31,7 +31,7 @@ StudySpec two_objectives(StudySpec spec, std::optional<double> loss_target = {},
 }
 
 /// Trials that end one after the other with these losses and accuracies.
-void run(Harness& shell, const std::vector<std::pair<double, double>>& results) {
+void end_with_accuracies(Harness& shell, const std::vector<std::pair<double, double>>& results) {
   Assign at = shell.begin("a");
   for (const auto& [loss, accuracy] : results) {
     shell.say(
@@ -46,7 +46,7 @@ void run(Harness& shell, const std::vector<std::pair<double, double>>& results) 
 TEST(Objectives, TheFrontIsOfTrialsThatNoOtherOneBeats) {
   Harness shell(two_objectives(small_study()));
 
-  run(shell, {{0.5, 0.9}, {0.4, 0.8}, {0.6, 0.85}, {0.3, 0.2}});
+  end_with_accuracies(shell, {{0.5, 0.9}, {0.4, 0.8}, {0.6, 0.85}, {0.3, 0.2}});
 
   EXPECT_THAT(front_trials(shell.state()), ElementsAre(TrialId{0}, TrialId{1}, TrialId{3}));
   const StudyFront front = front_of(shell.spec().objectives, shell.state());
@@ -62,7 +62,7 @@ TEST(Objectives, AThresholdIsTheReference) {
   spec.objectives[1].threshold = 0.5;
   Harness shell(spec);
 
-  run(shell, {{0.5, 0.9}, {0.4, 0.8}});
+  end_with_accuracies(shell, {{0.5, 0.9}, {0.4, 0.8}});
 
   EXPECT_EQ(front_of(spec.objectives, shell.state()).reference[1], -0.5);
 }
@@ -79,11 +79,11 @@ TEST(Objectives, ATrialThatLacksOneFails) {
 
 TEST(Objectives, TheTargetsMustBeReachedByOneTrial) {
   Harness apart(two_objectives(small_study(), 0.35, 0.85));
-  run(apart, {{0.3, 0.2}, {0.9, 0.9}});
+  end_with_accuracies(apart, {{0.3, 0.2}, {0.9, 0.9}});
   EXPECT_FALSE(apart.finished);
 
   Harness together(two_objectives(small_study(), 0.35, 0.85));
-  run(together, {{0.3, 0.2}, {0.35, 0.85}});
+  end_with_accuracies(together, {{0.3, 0.2}, {0.35, 0.85}});
   EXPECT_EQ(together.finished, "target");
 }
 

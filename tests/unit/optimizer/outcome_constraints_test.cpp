@@ -9,9 +9,9 @@
 namespace betatune {
 namespace {
 
-using betatune::testing::Harness;
-using betatune::testing::small_study;
-using betatune::testing::stepped_study;
+using betatune::test::Harness;
+using betatune::test::small_study;
+using betatune::test::stepped_study;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -27,17 +27,17 @@ StudySpec limited(StudySpec spec, const std::vector<std::string>& limits = {kLim
 }
 
 /// Reports `metrics` at the step asked for, and ends.
-void finish(Harness& shell, const Assign& at, Metrics metrics) {
+void end_with(Harness& shell, const Assign& at, Metrics metrics) {
   shell.say("a", Report{at.trial, at.attempt, 1, at.until, std::move(metrics), {}});
   shell.done("a", at, 1);
   shell.say("a", Ready{1});
 }
 
 /// Trials that end one after the other with these losses and memories.
-void run(Harness& shell, const std::vector<std::pair<double, double>>& results) {
+void end_with_memories(Harness& shell, const std::vector<std::pair<double, double>>& results) {
   Assign at = shell.begin("a");
   for (const auto& [loss, mem] : results) {
-    finish(shell, at, {{"loss", loss}, {"mem", mem}});
+    end_with(shell, at, {{"loss", loss}, {"mem", mem}});
     if (shell.has_sent<Assign>()) at = shell.only_sent<Assign>();
   }
 }
@@ -45,7 +45,7 @@ void run(Harness& shell, const std::vector<std::pair<double, double>>& results) 
 TEST(OutcomeConstraints, ATrialThatMeetsThemIsBetterThanAllThatDoNot) {
   Harness shell(limited(small_study()));
 
-  run(shell, {{0.1, 90}, {0.9, 60}, {0.2, 71}});
+  end_with_memories(shell, {{0.1, 90}, {0.9, 60}, {0.2, 71}});
 
   EXPECT_EQ(shell.state().best, TrialId{1});
   EXPECT_EQ(shell.trial(0).violation, 20);
@@ -56,7 +56,7 @@ TEST(OutcomeConstraints, ATrialThatMeetsThemIsBetterThanAllThatDoNot) {
 TEST(OutcomeConstraints, WhileNoneMeetsThemTheLeastBrokenIsBest) {
   Harness shell(limited(small_study()));
 
-  run(shell, {{0.1, 90}, {0.9, 71}, {0.8, 71}});
+  end_with_memories(shell, {{0.1, 90}, {0.9, 71}, {0.8, 71}});
 
   EXPECT_EQ(shell.state().best, TrialId{2});
 }
@@ -66,11 +66,11 @@ TEST(OutcomeConstraints, TheTargetIsReachedOnlyWithinThem) {
   spec.objective.target = 0.5;
 
   Harness outside(spec);
-  run(outside, {{0.1, 90}});
+  end_with_memories(outside, {{0.1, 90}});
   EXPECT_FALSE(outside.finished);
 
   Harness within(spec);
-  run(within, {{0.1, 90}, {0.4, 60}});
+  end_with_memories(within, {{0.1, 90}, {0.4, 60}});
   EXPECT_EQ(within.finished, "target");
 }
 
@@ -78,7 +78,7 @@ TEST(OutcomeConstraints, ATrialThatNeverReportsTheMetricFails) {
   Harness shell(limited(small_study()));
   const Assign at = shell.begin("a");
 
-  finish(shell, at, {{"loss", 0.1}});
+  end_with(shell, at, {{"loss", 0.1}});
 
   EXPECT_EQ(shell.trial(0).outcome, Outcome::failed);
   EXPECT_EQ(shell.trial(0).last_failure, FailureClass::user);
@@ -90,7 +90,7 @@ TEST(OutcomeConstraints, ATrialWhoseSlackCannotBeComputedFails) {
   Harness shell(limited(small_study(), {"1 / mem <= 70"}));
   const Assign at = shell.begin("a");
 
-  finish(shell, at, {{"loss", 0.1}, {"mem", 0}});
+  end_with(shell, at, {{"loss", 0.1}, {"mem", 0}});
 
   EXPECT_EQ(shell.trial(0).outcome, Outcome::failed);
   EXPECT_THAT(shell.trial(0).message, HasSubstr("cannot be computed"));
@@ -116,7 +116,7 @@ TEST(OutcomeConstraints, AMetricReportedOnceHoldsForTheLaterSteps) {
 
 TEST(OutcomeConstraints, ChangedOnesJudgeTheOldTrialsAnew) {
   Harness shell(limited(small_study()));
-  run(shell, {{0.1, 90}, {0.9, 60}});
+  end_with_memories(shell, {{0.1, 90}, {0.9, 60}});
   ASSERT_EQ(shell.state().best, TrialId{1});
 
   shell.restart_with(limited(small_study(), {"mem <= 100"}));
@@ -132,7 +132,7 @@ TEST(OutcomeConstraints, ChangedOnesJudgeTheOldTrialsAnew) {
 
 TEST(OutcomeConstraints, AreInTheHashOfTheState) {
   Harness loose(limited(small_study(), {"mem <= 1000"}));
-  run(loose, {{0.1, 90}});
+  end_with_memories(loose, {{0.1, 90}});
   StudyState other = loose.folded();
   const std::uint64_t before = state_hash(other);
 
@@ -160,7 +160,7 @@ TEST(OutcomeConstraints, AshaPromotesTheTrialThatMeetsThem) {
   spec.stopping.trials = 3;
   Harness shell(spec);
 
-  run(shell, {{0.1, 90}, {0.9, 60}, {0.2, 90}});
+  end_with_memories(shell, {{0.1, 90}, {0.9, 60}, {0.2, 90}});
 
   EXPECT_EQ(shell.state().trials[TrialId{1}].until, 3) << "the first of three goes on";
 }

@@ -11,8 +11,8 @@
 namespace betatune {
 namespace {
 
-using betatune::testing::Harness;
-using betatune::testing::small_study;
+using betatune::test::Harness;
+using betatune::test::small_study;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 

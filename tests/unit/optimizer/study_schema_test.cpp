@@ -21,7 +21,7 @@ Json study_with(const Json& algorithm) {
   return study;
 }
 
-std::vector<std::string> problems_of(const Json& algorithm) {
+std::vector<std::string> algorithm_problems(const Json& algorithm) {
   return schema_problems(study_with(algorithm), full_study_schema());
 }
 
@@ -62,7 +62,7 @@ TYPED_TEST(FullStudySchema, TakesTheDefaultsOfEveryName) {
     }
     const Json algorithm = algorithm_of<TypeParam>(mapping);
 
-    EXPECT_THAT(problems_of(algorithm), IsEmpty()) << algorithm;
+    EXPECT_THAT(algorithm_problems(algorithm), IsEmpty()) << algorithm;
     EXPECT_TRUE(is_read(algorithm)) << algorithm;
   }
 }
@@ -71,7 +71,7 @@ TYPED_TEST(FullStudySchema, RefusesAnOptionThatANameDoesNotHave) {
   for (const auto& [name, summary] : TypeParam::list()) {
     const Json algorithm = algorithm_of<TypeParam>({{"name", name}, {"no_such_option", 1}});
 
-    EXPECT_THAT(problems_of(algorithm), Not(IsEmpty())) << name;
+    EXPECT_THAT(algorithm_problems(algorithm), Not(IsEmpty())) << name;
     EXPECT_FALSE(is_read(algorithm)) << name;
   }
 }
@@ -79,7 +79,7 @@ TYPED_TEST(FullStudySchema, RefusesAnOptionThatANameDoesNotHave) {
 TEST(FullStudySchemaOf, KnowsTheOptionsOfEachNameAlone) {
   const auto accepted = [](const char* text) {
     const Json algorithm = Json::parse(text);
-    const bool fine = problems_of(algorithm).empty();
+    const bool fine = algorithm_problems(algorithm).empty();
     EXPECT_EQ(fine, is_read(algorithm)) << text;
     return fine;
   };
@@ -96,15 +96,15 @@ TEST(FullStudySchemaOf, KnowsTheOptionsOfEachNameAlone) {
 }
 
 TEST(FullStudySchemaOf, TakesAutoAndNoNameForWhatTheyMean) {
-  EXPECT_THAT(problems_of({{"raw_points", 64}}), IsEmpty());
-  EXPECT_THAT(problems_of({{"name", "auto"}, {"raw_points", 64}}), IsEmpty());
-  EXPECT_THAT(problems_of({{"name", "auto"}, {"points", 3}}), Not(IsEmpty()));
-  EXPECT_THAT(problems_of({{"scheduler", {{"eta", 4}}}}), IsEmpty());
-  EXPECT_THAT(problems_of({{"scheduler", {{"trials", 4}}}}), Not(IsEmpty()));
+  EXPECT_THAT(algorithm_problems({{"raw_points", 64}}), IsEmpty());
+  EXPECT_THAT(algorithm_problems({{"name", "auto"}, {"raw_points", 64}}), IsEmpty());
+  EXPECT_THAT(algorithm_problems({{"name", "auto"}, {"points", 3}}), Not(IsEmpty()));
+  EXPECT_THAT(algorithm_problems({{"scheduler", {{"eta", 4}}}}), IsEmpty());
+  EXPECT_THAT(algorithm_problems({{"scheduler", {{"trials", 4}}}}), Not(IsEmpty()));
 }
 
 TEST(FullStudySchemaOf, LetsNamesOfOtherVersionsThrough) {
-  EXPECT_THAT(problems_of({{"name", "of-tomorrow"}, {"speed", 3}}), IsEmpty());
+  EXPECT_THAT(algorithm_problems({{"name", "of-tomorrow"}, {"speed", 3}}), IsEmpty());
 }
 
 }  // namespace

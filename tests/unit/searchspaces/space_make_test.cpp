@@ -11,7 +11,7 @@
 namespace betatune {
 namespace {
 
-using namespace testing_support;
+using namespace test;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 

@@ -10,7 +10,7 @@
 namespace betatune {
 namespace {
 
-using namespace testing_support;
+using namespace test;
 using ::testing::HasSubstr;
 
 SearchSpace optimizers() {
