@@ -17,8 +17,6 @@ constexpr std::array kPlanned = {
     PlannedKey{"resources.nodes", "Trials over several machines.", "use one node"},
     PlannedKey{"resources.backend", "The collective library of a trial.",
                "the trainer chooses it in this version"},
-    PlannedKey{"server.curve", "Encrypted connections from other machines.",
-               "use ipc or a loopback address in this version"},
     PlannedKey{"storage.checkpoints.best", "Rules for keeping checkpoints.",
                "use storage.checkpoints.keep"},
     PlannedKey{"storage.checkpoints.rungs", "Rules for keeping checkpoints.",

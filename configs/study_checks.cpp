@@ -110,18 +110,25 @@ void check_noise(Checks& checks, const StudySpec& spec) {
                "leave `noise` out, or make the other objectives limits under outcome_constraints");
 }
 
-// Loopback in the forms that a person writes; anything else would be reachable from outside.
-bool is_local_address(const std::string& bind) {
+bool is_address(const std::string& bind) {
   if (bind.starts_with("ipc://")) return bind.size() > 6;
-  return bind.starts_with("tcp://127.") || bind.starts_with("tcp://localhost:") ||
-         bind.starts_with("tcp://[::1]:");
+  constexpr std::string_view kTcp = "tcp://";
+  const std::size_t colon = bind.rfind(':');
+  return bind.starts_with(kTcp) && colon > kTcp.size() && colon + 1 < bind.size();
 }
 
 void check_server(Checks& checks, const ServerSpec& server) {
-  if (!is_local_address(server.bind)) {
-    checks.error("E0208", "server.bind",
-                 "`server.bind` cannot be `" + server.bind + "` in this version of betatune",
-                 "write ipc://auto, ipc://PATH or tcp://127.0.0.1:PORT");
+  if (!is_address(server.bind)) {
+    checks.error("E0208", "server.bind", "`server.bind` cannot be `" + server.bind + "`",
+                 "write ipc://auto, ipc://PATH or tcp://ADDRESS:PORT");
+  }
+  if (server.keys && server.keys->empty()) {
+    checks.error("E0205", "server.keys", "`server.keys` is empty",
+                 "write a folder, or leave the key out for ~/.config/betatune/keys");
+  }
+  if (server.keys && server.bind.starts_with("ipc://")) {
+    checks.error("E0208", "server.keys", "`server.keys` has no use with an ipc address",
+                 "only this user can reach it; remove one of them");
   }
   checks.positive("server.lease", server.lease);
 }

@@ -164,8 +164,9 @@ struct NoiseSpec {
     return std::tuple{
         defaulted("repeats", &NoiseSpec::repeats,
                   "How often every configuration is trained; each time is a trial of the budget."),
-        Field{"confirm_best", &NoiseSpec::confirm_best,
-              "The best ones are trained again when the budget is used, and ranked by that alone."}};
+        Field{
+            "confirm_best", &NoiseSpec::confirm_best,
+            "The best ones are trained again when the budget is used, and ranked by that alone."}};
   }
 };
 
@@ -207,10 +208,13 @@ struct LauncherSpec {
 struct ServerSpec {
   std::string bind = "ipc://auto";
   Duration lease{30};
+  std::optional<std::string> keys;
   static constexpr auto fields() {
     return std::tuple{
-        defaulted("bind", &ServerSpec::bind, "ipc://auto, ipc://PATH or tcp://127.0.0.1:PORT."),
-        defaulted("lease", &ServerSpec::lease, "A silent trainer is given up after this time.")};
+        defaulted("bind", &ServerSpec::bind, "ipc://auto, ipc://PATH or tcp://ADDRESS:PORT."),
+        defaulted("lease", &ServerSpec::lease, "A silent trainer is given up after this time."),
+        Field{"keys", &ServerSpec::keys,
+              "Folder of the keys that trainers must show; default ~/.config/betatune/keys."}};
   }
 };
 

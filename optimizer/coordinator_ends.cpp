@@ -176,7 +176,8 @@ bool Coordinator::target_reached() const {
   if (spec_->objectives.size() > 1) return reaches_all_targets(*spec_, state_);
   const double target = *spec_->objective.target;
   const Standing& best = *state_.trials[*state_.best].standing;
-  return best.violation == 0 && best.loss <= (spec_->objective.goal == Goal::maximize ? -target : target);
+  return best.violation == 0 &&
+         best.loss <= (spec_->objective.goal == Goal::maximize ? -target : target);
 }
 
 std::optional<std::string> Coordinator::limit_reached() const {

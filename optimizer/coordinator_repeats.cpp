@@ -1,9 +1,9 @@
 /// What is trained more than once: repeats of a configuration, and the confirmation of the best.
 ///
-/// A configuration's repeats are trials right behind its first one, with seeds of their own, as many
-/// as the budget still has. When the budget is used, `confirm_best` trains the best ones again,
-/// beyond it: what decided that they are the best cannot say how good they are (the luckiest of many
-/// draws is lucky), results made afterwards can.
+/// A configuration's repeats are trials right behind its first one, with seeds of their own, as
+/// many as the budget still has. When the budget is used, `confirm_best` trains the best ones
+/// again, beyond it: what decided that they are the best cannot say how good they are (the luckiest
+/// of many draws is lucky), results made afterwards can.
 
 #include <algorithm>
 
@@ -36,11 +36,11 @@ std::vector<TrialId> Coordinator::unconfirmed() const {
   std::vector<TrialId> out;
   if (!wanted) return out;
   for (const TrialId id : best_of_search(state_, static_cast<std::size_t>(wanted->top))) {
-    const auto made =
-        std::ranges::count_if(state_.trials[id].repeated_by,
-                              [&](TrialId each) { return state_.trials[each].confirms(); });
-    out.insert(out.end(), static_cast<std::size_t>(std::max<std::ptrdiff_t>(wanted->seeds - made, 0)),
-               id);
+    const auto made = std::ranges::count_if(state_.trials[id].repeated_by, [&](TrialId each) {
+      return state_.trials[each].confirms();
+    });
+    out.insert(out.end(),
+               static_cast<std::size_t>(std::max<std::ptrdiff_t>(wanted->seeds - made, 0)), id);
   }
   return out;
 }

@@ -14,6 +14,7 @@ namespace betatune {
 struct LaunchSpec {
   std::string endpoint;                 ///< what betatune-trainer --connect gets
   std::filesystem::path token_file;     ///< empty: none
+  std::filesystem::path key_file;       ///< empty: none
   std::filesystem::path log_directory;  ///< one file per trainer
 };
 

@@ -34,11 +34,13 @@ int main(int argc, char** argv) {
   int exit_code = exit_codes::kDone;
   app.formatter(std::make_shared<BriefFormatter>());
   add_check_command(app, exit_code);
+  add_key_command(app, exit_code);
   add_run_command(app, exit_code);
   add_status_command(app, exit_code);
   add_best_command(app, exit_code);
   add_trials_command(app, exit_code);
   add_show_command(app, exit_code);
+  add_logs_command(app, exit_code);
   add_explain_command(app, exit_code);
   add_importance_command(app, exit_code);
   add_replay_command(app, exit_code);

@@ -139,10 +139,10 @@ class Lines : public ServerObserver {
 
   std::string summary(const Coordinator& coordinator) const {
     const StudyState& state = coordinator.state();
-    std::string text = fmt::format(
-        "{}{} done, {} running", state.closed_count(),
-        spec_.stopping.trials ? fmt::format(" of {}", total(state)) : std::string(),
-        state.running.size());
+    std::string text =
+        fmt::format("{}{} done, {} running", state.closed_count(),
+                    spec_.stopping.trials ? fmt::format(" of {}", total(state)) : std::string(),
+                    state.running.size());
     if (!state.paused.empty()) text += fmt::format(", {} paused", state.paused.size());
     if (!state.waiting.empty()) text += fmt::format(", {} waiting", state.waiting.size());
     if (state.failed_count() > 0) text += fmt::format(", {} failed", state.failed_count());
@@ -239,8 +239,8 @@ class Block final : public Lines {
   std::string bar(const StudyState& state, std::size_t width) const {
     const auto length = std::min<std::size_t>(40, width / 2);
     if (!spec_.stopping.trials) return spec_.study.name;
-    const double share = std::min(1.0, static_cast<double>(settled_count(state)) /
-                                           static_cast<double>(total(state)));
+    const double share = std::min(
+        1.0, static_cast<double>(settled_count(state)) / static_cast<double>(total(state)));
     const auto full = static_cast<std::size_t>(std::lround(share * static_cast<double>(length)));
     const std::string done(full, '#');
     const std::string rest(length - full, '.');

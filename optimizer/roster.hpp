@@ -26,6 +26,7 @@ class Roster {
   void leave(const TrainerId& id);
   TrainerEntry* find(const TrainerId& id);
   TrainerEntry* by_peer(const PeerId& peer);
+  bool knows(const PeerId& peer) const { return peers_.contains(peer); }
   const std::map<TrainerId, TrainerEntry>& all() const { return trainers_; }
   /// Of all trainers together.
   int slots() const { return slots_; }

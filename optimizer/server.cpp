@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "optimizer/gate.hpp"
 #include "optimizer/requests.hpp"
 #include "optimizer/worker_pool.hpp"
 #include "searchspaces/limits.hpp"
@@ -33,6 +34,13 @@ Monotonic monotonic_now() {
   return std::chrono::duration_cast<Monotonic>(std::chrono::steady_clock::now().time_since_epoch());
 }
 
+/// What a trainer on this machine connects to where the socket listens on every address.
+std::string reachable_here(std::string endpoint) {
+  constexpr std::string_view kAny = "tcp://0.0.0.0:";
+  if (endpoint.starts_with(kAny)) endpoint.replace(0, kAny.size(), "tcp://127.0.0.1:");
+  return endpoint;
+}
+
 class Server {
  public:
   Server(const ServerParts& parts, const ServerOptions& options)
@@ -45,6 +53,7 @@ class Server {
 
   Result<std::string> run() {
     BETATUNE_TRY(socket_, ZmqSocket::open(context_, loop_, ZmqSocket::Role::router));
+    if (options_.bind.asks_for_keys) BETATUNE_CHECK(ask_for_keys());
     BETATUNE_CHECK(socket_->bind(options_.bind.endpoint));
     parts_.observer.on_listening(socket_->endpoint());
     pool_ = std::make_unique<WorkerPool>(options_.plan_threads);
@@ -53,7 +62,9 @@ class Server {
     flush();
     if (parts_.launcher != nullptr && !over()) {
       BETATUNE_CHECK(parts_.launcher->start(
-          {socket_->endpoint(), options_.bind.token_file, options_.log_directory}));
+          {reachable_here(socket_->endpoint()), options_.bind.token_file,
+           options_.bind.asks_for_keys ? options_.local_key_file : std::filesystem::path(),
+           options_.log_directory}));
     }
     socket_->start([this] { on_readable(); });
     wait_for_signal();
@@ -68,6 +79,22 @@ class Server {
   }
 
  private:
+  /// The trainers that are launched here get a key of their own, new at each start.
+  Status ask_for_keys() {
+    BETATUNE_ASSERT(options_.keys.has_value());
+    const KeyRing& ring = *options_.keys;
+    std::string local_key;
+    if (parts_.launcher != nullptr) {
+      BETATUNE_TRY(const KeyPair own, make_key_pair());
+      local_key = own.public_key;
+      BETATUNE_CHECK(write_trainer_key(options_.local_key_file,
+                                       TrainerKey{"local", own, ring.server().public_key}));
+    }
+    gate_ = std::make_unique<Gate>(context_, loop_, ring, local_key);
+    BETATUNE_CHECK(gate_->open());
+    return socket_->ask_for_keys(ring.server());
+  }
+
   bool over() const { return finished_.has_value() || failure_.has_value(); }
 
   // ---- inputs ----------------------------------------------------------------------------------
@@ -82,24 +109,37 @@ class Server {
     Delivery delivery;
     for (int i = 0; i < limits::kMessagesPerTurn && socket_->receive(delivery); ++i) {
       Result<Message> message = decode_message(delivery.frames);
-      if (message) {
-        step(Received{delivery.from, std::move(message).value()});
+      if (!message) {
+        refuse(delivery.from, refusal_of(message.error().message));
+      } else if (auto objection = objection_to(delivery, message.value())) {
+        refuse(delivery.from, *std::move(objection));
       } else {
-        refuse(delivery.from, message.error().message);
+        step(Received{delivery.from, std::move(message).value()});
       }
     }
   }
 
-  /// Not an input of the coordinator: what cannot be read changes nothing.
-  void refuse(const PeerId& to, const std::string& error) {
+  static Refusal refusal_of(const std::string& error) {
     const std::size_t colon = std::min(error.find(':'), error.size());
     Refusal refusal;
     refusal.code = error.substr(0, colon);
     refusal.message = error.substr(std::min(colon + 2, error.size()));
+    return refusal;
+  }
+
+  std::optional<Refusal> objection_to(const Delivery& delivery, const Message& message) {
+    if (!gate_) return std::nullopt;
+    return gate_->objection(delivery, message, parts_.coordinator.roster());
+  }
+
+  /// Not an input of the coordinator: what cannot be read, or may not be said, changes nothing.
+  void refuse(const PeerId& to, const Refusal& refusal) {
     socket_->send(to, encode_message(refusal));
     // A peer that sends nothing but nonsense must not fill the log as well.
     ++refused_;
-    if (refused_ < kRefusalsLogged) log().warn("refused a message: {}", error);
+    if (refused_ < kRefusalsLogged) {
+      log().warn("refused a message: {}: {}", refusal.code, refusal.message);
+    }
     if (refused_ == kRefusalsLogged) log().warn("further refused messages are not logged");
   }
 
@@ -204,6 +244,7 @@ class Server {
       step(Tick{});
       flush();
     }
+    if (gate_) gate_->refresh(parts_.coordinator.roster());
     parts_.observer.on_tick(parts_.coordinator, trainers);
     look_for_hopeless(trainers);
   }
@@ -274,6 +315,7 @@ class Server {
   // Declared before everything that posts to it; the pool's threads end in run().
   asio::io_context loop_;
   ZmqContext context_;
+  std::unique_ptr<Gate> gate_;
   std::unique_ptr<ZmqSocket> socket_;
   std::unique_ptr<WorkerPool> pool_;
   asio::steady_timer tick_, retry_, grace_;

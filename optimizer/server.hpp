@@ -8,6 +8,7 @@
 #include <chrono>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "optimizer/launcher.hpp"
 #include "optimizer/store.hpp"
 #include "transport/endpoint.hpp"
+#include "transport/key_ring.hpp"
 
 namespace betatune {
 
@@ -35,6 +37,8 @@ class ServerObserver {
 
 struct ServerOptions {
   Bind bind;
+  std::optional<KeyRing> keys;           ///< of a bind that asks for keys
+  std::filesystem::path local_key_file;  ///< where the key of launched trainers is put then
   std::filesystem::path log_directory;
   int plan_threads = 1;
   /// How long running trials may go on after a drain was asked for, before they are cancelled.

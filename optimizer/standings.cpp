@@ -133,8 +133,8 @@ std::vector<TrialId> best_of_search(const StudyState& state, std::size_t count) 
     const auto searched = mean(state.trials, group_of(trial, state.trials).searching);
     if (searched) found.push_back({*searched, trial.id});
   }
-  std::ranges::stable_sort(found,
-                           [](const auto& a, const auto& b) { return a.standing.before(b.standing); });
+  std::ranges::stable_sort(
+      found, [](const auto& a, const auto& b) { return a.standing.before(b.standing); });
   if (!found.empty() && found.front().standing.violation == 0) {
     std::erase_if(found, [](const Found& each) { return each.standing.violation != 0; });
   }

@@ -269,9 +269,10 @@ class Fold {
     BETATUNE_CHECK(known(*fact.repeats));
     const Trial& first = state_.trials[*fact.repeats];
     if (!first.repeats && *first.configuration == fact.configuration) return Ok{};
-    return refuse(fmt::format("trial {} does not have the configuration of trial {}, or that one "
-                              "repeats another itself",
-                              fact.trial.n, fact.repeats->n));
+    return refuse(
+        fmt::format("trial {} does not have the configuration of trial {}, or that one "
+                    "repeats another itself",
+                    fact.trial.n, fact.repeats->n));
   }
 
   std::set<TrialId>* set_of(TrialState state) {

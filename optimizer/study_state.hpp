@@ -41,11 +41,11 @@ struct Observation {
 struct Standing {
   Step level = 0;  ///< highest step with a loss, at most the full budget
   double loss = 0;
-  double violation = 0;  ///< of the outcome constraints: 0 if all are met
+  double violation = 0;    ///< of the outcome constraints: 0 if all are met
   bool confirmed = false;  ///< the mean of trainings made to confirm it
   bool operator==(const Standing&) const = default;
-  /// What was confirmed goes first. Then more training, because losses after different lengths of it
-  /// do not compare; then what breaks limits by less, then the lower loss.
+  /// What was confirmed goes first. Then more training, because losses after different lengths of
+  /// it do not compare; then what breaks limits by less, then the lower loss.
   bool before(const Standing& other) const;
 };
 
@@ -79,9 +79,9 @@ struct Trial {
   std::optional<ArtifactRef> checkpoint;  ///< newest
   std::optional<double> loss;             ///< objective at the highest step so far, minimised
   Step loss_step = 0;                     ///< the step of `loss`
-  Metrics watched;               ///< the last values of the metrics that `outcomes` are read from
-  std::vector<double> outcomes;  ///< see Outcomes::read()
-  double violation = 0;          ///< of the outcome constraints; infinite while one is not known
+  Metrics watched;                 ///< the last values of the metrics that `outcomes` are read from
+  std::vector<double> outcomes;    ///< see Outcomes::read()
+  double violation = 0;            ///< of the outcome constraints; infinite while one is not known
   std::optional<Standing> result;  ///< its own; none while no attempt has ended in order, or if it
                                    ///< failed
   /// What it counts for: its result, or what standing_of() makes of it and of those that repeat it.
@@ -184,9 +184,7 @@ struct StudyState {
   std::int64_t closed_count() const;
   std::int64_t failed_count() const;
   /// Trials that count against the budget.
-  std::int64_t spent() const {
-    return static_cast<std::int64_t>(trials.size()) - confirmations;
-  }
+  std::int64_t spent() const { return static_cast<std::int64_t>(trials.size()) - confirmations; }
 };
 
 /// Errors: corrupt if the fact cannot follow this state (`state` is then unchanged in meaning but

@@ -67,14 +67,28 @@ class Agent {
     BETATUNE_TRY(auto socket, ZmqSocket::open(context_, loop_, ZmqSocket::Role::dealer));
     // A last DONE or BYE still leaves after the socket is closed.
     socket->set_linger(kLinger);
-    BETATUNE_CHECK(socket->watch_connection([this] {
-      // The last words of the connection, a BYE, would be closed with the socket.
-      take_all();
-      perform(core_.disconnected(now()));
-    }));
+    BETATUNE_CHECK(socket->watch_connection({[this] {
+                                               // The last words of the connection, a BYE, would be
+                                               // closed with the socket.
+                                               take_all();
+                                               perform(core_.disconnected(now()));
+                                             },
+                                             [this] {
+                                               end({kExitAuthentication, refused_text()});
+                                             }}));
+    if (setup_.key) BETATUNE_CHECK(socket->show_key(*setup_.key));
     BETATUNE_CHECK(socket->connect(setup_.endpoint));
     socket->start([this] { take_all(); });
     return socket;
+  }
+
+  std::string refused_text() const {
+    return setup_.endpoint +
+           (setup_.key ? ": the optimizer does not let the key `" + setup_.key->name +
+                             "` in, or asks for none; `betatune key list`, where it runs, says who "
+                             "is allowed"
+                       : ": the optimizer asks for a key; `betatune key new NAME`, where it runs, "
+                         "makes one for --key");
   }
 
   void take_all() {

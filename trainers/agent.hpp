@@ -1,15 +1,18 @@
 #pragma once
 /// The running trainer: AgentCore between a socket to the optimizer and the worker processes.
 
+#include <optional>
 #include <string>
 
 #include "trainers/agent_core.hpp"
+#include "transport/key_file.hpp"
 
 namespace betatune {
 
 struct AgentSetup {
   AgentOptions options;
   std::string endpoint;
+  std::optional<TrainerKey> key;    ///< for an optimizer that asks for one
   Milliseconds kill_grace{10'000};  ///< from SIGTERM to SIGKILL of a worker
 };
 

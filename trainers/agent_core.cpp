@@ -122,7 +122,8 @@ void AgentCore::on(const Bye& bye, Milliseconds) {
 
 void AgentCore::on(const Refusal& refusal, Milliseconds now) {
   const std::string what = refusal.code + (refusal.message.empty() ? "" : ": " + refusal.message);
-  if (refusal.code == "bad_token") return leave(kExitAuthentication, what);
+  if (refusal.code == "bad_token" || refusal.code == "bad_key")
+    return leave(kExitAuthentication, what);
   if (refusal.fatal && refusal.code != "not_welcome") return leave(kExitUsage, what);
   if (refusal.code == "not_welcome") {
     // The optimizer does not know this session: it has been restarted.

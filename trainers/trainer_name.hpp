@@ -9,5 +9,7 @@ namespace betatune {
 std::string random_hex();
 /// host-process-xxxx
 std::string trainer_name();
+/// KEY/name: with a key a trainer speaks for itself alone. Names that say so already stay.
+std::string name_with_key(const std::string& key, const std::string& name);
 
 }  // namespace betatune

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <zmq.h>
 
 #include "searchspaces/limits.hpp"
@@ -55,6 +56,10 @@ class Part {
     return got >= 0;
   }
   bool more() { return zmq_msg_more(&message_) != 0; }
+  std::string property(const char* name) {
+    const char* found = zmq_msg_gets(&message_, name);
+    return found == nullptr ? std::string() : std::string(found);
+  }
   std::string text() {
     return {static_cast<const char*>(zmq_msg_data(&message_)), zmq_msg_size(&message_)};
   }
@@ -62,6 +67,21 @@ class Part {
  private:
   zmq_msg_t message_{};
 };
+
+Error no_curve() {
+  return Error{ErrorKind::unsupported,
+               std::string("this libzmq cannot use keys: ") + zmq_strerror(zmq_errno())};
+}
+
+/// The number of a monitor's event, from its first frame. source: zmq_socket_monitor(3)
+int event_of(const std::string& frame) {
+  std::uint16_t number = 0;
+  if (frame.size() >= sizeof number) std::memcpy(&number, frame.data(), sizeof number);
+  return number;
+}
+
+constexpr int kLost = ZMQ_EVENT_DISCONNECTED;
+constexpr int kRefused = ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL;
 
 bool send_part(void* socket, const std::string& bytes, bool more) {
   int sent = 0;
@@ -173,6 +193,29 @@ void ZmqSocket::set_linger(std::chrono::milliseconds linger) {
   set_option(handle_, ZMQ_LINGER, static_cast<int>(linger.count()));
 }
 
+Status ZmqSocket::ask_for_keys(const KeyPair& own) {
+  constexpr std::string_view kDomain = "betatune";
+  set_option(handle_, ZMQ_ZAP_ENFORCE_DOMAIN, 1);
+  zmq_setsockopt(handle_, ZMQ_ZAP_DOMAIN, kDomain.data(), kDomain.size());
+  const int yes = 1;
+  if (zmq_setsockopt(handle_, ZMQ_CURVE_SERVER, &yes, sizeof yes) != 0 ||
+      zmq_setsockopt(handle_, ZMQ_CURVE_SECRETKEY, own.secret_key.c_str(),
+                     own.secret_key.size() + 1) != 0) {
+    return no_curve();
+  }
+  asks_for_keys_ = true;
+  return Ok{};
+}
+
+Status ZmqSocket::show_key(const TrainerKey& key) {
+  for (const auto& [option, text] : {std::pair{ZMQ_CURVE_SERVERKEY, &key.server},
+                                     {ZMQ_CURVE_PUBLICKEY, &key.own.public_key},
+                                     {ZMQ_CURVE_SECRETKEY, &key.own.secret_key}}) {
+    if (zmq_setsockopt(handle_, option, text->c_str(), text->size() + 1) != 0) return no_curve();
+  }
+  return Ok{};
+}
+
 Status ZmqSocket::bind(const std::string& endpoint) {
   if (zmq_bind(handle_, endpoint.c_str()) != 0) return last_error("listen", endpoint);
   return Ok{};
@@ -196,25 +239,32 @@ void ZmqSocket::start(std::function<void()> readable) {
   messages_->begin();
 }
 
-Status ZmqSocket::watch_connection(std::function<void()> lost) {
+Status ZmqSocket::watch_connection(Watcher watcher) {
   BETATUNE_ASSERT(!connection_);
   char name[64];
   std::snprintf(name, sizeof name, "inproc://monitor-%p", handle_);
   // The monitored socket waits for this reader for ever if it comes after bind() or connect().
   void* pair = zmq_socket(context_, ZMQ_PAIR);
-  if (pair == nullptr || zmq_socket_monitor(handle_, name, ZMQ_EVENT_DISCONNECTED) != 0 ||
+  if (pair == nullptr || zmq_socket_monitor(handle_, name, kLost | kRefused) != 0 ||
       zmq_connect(pair, name) != 0) {
     if (pair != nullptr) zmq_close(pair);
     return last_error("watch the connection", name);
   }
-  connection_ = std::make_shared<Watch>(loop_, pair, [pair, lost = std::move(lost)] {
-    bool any = false;
-    for (bool more = true; more;) {
-      Part part;
-      more = part.receive(pair);
-      any = any || more;
+  connection_ = std::make_shared<Watch>(loop_, pair, [pair, watcher = std::move(watcher)] {
+    int events = 0;
+    for (;;) {
+      Part event, address;
+      if (!event.receive(pair)) break;
+      events |= event_of(event.text());
+      if (event.more() && !address.receive(pair)) break;
     }
-    if (any) lost();
+    // Either may close this socket, and this call with it.
+    const Watcher call = watcher;
+    if ((events & kRefused) != 0) {
+      call.refused();
+    } else if ((events & kLost) != 0) {
+      call.lost();
+    }
   });
   connection_->begin();
   return Ok{};
@@ -222,11 +272,13 @@ Status ZmqSocket::watch_connection(std::function<void()> lost) {
 
 bool ZmqSocket::receive(Delivery& into) {
   into.from.clear();
+  into.key.clear();
   into.frames.clear();
   bool first = role_ == Role::router;
   for (;;) {
     Part part;
     if (!part.receive(handle_)) return false;
+    if (asks_for_keys_ && !first) into.key = part.property("User-Id");
     if (first) {
       into.from = part.text();
     } else if (into.frames.size() <= limits::kFrames) {

@@ -16,6 +16,7 @@
 #include "searchspaces/result.hpp"
 #include "transport/asio.hpp"
 #include "transport/codec.hpp"
+#include "transport/key_file.hpp"
 
 namespace betatune {
 
@@ -43,6 +44,8 @@ struct Delivery {
   PeerId from;  ///< empty for a DEALER
   /// At most limits::kFrames + 1 are kept of a longer message, so that decoding refuses it.
   Frames frames;
+  /// Of a ROUTER that asks for keys: the public key it came with, as the gate let it in.
+  std::string key;
 };
 
 class ZmqSocket {
@@ -60,6 +63,11 @@ class ZmqSocket {
   /// How long unsent messages are tried after the socket is closed. Default 0.
   void set_linger(std::chrono::milliseconds linger);
 
+  /// Lets in who proves to hold a key that the ZAP handler of this context allows; nobody if there
+  /// is none. Before bind(). Errors: unsupported (a libzmq without CURVE).
+  Status ask_for_keys(const KeyPair& own);
+  /// Before connect(). Errors: unsupported.
+  Status show_key(const TrainerKey& key);
   /// Errors: invalid_argument, unavailable (address in use); each says what to do. Use
   /// resolve_bind() (endpoint.hpp) first: this checks nothing of who may connect.
   Status bind(const std::string& endpoint);
@@ -71,9 +79,12 @@ class ZmqSocket {
   /// `readable` is called on the loop while messages wait; it receives at most
   /// limits::kMessagesPerTurn of them, and is called again if more are left.
   void start(std::function<void()> readable);
-  /// `lost` is called on the loop when the transport has noticed that a connection broke. Before
-  /// connect().
-  Status watch_connection(std::function<void()> lost);
+  struct Watcher {
+    std::function<void()> lost;     ///< a connection broke
+    std::function<void()> refused;  ///< the other side does not let this key in, or wants one
+  };
+  /// Called on the loop when the transport has noticed. Before connect().
+  Status watch_connection(Watcher watcher);
 
   bool receive(Delivery& into);
   /// `to` is ignored by a DEALER.
@@ -87,6 +98,7 @@ class ZmqSocket {
   void* handle_;
   asio::io_context& loop_;
   Role role_;
+  bool asks_for_keys_ = false;
   std::shared_ptr<Watch> messages_, connection_;
 };
 

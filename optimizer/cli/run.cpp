@@ -12,7 +12,9 @@
 #include "optimizer/launchers/trainer_program.hpp"
 #include "optimizer/pareto/study_front.hpp"
 #include "optimizer/progress.hpp"
+#include "optimizer/roster_file.hpp"
 #include "optimizer/server.hpp"
+#include "optimizer/standings.hpp"
 #include "optimizer/study_session.hpp"
 #include "searchspaces/log.hpp"
 #include "searchspaces/random.hpp"
@@ -27,6 +29,7 @@ namespace fs = std::filesystem;
 struct RunOptions {
   std::string file;
   std::optional<int> trainers;
+  std::optional<std::string> bind;
   bool fresh = false;
   bool accept_changes = false;
   bool json = false;
@@ -142,6 +145,7 @@ class Housekeeping final : public ServerObserver {
                fs::path token_file)
       : shown_(shown),
         keeper_(session.directory, session.spec->storage.checkpoints.keep),
+        roster_(session.directory),
         external_(external),
         token_file_(std::move(token_file)) {
     keeper_.sweep(session.coordinator->state());
@@ -153,9 +157,12 @@ class Housekeeping final : public ServerObserver {
   void on_tick(const Coordinator& coordinator,
                const std::vector<LaunchedTrainer>& trainers) override {
     shown_.on_tick(coordinator, trainers);
+    roster_.tick(coordinator, std::chrono::duration_cast<Monotonic>(
+                                  std::chrono::steady_clock::now().time_since_epoch()));
   }
   void on_notice(const std::string& text) override { shown_.on_notice(text); }
   void on_listening(const std::string& endpoint) override {
+    roster_.listening(endpoint);
     if (!external_) return;
     on_notice(fmt::format(
         "waiting for trainers that speak the protocol (docs/protocol.md) at {}{}", endpoint,
@@ -165,6 +172,7 @@ class Housekeeping final : public ServerObserver {
  private:
   ServerObserver& shown_;
   CheckpointKeeper keeper_;
+  RosterFile roster_;
   bool external_ = false;
   fs::path token_file_;
 };
@@ -192,14 +200,33 @@ void keep_copy(const std::string& file, const fs::path& directory) {
   if (failed) log().warn("cannot copy {} to {}: {}", file, directory.string(), failed.message());
 }
 
+/// Nothing where none are asked for.
+Result<std::optional<KeyRing>> keys_for(const StudySpec& spec, const Bind& bind) {
+  if (!bind.asks_for_keys) return std::optional<KeyRing>();
+  const fs::path folder =
+      spec.server.keys ? fs::path(*spec.server.keys) : KeyRing::default_folder();
+  BETATUNE_TRY(KeyRing ring, KeyRing::open(folder));
+  BETATUNE_TRY(const std::vector<KeyGrant> allowed, ring.grants());
+  if (!allowed.empty()) return std::optional(std::move(ring));
+  return Error{
+      ErrorKind::invalid_argument,
+      fmt::format("server.bind {}: other machines come in with keys, and {} has none; make "
+                  "one for each of them:  betatune key new NAME{}",
+                  bind.endpoint, folder.string(),
+                  spec.server.keys ? " --keys " + *spec.server.keys : "")};
+}
+
 /// Returns why it ended.
-Result<std::string> serve_session(StudySession& session, const Bind& bind, Launcher* launcher,
+Result<std::string> serve_session(StudySession& session, const Bind& bind,
+                                  const std::optional<KeyRing>& keys, Launcher* launcher,
                                   const RunOptions& options) {
   const auto progress = make_progress(progress_kind(options.json, options.quiet), *session.spec);
   const auto observer =
       std::make_unique<Housekeeping>(*progress, session, launcher == nullptr, bind.token_file);
   ServerOptions settings;
   settings.bind = bind;
+  settings.keys = keys;
+  settings.local_key_file = session.directory / "local.key";
   settings.log_directory = session.directory / "logs";
   settings.drain_grace = std::chrono::seconds(options.grace_s);
   auto end =
@@ -239,6 +266,7 @@ int run(const RunOptions& options) {
   StudySpec loaded = load_study(options.file, diagnostics);
   if (!diagnostics.ok()) return report_problems(diagnostics);
   if (options.trainers) loaded.launcher.trainers = options.trainers;
+  if (options.bind) loaded.server.bind = *options.bind;
   raise_descriptor_limit();
   const auto spec = std::make_shared<const StudySpec>(std::move(loaded));
   const auto launcher = make_launcher(*spec, options.file, diagnostics);
@@ -254,8 +282,10 @@ int run(const RunOptions& options) {
       fmt::print(stderr, "the earlier study is now in {}\n", aside.value().string());
     }
   }
-  const auto bind = resolve_bind(spec->server.bind, directory);
+  const auto bind = resolve_bind(spec->server.bind, directory, spec->server.keys.has_value());
   if (!bind) return fail(bind.error());
+  const auto keys = keys_for(*spec, bind.value());
+  if (!keys) return fail(keys.error());
   SessionOptions settings;
   settings.token = bind.value().token;
   // Our own trainers die with the optimizer that started them: none has survived to re-join.
@@ -278,7 +308,8 @@ int run(const RunOptions& options) {
       return fail(usable.error());
     }
   }
-  const auto end = serve_session(session.value(), bind.value(), launcher.get(), options);
+  const auto end =
+      serve_session(session.value(), bind.value(), keys.value(), launcher.get(), options);
   if (!end) return fail(end.error());
   print_summary(session.value(), options, end.value());
   return judge_failures(session.value(), options, exit_code_of_end(end.value()));
@@ -294,6 +325,9 @@ void add_run_command(CLI::App& app, int& exit_code) {
   command->add_option("STUDY.yaml", options->file, "The study file.")->required();
   command->add_option("-j,--trainers", options->trainers, "Trainer processes on this machine.")
       ->check(CLI::PositiveNumber);
+  command->add_option("--bind", options->bind,
+                      "Where trainers connect, in the place of the file's server.bind: "
+                      "tcp://*:5555 lets other machines in, with keys (betatune key).");
   command->add_flag("--fresh", options->fresh, "Begin again; the earlier study is set aside.");
   command->add_flag("--accept-changes", options->accept_changes,
                     "Go on although the study file has changed.");

@@ -5,6 +5,7 @@
 #include "optimizer/cli/front.hpp"
 #include "optimizer/cli/output.hpp"
 #include "optimizer/cli/study_argument.hpp"
+#include "optimizer/roster_file.hpp"
 
 namespace betatune {
 namespace {
@@ -25,9 +26,16 @@ std::string_view state_of(const StudySummary& study) {
   return study.optimizer_pid != 0 ? "running" : "stopped";
 }
 
+/// Of the optimizer that runs now, if one does.
+std::optional<SeenRoster> roster_of(const StudySummary& study, const StudyPlace& place) {
+  if (study.optimizer_pid == 0) return std::nullopt;
+  return read_roster(place.directory);
+}
+
 Json status_json(const StudySummary& study, const StudyPlace& place) {
   const Objective objective = objective_of(study.document);
   const auto budget = budget_of(study.document);
+  const auto roster = roster_of(study, place);
   Json trials{{"total", study.trials()}};
   for (const char* state : {"waiting", "running", "paused"}) {
     trials[state] = count(study.by_state, state);
@@ -49,6 +57,7 @@ Json status_json(const StudySummary& study, const StudyPlace& place) {
       {"failures", study.by_failure},
       {"enqueued", study.enqueued},
       {"best", best_trial_json(study, objective)},
+      {"roster", roster ? encode_json(*roster) : Json(nullptr)},
       {"seed", study.seed},
       {"epoch", study.epoch},
       {"events", study.events},
@@ -68,9 +77,8 @@ std::string headline(const StudySummary& study, const StudyPlace& place) {
 /// "31 of 60: 28 completed, 1 failed (oom 1), 2 running"
 std::string trials_text(const StudySummary& study) {
   const auto budget = budget_of(study.document);
-  std::string text =
-      budget ? fmt::format("{} of {}", study.trials() - study.confirmations, *budget)
-             : fmt::format("{}", study.trials());
+  std::string text = budget ? fmt::format("{} of {}", study.trials() - study.confirmations, *budget)
+                            : fmt::format("{}", study.trials());
   std::string parts;
   const auto part = [&](std::int64_t number, const char* name) {
     if (number > 0) parts += fmt::format("{}{} {}", parts.empty() ? "" : ", ", number, name);
@@ -100,22 +108,53 @@ std::string best_text(const StudySummary& study) {
                      assignments_text(best.params));
 }
 
+constexpr std::size_t kTrainersShown = 20;
+
+std::string trainers_text(const SeenRoster& roster) {
+  if (roster.trainers.empty()) return "none connected\n";
+  int slots = 0;
+  std::size_t busy = 0;
+  for (const SeenTrainer& each : roster.trainers) {
+    slots += each.slots;
+    busy += each.trials.size();
+  }
+  std::string text =
+      fmt::format("{} connected, {} of {} slots busy; given up after {} of silence\n",
+                  roster.trainers.size(), busy, slots, duration_text(roster.lease_s));
+  for (std::size_t i = 0; i < std::min(kTrainersShown, roster.trainers.size()); ++i) {
+    const SeenTrainer& each = roster.trainers[i];
+    text += fmt::format(
+        "            {}: {} slot{}, {}{}, heard {:.1f} s ago\n", each.name, each.slots,
+        each.slots == 1 ? "" : "s",
+        each.trials.empty() ? "idle" : fmt::format("trial {}", fmt::join(each.trials, ", ")),
+        each.leaving ? ", leaving" : "", each.silent_s);
+  }
+  if (roster.trainers.size() > kTrainersShown) {
+    text += fmt::format("            and {} more (--json has all)\n",
+                        roster.trainers.size() - kTrainersShown);
+  }
+  return text;
+}
+
 std::string front_text(const ShownFront& shown) {
   if (shown.members.empty()) return "none yet: no completed trial that meets all limits";
   return front_summary(shown.front);
 }
 
 void print_status(const StudySummary& study, const StudyPlace& place, const ShownFront* front) {
+  const auto roster = roster_of(study, place);
   fmt::print(
       "study       {} - {}\n"
       "trials      {}\n"
       "best        {}\n"
       "time        {} of work, last change {}\n"
-      "folder      {} (seed {}, {} events)\n",
+      "folder      {} (seed {}, {} events)\n"
+      "{}",
       study.name, headline(study, place), trials_text(study),
       front == nullptr ? best_text(study) : front_text(*front),
       duration_text(static_cast<double>(study.active_us) / 1e6), utc_text(study.last_at_us),
-      place.directory.string(), study.seed, study.events);
+      place.directory.string(), study.seed, study.events,
+      roster ? "trainers    " + trainers_text(*roster) : "");
 }
 
 int show_status(const OpenStudy& study, bool json) {

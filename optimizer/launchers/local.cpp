@@ -170,6 +170,9 @@ class LocalLauncher final : public Launcher {
       program.arguments.insert(program.arguments.end(),
                                {"--token-file", spec_.token_file.string()});
     }
+    if (!spec_.key_file.empty()) {
+      program.arguments.insert(program.arguments.end(), {"--key", spec_.key_file.string()});
+    }
     process.started_at = Clock::now();
     BETATUNE_TRY(process.pid, start_process(std::move(program)));
     process.detail = fmt::format("pid {}", process.pid);

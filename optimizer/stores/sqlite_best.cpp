@@ -9,7 +9,8 @@ constexpr const char* kSingle =
     " ORDER BY standing_level DESC, standing_violation, standing_loss, id LIMIT 1";
 
 // Trials that train one configuration again count as the first of them, by the mean over those at
-// the highest level once all are over; what was made to confirm it goes before what the search found.
+// the highest level once all are over; what was made to confirm it goes before what the search
+// found.
 constexpr const char* kGroup = R"sql(
 WITH levels AS (
   SELECT first, origin = 'confirm' AS confirmed, max(standing_level) AS level

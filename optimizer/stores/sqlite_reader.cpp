@@ -114,11 +114,12 @@ Status SqliteReader::read_study(StudySummary& summary) {
       {"seed", &summary.seed},
       {"build", &summary.build},
       {"closed_reason", &summary.closed_reason}};
-  const std::map<std::string_view, std::int64_t*> numbers = {{"enqueued", &summary.enqueued},
-                                                             {"confirmations", &summary.confirmations},
-                                                             {"first_at_us", &summary.first_at_us},
-                                                             {"last_at_us", &summary.last_at_us},
-                                                             {"active_us", &summary.active_us}};
+  const std::map<std::string_view, std::int64_t*> numbers = {
+      {"enqueued", &summary.enqueued},
+      {"confirmations", &summary.confirmations},
+      {"first_at_us", &summary.first_at_us},
+      {"last_at_us", &summary.last_at_us},
+      {"active_us", &summary.active_us}};
   for (;;) {
     BETATUNE_TRY(const bool row, rows.step());
     if (!row) return Ok{};

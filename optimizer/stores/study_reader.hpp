@@ -61,15 +61,15 @@ struct StudySummary {
   std::uint64_t epoch = 0;
   Sequence events = 0;
   std::int64_t enqueued = 0;
-  std::int64_t confirmations = 0;  ///< trials beyond the budget that confirm the best
-  std::map<std::string, std::int64_t> by_state;    ///< waiting, running, paused, closed
+  std::int64_t confirmations = 0;                ///< trials beyond the budget that confirm the best
+  std::map<std::string, std::int64_t> by_state;  ///< waiting, running, paused, closed
   std::map<std::string, std::int64_t> by_outcome;  ///< completed, stopped, failed, cancelled
   std::map<std::string, std::int64_t> by_failure;  ///< of failed trials: user, oom ...
   std::int64_t first_at_us = 0, last_at_us = 0, active_us = 0;
   std::optional<TrialRow> best;
   Repeated best_result;                   ///< what the best trial counts for
   std::optional<std::string> best_model;  ///< newest checkpoint of the trainings behind it
-  int optimizer_pid = 0;  ///< 0 if none runs now on this machine
+  int optimizer_pid = 0;                  ///< 0 if none runs now on this machine
 
   std::int64_t trials() const;
 };

@@ -2,6 +2,7 @@
 /// A study served for real (sockets, SQLite, threads) inside a test process.
 
 #include <functional>
+#include <future>
 #include <optional>
 #include <string>
 #include <thread>
@@ -22,7 +23,10 @@ class CountingObserver final : public ServerObserver {
   }
   void on_tick(const Coordinator&, const std::vector<LaunchedTrainer>&) override {}
   void on_notice(const std::string& text) override { notices_.push_back(text); }
+  void on_listening(const std::string& endpoint) override { endpoint_.set_value(endpoint); }
 
+  /// Waits for the socket to be bound.
+  std::string endpoint() const { return bound_.get(); }
   const std::vector<Event>& events() const { return events_; }
   std::size_t batches() const { return batches_; }
   const std::vector<std::string>& notices() const { return notices_; }
@@ -31,6 +35,8 @@ class CountingObserver final : public ServerObserver {
   std::vector<Event> events_;
   std::size_t batches_ = 0;
   std::vector<std::string> notices_;
+  std::promise<std::string> endpoint_;
+  std::shared_future<std::string> bound_ = endpoint_.get_future().share();
 };
 
 /// A study over x in [0, 1] with `trials` trials; `more` is further YAML.
@@ -60,8 +66,10 @@ class ServedStudy {
   explicit ServedStudy(std::shared_ptr<const StudySpec> spec, const WrapStore& wrap = {}) {
     Diagnostics diagnostics;
     SessionOptions options;
-    const auto bind = resolve_bind(spec->server.bind, study_directory(*spec));
+    const auto bind =
+        resolve_bind(spec->server.bind, study_directory(*spec), spec->server.keys.has_value());
     BETATUNE_ASSERT(bool(bind));
+    if (spec->server.keys) settings_.keys = KeyRing::open(*spec->server.keys).value();
     settings_.bind = bind.value();
     options.token = bind.value().token;
     options.rejoin_grace = Monotonic(0);
@@ -91,6 +99,8 @@ class ServedStudy {
   }
 
   const Bind& bind() const { return settings_.bind; }
+  /// As bound, once it is.
+  std::string endpoint() const { return observer_.endpoint(); }
   /// After wait().
   const StudySession& session() const { return session_; }
   const CountingObserver& observer() const { return observer_; }

@@ -13,6 +13,10 @@
 
 namespace betatune::test {
 
+/// Of this build.
+inline const std::string kTrainer = BETATUNE_BINARY_DIR "/bin/betatune-trainer";
+inline const std::string kPlugins = BETATUNE_BINARY_DIR "/tests/plugins/";
+
 struct TrainerBench {
   support::TemporaryDirectory folder;
   std::string endpoint = "ipc://" + (folder.path() / "socket").string();

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "transport/codec.hpp"
@@ -18,6 +19,7 @@ struct WireTrainerOptions {
   std::string endpoint;
   std::string name = "wire";
   std::string token;
+  std::optional<TrainerKey> key;
   int slots = 1;
   /// Loss of a configuration at a step.
   std::function<double(const Configuration&, Step)> loss = [](const Configuration&, Step) {
@@ -50,7 +52,8 @@ class WireTrainer {
 
   std::atomic<std::int64_t> assigned{0};
   std::atomic<std::int64_t> refused{0};
-  std::string last_refusal;  ///< read it after run()
+  std::atomic<std::int64_t> turned_away{0};  ///< connections, before a word was said
+  std::string last_refusal;                  ///< read it after run()
 
  private:
   using WorkKey = std::pair<TrialId, AttemptId>;
@@ -64,6 +67,12 @@ class WireTrainer {
     BETATUNE_ASSERT(bool(socket));
     socket_ = std::move(socket).value();
     socket_->set_linger(std::chrono::milliseconds(200));
+    if (options_.key) {
+      const Status watched = socket_->watch_connection({[] {}, [this] { ++turned_away; }});
+      BETATUNE_ASSERT(bool(watched));
+      const Status shown = socket_->show_key(*options_.key);
+      BETATUNE_ASSERT(bool(shown));
+    }
     const Status connected = socket_->connect(options_.endpoint);
     BETATUNE_ASSERT(bool(connected));
     socket_->start([this] { receive(); });

@@ -13,7 +13,7 @@ namespace betatune {
 namespace {
 
 struct Options {
-  std::string endpoint, token_file, name, plugin;
+  std::string endpoint, token_file, key_file, name, plugin;
   int slots = 1;
   double patience_s = 3'600;
   double grace_s = 10;
@@ -29,8 +29,17 @@ int run(const Options& options) {
   }
   AgentSetup setup;
   setup.endpoint = options.endpoint;
+  if (!options.key_file.empty()) {
+    auto key = read_trainer_key(options.key_file);
+    if (!key) {
+      std::fprintf(stderr, "betatune-trainer: --key: %s\n", key.error().message.c_str());
+      return kExitUsage;
+    }
+    setup.key = std::move(key).value();
+  }
   setup.kill_grace = Milliseconds(static_cast<std::int64_t>(options.grace_s * 1'000));
   setup.options.name = options.name.empty() ? trainer_name() : options.name;
+  if (setup.key) setup.options.name = name_with_key(setup.key->name, setup.options.name);
   setup.options.token = token.value();
   setup.options.slots = options.slots;
   setup.options.patience = Milliseconds(static_cast<std::int64_t>(options.patience_s * 1'000));
@@ -42,6 +51,8 @@ void describe(CLI::App& app, Options& options) {
   app.add_option("--connect", options.endpoint,
                  "The optimizer's address: ipc://PATH or tcp://HOST:PORT");
   app.add_option("--token-file", options.token_file, "File with the study's token");
+  app.add_option("--key", options.key_file,
+                 "Key file, for an optimizer on another machine (betatune key new)");
   app.add_option("--slots", options.slots, "Trials to run at once")
       ->check(CLI::Range(1, limits::kSlotsPerTrainer));
   app.add_option("--name", options.name, "Name among the study's trainers (default: host-process)");

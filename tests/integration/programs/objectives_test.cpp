@@ -11,7 +11,7 @@ using support::Ended;
 using ::testing::HasSubstr;
 
 /// x costs the loss what it gains in accuracy; y is only waste.
-constexpr const char* kTrades =
+constexpr const char* kTradesAccuracy =
     "awk -v x=\"$BETATUNE_PARAM_X\" -v y=\"$BETATUNE_PARAM_Y\" 'BEGIN { "
     "printf \"{\\\"loss\\\": %.17g, \\\"accuracy\\\": %.17g}\\n\", x + y, sqrt(x) - y }'\n";
 
@@ -25,7 +25,7 @@ class ObjectivesRun : public support::UserStudy {
            "parameters:\n  x: {type: float, min: 0, max: 1}\n  y: {type: float, min: 0, max: 1}\n"
            "launcher: {trainers: 1}\ntrainer: {command: [sh, train.sh]}\n"
         << more;
-    std::ofstream(folder_ / "train.sh") << kTrades;
+    std::ofstream(folder_ / "train.sh") << kTradesAccuracy;
   }
 };
 

@@ -14,7 +14,6 @@ namespace {
 
 using support::eventually;
 
-const std::string kTrainer = BETATUNE_BINARY_DIR "/bin/betatune-trainer";
 constexpr int kResumable = 75;
 
 /// Saves when it is asked to end; a shell notices that only between its commands.

@@ -15,8 +15,6 @@ namespace {
 using support::eventually;
 using ::testing::ElementsAreArray;
 
-const std::string kTrainer = BETATUNE_BINARY_DIR "/bin/betatune-trainer";
-
 class AgentReconnect : public ::testing::Test {
  protected:
   AgentReconnect() { bench_.start(kTrainer); }

@@ -8,8 +8,6 @@ namespace {
 
 using ::testing::ElementsAre;
 
-const std::string kTrainer = BETATUNE_BINARY_DIR "/bin/betatune-trainer";
-
 TEST(BraninPlugin, ReportsTheFunctionsValue) {
   TrainerBench bench;
   bench.start(kTrainer);

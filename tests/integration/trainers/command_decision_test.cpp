@@ -11,8 +11,6 @@ namespace {
 
 using ::testing::ElementsAre;
 
-const std::string kTrainer = BETATUNE_BINARY_DIR "/bin/betatune-trainer";
-
 /// Reports step 1, then waits for a signal; a shell notices one only between its commands.
 constexpr const char* kWaits =
     "echo '{\"step\": 1, \"loss\": 4}'\n"

@@ -15,8 +15,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-const std::string kTrainer = BETATUNE_BINARY_DIR "/bin/betatune-trainer";
-
 TEST(CommandTrainer, ExitCodeZeroAfterTheObjectiveReachesTheGoal) {
   TrainerBench bench;
   bench.start(kTrainer);
@@ -29,18 +27,18 @@ TEST(CommandTrainer, ExitCodeZeroAfterTheObjectiveReachesTheGoal) {
   EXPECT_THAT(bench.optimizer->told(0).steps(), ElementsAre(1));
 }
 
-struct Case {
+struct CommandCase {
   const char* name;
   const char* script;
   FailureClass failure;
   const char* words;  ///< of the message that a person reads
 };
 
-void PrintTo(const Case& each, std::ostream* out) {
+void PrintTo(const CommandCase& each, std::ostream* out) {
   *out << each.name;
 }
 
-class CommandFailure : public ::testing::TestWithParam<Case> {};
+class CommandFailure : public ::testing::TestWithParam<CommandCase> {};
 
 TEST_P(CommandFailure, HasItsClassAndTheNextTrialRuns) {
   TrainerBench bench;
@@ -60,32 +58,37 @@ TEST_P(CommandFailure, HasItsClassAndTheNextTrialRuns) {
 INSTANTIATE_TEST_SUITE_P(
     All, CommandFailure,
     ::testing::Values(
-        Case{"ExitCodeZeroWithoutReport", "true", FailureClass::user, "never reported `loss`"},
-        Case{"ExitCodeZeroWithAnotherMetricOnly", "echo '{\"accuracy\": 1}'", FailureClass::user,
-             "never reported `loss`"},
-        Case{"ExitCodeThree", "echo 'no such data set' >&2; exit 3", FailureClass::user,
-             "exit status 3 before its work was done\nits last output:\nno such data set"},
-        Case{"ExitCodeOneAfterReports", "echo '{\"loss\": 1}'; exit 1", FailureClass::user,
-             "exit status 1"},
-        Case{"Segfault", "kill -SEGV $$", FailureClass::user, "SIGSEGV"},
-        Case{"SegfaultBelowAShell", "exit 139", FailureClass::user, "SIGSEGV"},
-        Case{"Abort", "kill -ABRT $$", FailureClass::user, "SIGABRT"},
-        Case{"KilledFromOutside", "kill -KILL $$", FailureClass::infra, "SIGKILL from outside"},
-        Case{"KilledBelowAShell", "exit 137", FailureClass::infra, "SIGKILL"},
-        Case{"TerminatedFromOutside", "kill -TERM $$", FailureClass::infra, "SIGTERM from outside"},
-        Case{"CudaMemoryRanOut",
-             "echo 'RuntimeError: CUDA out of memory. Tried to allocate 2 GiB' >&2; exit 1",
-             FailureClass::oom, "CUDA out of memory"},
-        Case{"PythonMemoryRanOut", "echo MemoryError >&2; exit 1", FailureClass::oom,
-             "MemoryError"},
-        Case{"TheDiskWasFull", "echo 'OSError: [Errno 28] No space left on device' >&2; exit 1",
-             FailureClass::infra, "No space left"},
-        Case{"ItsOwnWord", "echo '{\"failed\": \"oom\", \"message\": \"16 GiB wanted\"}'; exit 1",
-             FailureClass::oom, "16 GiB wanted"},
-        Case{"ItsOwnWordBeforeExitCodeZero", "echo '{\"failed\": \"diverged\"}'",
-             FailureClass::diverged, ""},
-        Case{"ItsOwnWordThatIsNoClass", "echo '{\"failed\": \"badly\"}'", FailureClass::user,
-             "badly"}),
+        CommandCase{"ExitCodeZeroWithoutReport", "true", FailureClass::user,
+                    "never reported `loss`"},
+        CommandCase{"ExitCodeZeroWithAnotherMetricOnly", "echo '{\"accuracy\": 1}'",
+                    FailureClass::user, "never reported `loss`"},
+        CommandCase{"ExitCodeThree", "echo 'no such data set' >&2; exit 3", FailureClass::user,
+                    "exit status 3 before its work was done\nits last output:\nno such data set"},
+        CommandCase{"ExitCodeOneAfterReports", "echo '{\"loss\": 1}'; exit 1", FailureClass::user,
+                    "exit status 1"},
+        CommandCase{"Segfault", "kill -SEGV $$", FailureClass::user, "SIGSEGV"},
+        CommandCase{"SegfaultBelowAShell", "exit 139", FailureClass::user, "SIGSEGV"},
+        CommandCase{"Abort", "kill -ABRT $$", FailureClass::user, "SIGABRT"},
+        CommandCase{"KilledFromOutside", "kill -KILL $$", FailureClass::infra,
+                    "SIGKILL from outside"},
+        CommandCase{"KilledBelowAShell", "exit 137", FailureClass::infra, "SIGKILL"},
+        CommandCase{"TerminatedFromOutside", "kill -TERM $$", FailureClass::infra,
+                    "SIGTERM from outside"},
+        CommandCase{"CudaMemoryRanOut",
+                    "echo 'RuntimeError: CUDA out of memory. Tried to allocate 2 GiB' >&2; exit 1",
+                    FailureClass::oom, "CUDA out of memory"},
+        CommandCase{"PythonMemoryRanOut", "echo MemoryError >&2; exit 1", FailureClass::oom,
+                    "MemoryError"},
+        CommandCase{"TheDiskWasFull",
+                    "echo 'OSError: [Errno 28] No space left on device' >&2; exit 1",
+                    FailureClass::infra, "No space left"},
+        CommandCase{"ItsOwnWord",
+                    "echo '{\"failed\": \"oom\", \"message\": \"16 GiB wanted\"}'; exit 1",
+                    FailureClass::oom, "16 GiB wanted"},
+        CommandCase{"ItsOwnWordBeforeExitCodeZero", "echo '{\"failed\": \"diverged\"}'",
+                    FailureClass::diverged, ""},
+        CommandCase{"ItsOwnWordThatIsNoClass", "echo '{\"failed\": \"badly\"}'", FailureClass::user,
+                    "badly"}),
     [](const auto& each) { return std::string(each.param.name); });
 
 TEST(CommandTrainer, SaysThatTheProgramIsNotThere) {

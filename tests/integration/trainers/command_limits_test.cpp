@@ -10,8 +10,6 @@ namespace {
 
 using ::testing::HasSubstr;
 
-const std::string kTrainer = BETATUNE_BINARY_DIR "/bin/betatune-trainer";
-
 class CommandLimit : public ::testing::Test {
  protected:
   CommandLimit() { bench_.start(kTrainer, {"--grace", "0.2"}); }

@@ -13,8 +13,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-const std::string kTrainer = BETATUNE_BINARY_DIR "/bin/betatune-trainer";
-
 class CommandOutput : public ::testing::Test {
  protected:
   CommandOutput() { bench_.start(kTrainer, {"--grace", "0.2"}); }

@@ -9,8 +9,6 @@
 namespace betatune::test {
 namespace {
 
-const std::string kTrainer = BETATUNE_BINARY_DIR "/bin/betatune-trainer";
-
 /// A child in the command's process group, and one that has left it for a session of its own.
 constexpr const char* kFamily = "sleep 600 &\nsetsid sleep 600 &\n";
 /// The processes above the command: its worker, and the fork server that made that one.

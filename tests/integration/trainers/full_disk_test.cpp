@@ -15,9 +15,6 @@ namespace {
 
 using ::testing::HasSubstr;
 
-const std::string kTrainer = BETATUNE_BINARY_DIR "/bin/betatune-trainer";
-const std::string kPlugins = BETATUNE_BINARY_DIR "/tests/plugins/";
-
 class FullDisk : public ::testing::Test {
  protected:
   void SetUp() override {

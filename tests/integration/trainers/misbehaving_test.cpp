@@ -12,9 +12,6 @@ namespace {
 
 using ::testing::HasSubstr;
 
-const std::string kTrainer = BETATUNE_BINARY_DIR "/bin/betatune-trainer";
-const std::string kPlugins = BETATUNE_BINARY_DIR "/tests/plugins/";
-
 Assign misbehaving(const TrainerBench& bench, const std::string& mode) {
   Assign made = bench.assign(0, kPlugins + "misbehave.so");
   made.job.config = {{"mode", mode}};
@@ -26,17 +23,17 @@ void expect_next_runs(TrainerBench& bench) {
   EXPECT_EQ(next.end, AttemptEnd::reached) << next.message;
 }
 
-struct Case {
+struct PluginCase {
   const char* mode;
   FailureClass failure;
   const char* words;
 };
 
-void PrintTo(const Case& each, std::ostream* out) {
+void PrintTo(const PluginCase& each, std::ostream* out) {
   *out << each.mode;
 }
 
-class Misbehaving : public ::testing::TestWithParam<Case> {};
+class Misbehaving : public ::testing::TestWithParam<PluginCase> {};
 
 TEST_P(Misbehaving, FailsAloneWithItsClass) {
   TrainerBench bench;
@@ -57,24 +54,25 @@ TEST_P(Misbehaving, FailsAloneWithItsClass) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, Misbehaving,
-    ::testing::Values(Case{"segfault", FailureClass::user, "SIGSEGV"},
-                      Case{"abort", FailureClass::user, "SIGABRT"},
-                      Case{"exit0", FailureClass::user, "exit status 0"},
-                      Case{"throw", FailureClass::user, "the data set is empty"},
-                      Case{"throw_int", FailureClass::user, "not a std::exception"},
-                      Case{"overflow", FailureClass::user, "SIGSEGV"},
-                      Case{"oom", FailureClass::oom, "out of memory"},
-                      Case{"garbage", FailureClass::user, "not JSON"},
-                      Case{"nan", FailureClass::diverged, "not finite"},
-                      Case{"text", FailureClass::user, "`loss` is \"low\""},
-                      Case{"silent", FailureClass::user, "never reported the objective `loss`"},
-                      Case{"other", FailureClass::user, "it reported: accuracy"},
-                      Case{"endless", FailureClass::timeout, "limits.silence"},
-                      Case{"deaf", FailureClass::timeout, "limits.wall_time"},
-                      Case{"diverge", FailureClass::diverged, "gradient"},
-                      Case{"close", FailureClass::user, "closed descriptor"},
-                      Case{"killed", FailureClass::infra, "SIGKILL"},
-                      Case{"kill_server", FailureClass::infra, "was killed"}),
+    ::testing::Values(PluginCase{"segfault", FailureClass::user, "SIGSEGV"},
+                      PluginCase{"abort", FailureClass::user, "SIGABRT"},
+                      PluginCase{"exit0", FailureClass::user, "exit status 0"},
+                      PluginCase{"throw", FailureClass::user, "the data set is empty"},
+                      PluginCase{"throw_int", FailureClass::user, "not a std::exception"},
+                      PluginCase{"overflow", FailureClass::user, "SIGSEGV"},
+                      PluginCase{"oom", FailureClass::oom, "out of memory"},
+                      PluginCase{"garbage", FailureClass::user, "not JSON"},
+                      PluginCase{"nan", FailureClass::diverged, "not finite"},
+                      PluginCase{"text", FailureClass::user, "`loss` is \"low\""},
+                      PluginCase{"silent", FailureClass::user,
+                                 "never reported the objective `loss`"},
+                      PluginCase{"other", FailureClass::user, "it reported: accuracy"},
+                      PluginCase{"endless", FailureClass::timeout, "limits.silence"},
+                      PluginCase{"deaf", FailureClass::timeout, "limits.wall_time"},
+                      PluginCase{"diverge", FailureClass::diverged, "gradient"},
+                      PluginCase{"close", FailureClass::user, "closed descriptor"},
+                      PluginCase{"killed", FailureClass::infra, "SIGKILL"},
+                      PluginCase{"kill_server", FailureClass::infra, "was killed"}),
     [](const auto& each) { return std::string(each.param.mode); });
 
 struct LoadCase {

@@ -141,7 +141,7 @@ TEST_F(ZmqSocketTest, TellsWhenTheOtherSideWentAwayAndConnectsAgain) {
   };
   listen();
   auto trainer = open(Role::dealer);
-  ASSERT_TRUE(trainer->watch_connection([&] { ++lost; }));
+  ASSERT_TRUE(trainer->watch_connection({[&] { ++lost; }, [] {}}));
   ASSERT_TRUE(trainer->connect(endpoint()));
   trainer->send("", {"first"});
   ASSERT_TRUE(run_until([&] { return heard.count("first") != 0; }));

@@ -9,17 +9,17 @@ namespace {
 
 using namespace betatune::test;
 
-Configuration at(double x) {
+Configuration place(double x) {
   return {{"x", x}};
 }
 Suggestion child_of(std::size_t slot, std::size_t parent, double x, double f, double cr) {
-  return {at(x), kDeOrigin, Json{{"slot", slot}, {"parent", parent}, {"f", f}, {"cr", cr}}};
+  return {place(x), kDeOrigin, Json{{"slot", slot}, {"parent", parent}, {"f", f}, {"cr", cr}}};
 }
 
 /// Four results that fill the slots 0 to 3 with the losses 10, 11, 12, 13.
 HistoryBuilder four_slots() {
   HistoryBuilder study({real("x", 0, 1)});
-  for (int i = 0; i < 4; ++i) study.add_result(at(0.1 * i), "sobol", 10 + i);
+  for (int i = 0; i < 4; ++i) study.add_result(place(0.1 * i), "sobol", 10 + i);
   return study;
 }
 
@@ -30,7 +30,7 @@ DePopulation population_of(const HistoryBuilder& study) {
 
 TEST(DePopulation, TrialsWithoutANoteFillTheSlotsInTurn) {
   HistoryBuilder study = four_slots();
-  study.add_result(at(0.9), "enqueued", 3);
+  study.add_result(place(0.9), "enqueued", 3);
 
   const DePopulation population = population_of(study);
 

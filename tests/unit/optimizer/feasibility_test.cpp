@@ -7,14 +7,13 @@
 #include <vector>
 
 #include "tests/support/gradient_check.hpp"
+#include "tests/support/numbers.hpp"
 #include "tests/support/test_functions.hpp"
 
 namespace betatune {
 namespace {
 
 using namespace betatune::test;
-
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 /// Trials fail where the first of two numbers is above 0.6.
 Observations half_failed(Eigen::Index n) {
@@ -83,16 +82,16 @@ TEST(Feasibility, GradientIsThatOfItsValue) {
   }
 }
 
-struct Outcome {
+struct Failing {
   int failures = 0;
   double best = std::numeric_limits<double>::infinity();
 };
 
 /// 40 trials of which those with x0 + x1 > 0.9 fail.
-Outcome run_with_failures(const Loss& loss) {
+Failing run_with_failures(const Loss& loss) {
   HistoryBuilder study(unit_box(2));
   const auto searcher = study.searcher("gp");
-  Outcome out;
+  Failing out;
   for (std::uint64_t i = 0; i < 40; ++i) {
     const auto suggestions = searcher->suggest(study.history(), 1, fold_in(root_key(2), i));
     const Configuration& configuration = suggestions.at(0).configuration;
@@ -109,7 +108,7 @@ Outcome run_with_failures(const Loss& loss) {
 }
 
 TEST(Feasibility, KeepsAStudyOutOfARegionThatOnlyFails) {
-  const Outcome found = run_with_failures([](const Configuration& x) {
+  const Failing found = run_with_failures([](const Configuration& x) {
     const std::vector<double> u = unit_point(x, 2);
     return std::pow(u[0] - 0.3, 2) + std::pow(u[1] - 0.4, 2);
   });
@@ -119,7 +118,7 @@ TEST(Feasibility, KeepsAStudyOutOfARegionThatOnlyFails) {
 
 TEST(Feasibility, LeadsAStudyToABestResultAtTheBorder) {
   // 0.6 at (0.9, 0), and lower wherever trials fail.
-  const Outcome found = run_with_failures([](const Configuration& x) {
+  const Failing found = run_with_failures([](const Configuration& x) {
     const std::vector<double> u = unit_point(x, 2);
     return (1 - u[0]) + 0.5 * (1 - u[1]);
   });

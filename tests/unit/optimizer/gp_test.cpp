@@ -8,14 +8,13 @@
 #include "optimizer/gp/proposal.hpp"
 #include "tests/support/gradient_check.hpp"
 #include "tests/support/history_builder.hpp"
+#include "tests/support/numbers.hpp"
 #include "tests/support/test_functions.hpp"
 
 namespace betatune {
 namespace {
 
 using namespace betatune::test;
-
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 /// A numeric column, a categorical one, and one of each that exist only in half of the points.
 std::vector<Column> mixed_columns() {

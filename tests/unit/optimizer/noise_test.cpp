@@ -125,7 +125,8 @@ TEST(Noise, FreeSlotsAreFilledWithRepeatsAndAskForNoMoreThanTheyNeed) {
 
   EXPECT_EQ(shell.all_sent<Assign>().size(), 6u);
   EXPECT_EQ(shell.plans, 1);
-  EXPECT_THAT(origins(shell), ElementsAre("centre", "repeat", "repeat", "sobol", "repeat", "repeat"));
+  EXPECT_THAT(origins(shell),
+              ElementsAre("centre", "repeat", "repeat", "sobol", "repeat", "repeat"));
 }
 
 TEST(Noise, TheBestAreTrainedAgainWhenTheBudgetIsUsed) {

@@ -23,7 +23,7 @@ SearchSpace space_of(std::vector<Parameter> parameters) {
 
 const std::vector<Value> kKinds = {Value{"a"}, Value{"b"}, Value{"c"}, Value{"d"}};
 
-SearchSpace mixed_space() {
+SearchSpace believed_space() {
   return space_of({believed(real("rate", 1e-4, 1, Scale::log), Value(1e-3), Confidence::medium),
                    believed(choice("kind", kKinds), Value{"c"}, Confidence::high),
                    real("free", 0, 1)});
@@ -57,7 +57,7 @@ TEST(SearchPrior, DensityOfEveryColumnIntegratesToOne) {
 }
 
 TEST(SearchPrior, GradientIsThatOfFiniteDifferences) {
-  const SearchSpace space = mixed_space();
+  const SearchSpace space = believed_space();
   const SearchPrior prior = *SearchPrior::of(space);
   const PriorWeight weight(prior, 20);
   RowMatrix points(2, 3);
@@ -79,7 +79,7 @@ TEST(SearchPrior, GradientIsThatOfFiniteDifferences) {
 }
 
 TEST(SearchPrior, DrawsComeFromTheBelief) {
-  const SearchSpace space = mixed_space();
+  const SearchSpace space = believed_space();
   const SearchPrior prior = *SearchPrior::of(space);
   Stream stream(root_key(3));
   constexpr int kDraws = 20'000;
@@ -188,7 +188,7 @@ TEST(SearchPrior, AGridRefusesIt) {
   EXPECT_EQ(study.searcher("grid"), nullptr);
 }
 
-double bowl(const Configuration& at) {
+double weighted_bowl(const Configuration& at) {
   double sum = 0;
   for (int i = 0; i < 6; ++i) {
     const double x = number(at, "x" + std::to_string(i)) - 0.83;
@@ -199,7 +199,7 @@ double bowl(const Configuration& at) {
 
 double best_after(HistoryBuilder study, int trials) {
   const auto searcher = study.searcher("gp");
-  return run_study(study, *searcher, bowl, trials);
+  return run_study(study, *searcher, weighted_bowl, trials);
 }
 
 // 6 dimensions, 12 trials: a right belief must help, and a wrong one must be overcome.

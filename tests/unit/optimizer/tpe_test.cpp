@@ -8,13 +8,13 @@
 #include "optimizer/tpe/kernels.hpp"
 #include "optimizer/tpe/model.hpp"
 #include "tests/support/history_builder.hpp"
+#include "tests/support/numbers.hpp"
 
 namespace betatune {
 namespace {
 
 using namespace betatune::test;
 
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr double kHuge = std::numeric_limits<double>::max();
 
 std::vector<double> uniforms(std::size_t n, std::uint64_t seed) {

@@ -116,11 +116,23 @@ TEST_F(EndpointTest, ATokenThatOthersMayReadIsRefused) {
   EXPECT_NE(error_of("tcp://127.0.0.1:5555").find("others may read"), std::string::npos);
 }
 
-TEST_F(EndpointTest, AddressesThatOthersCanReachAreRefusedWithTheWaysThatThereAre) {
+TEST_F(EndpointTest, AddressesThatOthersCanReachAskForKeys) {
+  for (const char* address :
+       {"tcp://0.0.0.0:5555", "tcp://*:5555", "tcp://192.168.1.2:*", "tcp://[::]:5555"}) {
+    const Result<Bind> bind = resolve_bind(address, dir_);
+    ASSERT_TRUE(bind) << bind.error().message;
+    EXPECT_TRUE(bind.value().asks_for_keys) << address;
+    EXPECT_TRUE(bind.value().token.empty()) << address;
+  }
+  EXPECT_FALSE(resolve_bind("tcp://127.0.0.1:5555", dir_).value().asks_for_keys);
+  EXPECT_TRUE(resolve_bind("tcp://127.0.0.1:5555", dir_, true).value().asks_for_keys);
+}
+
+TEST_F(EndpointTest, WhatIsNoAddressIsRefusedWithTheWaysThatThereAre) {
   for (const char* bind :
-       {"tcp://0.0.0.0:5555", "tcp://*:5555", "tcp://192.168.1.2:5555", "tcp://127.0.0.1:99999",
-        "tcp://127.0.0.1:5x", "tcp://127.0.0.1:", "tcp://127.0.0.1:5555;tcp://*:5",
-        "ipc://@abstract", "ipc://", "inproc://x", "http://x", ""}) {
+       {"tcp://127.0.0.1:99999", "tcp://:5555", "tcp://127.0.0.1", "tcp://127.0.0.1:5x",
+        "tcp://127.0.0.1:", "tcp://127.0.0.1:5555;tcp://*:5", "ipc://@abstract", "ipc://",
+        "inproc://x", "http://x", ""}) {
     const std::string message = error_of(bind);
     EXPECT_EQ(message.rfind(std::string("server.bind ") + bind, 0), 0u) << bind << ": " << message;
   }

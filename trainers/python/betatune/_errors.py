@@ -46,7 +46,7 @@ class ProtocolError(BetatuneError, ValueError):
 
 
 class Refused(BetatuneError):
-    """The optimizer has ended the session for good: bad_token, bad_version, too_many_slots."""
+    """The optimizer has ended the session for good: bad_token, bad_key, bad_version, too_many_slots."""
 
     def __init__(self, code: str, message: str):
         super().__init__(f"{code}: {message}")

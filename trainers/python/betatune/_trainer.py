@@ -1,12 +1,14 @@
 """`betatune.Trainer`: a trainer that speaks BTP/1, in Python alone."""
 
 import functools
+import json
 import logging
 import os
 import secrets
 import signal
 import socket
 import stat
+import sys
 import threading
 import time
 from pathlib import Path
@@ -30,7 +32,9 @@ class Trainer:
     connect     the address that `betatune run` prints: "ipc://..." or "tcp://127.0.0.1:PORT"
     slots       trials at once
     name        unique among the study's trainers; by default host-process-random
-    token_file  the study's token, for tcp://
+    token_file  the study's token, for tcp://127.0.0.1
+    key_file    the key that `betatune key new` made, for an optimizer on another machine; the trainer's name then
+                begins with the key's
     isolation   "process": each trial in a process of its own, which can be ended by force; whatever a training does,
                 only its trial fails. "thread": all in this process
     patience_s  how long without an optimizer before run() gives up; 0: never
@@ -38,15 +42,18 @@ class Trainer:
     """
 
     def __init__(self, connect: str, slots: int = 1, *, name: Optional[str] = None,
-                 token_file: Optional[os.PathLike] = None, isolation: str = "process", patience_s: float = 3600.0,
-                 grace_s: float = 10.0):
+                 token_file: Optional[os.PathLike] = None, key_file: Optional[os.PathLike] = None,
+                 isolation: str = "process", patience_s: float = 3600.0, grace_s: float = 10.0):
         if not 1 <= slots <= _wire.SLOTS:
             raise ValueError(f"slots must be 1 to {_wire.SLOTS}, not {slots}")
         if isolation not in ("process", "thread"):
             raise ValueError(f'isolation is "process" or "thread", not {isolation!r}')
         self.connect, self.slots, self.isolation = connect, slots, isolation
         self.name = name or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
-        self.token = _read_token(Path(token_file)) if token_file is not None else ""
+        self.token = _read_secret(Path(token_file)).strip() if token_file is not None else ""
+        self.key = _read_key(Path(key_file)) if key_file is not None else None
+        if self.key and self.name != self.key["name"] and not self.name.startswith(self.key["name"] + "/"):
+            self.name = f'{self.key["name"]}/{self.name}'
         self.patience_s, self.grace_s = patience_s, grace_s
 
     def run(self, train: Callable) -> None:
@@ -138,7 +145,11 @@ class _Running:
             # A new session closes the socket: the last words of the connection, a BYE, must be read before.
             while self._take_messages():
                 pass
-            self._perform(self._agent.disconnected(time.monotonic()))
+            if self._was_refused():
+                self._leave = Leave(("bad_key", "the optimizer does not let this trainer in: it asks for a key, for "
+                                     "another one, or for none"), False, "refused")
+            else:
+                self._perform(self._agent.disconnected(time.monotonic()))
         for fd in ready:
             if fd in links:
                 self._workers.read(links[fd])
@@ -157,10 +168,22 @@ class _Running:
         dealer.setsockopt(zmq.MAXMSGSIZE, 1 << 20)
         dealer.setsockopt(zmq.RECONNECT_IVL, 50)
         dealer.setsockopt(zmq.RECONNECT_IVL_MAX, 2000)
-        self._monitor = dealer.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+        if self._setup.key:
+            dealer.curve_serverkey = self._setup.key["server"].encode()
+            dealer.curve_publickey = self._setup.key["public"].encode()
+            dealer.curve_secretkey = self._setup.key["secret"].encode()
+        self._refusals = zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+        self._monitor = dealer.get_monitor_socket(zmq.EVENT_DISCONNECTED | self._refusals)
         dealer.connect(self._setup.connect)
         self._socket = dealer
         self._perform(self._agent.connected(time.monotonic()))
+
+    def _was_refused(self) -> bool:
+        events = 0
+        while self._monitor.poll(0):
+            frames = self._monitor.recv_multipart()
+            events |= int.from_bytes(frames[0][:2], sys.byteorder)  # source: zmq_socket_monitor(3)
+        return bool(events & self._refusals)
 
     def _close_socket(self, linger_ms: int) -> None:
         if self._socket is not None:
@@ -239,7 +262,17 @@ class _Running:
                 self._perform(self._agent.hurry(f"asked to end ({signal.Signals(number).name})", now))
 
 
-def _read_token(file: Path) -> str:
+def _read_secret(file: Path) -> str:
     if file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise BetatuneError(f"{file}: others may read this token; `chmod 600` it")
-    return file.read_text().strip()
+        raise BetatuneError(f"{file}: others may read this secret; make a new one, or `chmod 600` it if nobody has")
+    return file.read_text()
+
+
+def _read_key(file: Path) -> dict:
+    try:
+        key = json.loads(_read_secret(file))
+        if key["betatune_key"] == 1 and key["name"] and all(len(key[each]) == 40 for each in ("public", "secret", "server")):
+            return key
+    except (KeyError, TypeError, ValueError):
+        pass
+    raise BetatuneError(f"{file}: is not a key file; `betatune key new NAME`, where the optimizer runs, makes one")

@@ -1,0 +1,65 @@
+#include "optimizer/roster_file.hpp"
+
+#include <fstream>
+#include <map>
+
+#include "searchspaces/schema.hpp"
+
+namespace betatune {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+constexpr const char* kName = "trainers.json";
+
+SeenRoster seen_roster(const Coordinator& coordinator, const std::string& endpoint, Monotonic now) {
+  std::map<TrainerId, std::vector<std::uint64_t>> running;
+  for (const TrialId id : coordinator.state().running) {
+    running[coordinator.state().trials[id].trainer].push_back(id.n);
+  }
+  SeenRoster out;
+  out.endpoint = endpoint;
+  out.lease_s = coordinator.spec().server.lease.seconds;
+  for (const auto& [name, trainer] : coordinator.roster().all()) {
+    const auto held = running.find(name);
+    const double silent = std::chrono::duration<double>(now - trainer.seen).count();
+    out.trainers.push_back({name, trainer.slots,
+                            held == running.end() ? std::vector<std::uint64_t>() : held->second,
+                            std::max(0.0, silent), trainer.leaving});
+  }
+  return out;
+}
+
+}  // namespace
+
+RosterFile::RosterFile(const fs::path& study_dir) : file_(study_dir / kName) {}
+
+RosterFile::~RosterFile() {
+  std::error_code ignored;
+  fs::remove(file_, ignored);
+}
+
+void RosterFile::tick(const Coordinator& coordinator, Monotonic now) {
+  if (written_ && now - *written_ < 1s) return;
+  written_ = now;
+  const fs::path draft = file_.string() + ".new";
+  {
+    std::ofstream out(draft, std::ios::trunc);
+    out << json_text(encode_json(seen_roster(coordinator, endpoint_, now))) << "\n";
+    // A disk that is full concerns the log; who looks sees the file of before.
+    if (!out) return;
+  }
+  std::error_code ignored;
+  fs::rename(draft, file_, ignored);
+}
+
+std::optional<SeenRoster> read_roster(const fs::path& study_dir) {
+  std::ifstream in(study_dir / kName);
+  if (!in) return std::nullopt;
+  auto roster = decode_json<SeenRoster>(Json::parse(in, nullptr, false), kName);
+  if (!roster) return std::nullopt;
+  return std::move(roster).value();
+}
+
+}  // namespace betatune

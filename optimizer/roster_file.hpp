@@ -1,0 +1,63 @@
+#pragma once
+/// The trainers of a running study, told to other processes in a file beside its database. It is
+/// apart from the log because it changes with every message and nothing is decided by it; it is
+/// gone with the optimizer.
+
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "optimizer/coordinator.hpp"
+
+namespace betatune {
+
+struct SeenTrainer {
+  std::string name;
+  int slots = 0;
+  std::vector<std::uint64_t> trials;  ///< that it runs, as the log says
+  double silent_s = 0;                ///< since its last message
+  bool leaving = false;
+  static constexpr auto fields() {
+    return std::tuple{Field{"name", &SeenTrainer::name, "of the trainer"},
+                      Field{"slots", &SeenTrainer::slots, "trials that it runs at once"},
+                      Field{"trials", &SeenTrainer::trials, "that it runs now"},
+                      Field{"silent_s", &SeenTrainer::silent_s, "seconds since its last message"},
+                      Field{"leaving", &SeenTrainer::leaving, "takes no more work"}};
+  }
+};
+
+struct SeenRoster {
+  std::string endpoint;
+  double lease_s = 0;
+  std::vector<SeenTrainer> trainers;
+  static constexpr auto fields() {
+    return std::tuple{Field{"endpoint", &SeenRoster::endpoint, "where trainers connect"},
+                      Field{"lease_s", &SeenRoster::lease_s, "silence after which one is given up"},
+                      Field{"trainers", &SeenRoster::trainers, "that are connected"}};
+  }
+};
+
+/// Written at most once a second, removed at the end.
+class RosterFile {
+ public:
+  explicit RosterFile(const std::filesystem::path& study_dir);
+  ~RosterFile();
+  RosterFile(const RosterFile&) = delete;
+  RosterFile& operator=(const RosterFile&) = delete;
+
+  void listening(const std::string& endpoint) { endpoint_ = endpoint; }
+  /// `now` on the clock of the coordinator's inputs.
+  void tick(const Coordinator& coordinator, Monotonic now);
+
+ private:
+  std::filesystem::path file_;
+  std::string endpoint_;
+  std::optional<Monotonic> written_;
+};
+
+/// Nothing if there is no such file, or it cannot be read.
+std::optional<SeenRoster> read_roster(const std::filesystem::path& study_dir);
+
+}  // namespace betatune
