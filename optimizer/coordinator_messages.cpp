@@ -176,6 +176,10 @@ void Coordinator::on(const PeerId& from, const Hello& hello) {
 }
 
 void Coordinator::on(TrainerEntry& trainer, const Ready& ready) {
+  if (ready.credit < 0 || ready.credit > limits::kSlotsPerTrainer) {
+    return refuse(trainer.peer, "malformed",
+                  fmt::format("credit must be 0 to {}", limits::kSlotsPerTrainer));
+  }
   if (trainer.leaving) return;
   trainer.credit = std::clamp(ready.credit, 0, trainer.slots);
   refresh_free(trainer.id);

@@ -49,6 +49,7 @@ int main(int argc, char** argv) {
   add_stop_command(app, exit_code);
   add_ask_tell_command(app, exit_code);
   add_simulate_command(app, exit_code);
+  add_tck_command(app, exit_code);
   add_plugin_command(app, exit_code);
   add_schema_command(app, exit_code);
   add_version_command(app, exit_code);

@@ -1,5 +1,6 @@
 #include "transport/endpoint.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdlib>
@@ -103,6 +104,16 @@ bool is_port(std::string_view text) {
   return port <= 65'535;
 }
 
+/// "*", a name, an IPv4 address, an interface, or an IPv6 address in brackets.
+bool is_host(std::string_view text) {
+  const bool bracketed = text.size() > 2 && text.front() == '[' && text.back() == ']';
+  if (bracketed) text = text.substr(1, text.size() - 2);
+  return !text.empty() && std::ranges::all_of(text, [&](char c) {
+    const bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    return word || c == '.' || c == '-' || c == '_' || c == '*' || (bracketed && c == ':');
+  });
+}
+
 }  // namespace
 
 Result<Bind> resolve_bind(const std::string& bind, const fs::path& study_dir, bool with_keys) {
@@ -111,6 +122,7 @@ Result<Bind> resolve_bind(const std::string& bind, const fs::path& study_dir, bo
   if (bind.starts_with(kIpc)) return bind_ipc(bind, bind.substr(kIpc.size()));
   const std::size_t colon = bind.rfind(':');
   const bool whole = bind.starts_with(kTcp) && colon > kTcp.size() &&
+                     is_host(std::string_view(bind).substr(kTcp.size(), colon - kTcp.size())) &&
                      is_port(std::string_view(bind).substr(colon + 1));
   if (!whole) return refused(bind, kWays);
   const bool loopback = bind.substr(0, colon) == "tcp://127.0.0.1";

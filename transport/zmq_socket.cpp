@@ -195,7 +195,6 @@ void ZmqSocket::set_linger(std::chrono::milliseconds linger) {
 
 Status ZmqSocket::ask_for_keys(const KeyPair& own) {
   constexpr std::string_view kDomain = "betatune";
-  set_option(handle_, ZMQ_ZAP_ENFORCE_DOMAIN, 1);
   zmq_setsockopt(handle_, ZMQ_ZAP_DOMAIN, kDomain.data(), kDomain.size());
   const int yes = 1;
   if (zmq_setsockopt(handle_, ZMQ_CURVE_SERVER, &yes, sizeof yes) != 0 ||

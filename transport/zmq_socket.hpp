@@ -63,8 +63,8 @@ class ZmqSocket {
   /// How long unsent messages are tried after the socket is closed. Default 0.
   void set_linger(std::chrono::milliseconds linger);
 
-  /// Lets in who proves to hold a key that the ZAP handler of this context allows; nobody if there
-  /// is none. Before bind(). Errors: unsupported (a libzmq without CURVE).
+  /// Lets in who proves to hold a key that the ZAP handler of this context allows: there must be
+  /// one before bind(), or any key will do. Errors: unsupported (a libzmq without CURVE).
   Status ask_for_keys(const KeyPair& own);
   /// Before connect(). Errors: unsupported.
   Status show_key(const TrainerKey& key);

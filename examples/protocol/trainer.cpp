@@ -78,9 +78,8 @@ struct Trainer {
   }
   void hold(const Json& assign) {
     work = assign;
-    end.clear(), unacknowledged.clear(), seq = 0;
+    end.clear(), unacknowledged.clear(), seq = 0, next_step = Clock::now();
     step = work.is_null() ? 0 : work.at("from").get<int>();
-    next_step = Clock::now();
   }
   void train() {
     const Json& job = work.at("job");
@@ -104,9 +103,7 @@ struct Trainer {
       std::cout << body["trial"] << " " << body["attempt"] << " " << body["seq"] << std::endl;
       while (!unacknowledged.empty() && unacknowledged[0]["seq"] <= body["seq"])
         unacknowledged.erase(0);
-      if (!body.value("done", false) || end.empty()) return;
-      hold(nullptr);
-      offer_all();
+      if (body.value("done", false) && !end.empty()) hold(nullptr), offer_all();
     } else if (verb == "DECISION" && is_ours(body) && end.empty() && body["action"] != "continue") {
       end_with(body["action"] == "stop" ? "stopped" : "paused");
     } else if (verb == "BEAT" || verb == "BYE") {
@@ -123,7 +120,10 @@ struct Trainer {
     for (connect(); !work.is_null() || !leaving;) {
       std::vector<zmq::message_t> frames;  // a receive waits no longer than RCVTIMEO
       const bool any = zmq::recv_multipart(socket, std::back_inserter(frames)).has_value();
-      if (any) on_message(frames.at(1).to_string(), Json::parse(frames.at(2).to_string()));
+      try {
+        if (any) on_message(frames.at(1).to_string(), Json::parse(frames.at(2).to_string()));
+      } catch (const std::exception&) {  // what cannot be read is ignored
+      }
       const auto now = Clock::now();
       if (any) heard = now;
       const bool waits = work.is_null() || !end.empty() || unacknowledged.size() >= kWindow;

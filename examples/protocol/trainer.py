@@ -52,11 +52,8 @@ class Attempt:
 
 class Trainer:
     def __init__(self, address, token):
-        self.address, self.token = address, token
-        self.context = zmq.Context()
-        self.socket = None
-        self.work = None  # the Attempt that is held
-        self.leaving = False
+        self.address, self.token, self.context, self.socket = address, token, zmq.Context(), None
+        self.work, self.leaving = None, False  # work: the Attempt that is held
         self.connect()
 
     def connect(self):
@@ -66,7 +63,7 @@ class Trainer:
         self.socket = self.context.socket(zmq.DEALER)
         self.socket.setsockopt(zmq.LINGER, 1000)
         self.socket.connect(self.address)
-        self.welcome = None
+        self.welcome = None  # its body
         self.heard = self.beat_at = time.monotonic()
         self.send("HELLO", {"protocol_min": 1, "protocol_max": 1, "trainer": f"reference-py-{os.getpid()}",
                             "token": self.token, "session": secrets.token_hex(16), "slots": 1, "held": self.held()})
@@ -127,9 +124,12 @@ class Trainer:
     def run(self):
         while self.work or not self.leaving:
             if self.socket.poll(5):
-                _, verb, body = self.socket.recv_multipart()[:3]
-                self.heard = time.monotonic()
-                self.on_message(verb.decode(), json.loads(body))
+                try:
+                    _, verb, body = self.socket.recv_multipart()[:3]
+                    self.on_message(verb.decode(), json.loads(body))
+                    self.heard = time.monotonic()
+                except (AttributeError, KeyError, TypeError, ValueError):
+                    pass  # what cannot be read is ignored
             now, work = time.monotonic(), self.work
             if work and not work.end and len(work.unacknowledged) < WINDOW and now >= work.next_step_at:
                 self.send("REPORT", work.train())

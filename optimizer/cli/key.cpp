@@ -23,7 +23,11 @@ struct KeyOptions {
 };
 
 int fail(const Error& error) {
-  return report_error(error, WorksOn::study);
+  report_error(error, WorksOn::study);
+  const bool asked_wrongly = error.kind == ErrorKind::invalid_argument ||
+                             error.kind == ErrorKind::conflict ||
+                             error.kind == ErrorKind::not_found;
+  return asked_wrongly ? exit_codes::kUsage : exit_codes::kStorage;
 }
 
 /// Before a pair is made: a secret that cannot be kept would be a grant that nobody can use.

@@ -125,11 +125,15 @@ TEST(ProtocolPage, SchemaHasEveryVerbOfTheCode) {
 TEST(ProtocolPage, HasEveryCodeThatTheSourcesRefuseWith) {
   std::set<std::string> listed, used;
   for (const ErrorCode& each : kErrorCodes) listed.insert(each.code);
-  const std::regex calls(R"re(refuse(?:_work)?\(\s*[^,()]+,\s*"(\w+)"|"(\w+): (?:`"|" \+))re");
-  for (const char* file : {"optimizer/coordinator_messages.cpp", "transport/codec.cpp"}) {
+  const std::regex calls(
+      R"re(refuse(?:_work)?\(\s*[^,()]+,\s*"(\w+)"|"(\w+): (?:`"|" \+)|Refusal\{\s*"(\w+)")re");
+  for (const char* file :
+       {"optimizer/coordinator_messages.cpp", "optimizer/gate.cpp", "transport/codec.cpp"}) {
     const std::string text = support::file_text(kSource / file);
     for (std::sregex_iterator at(text.begin(), text.end(), calls), end; at != end; ++at) {
-      used.insert((*at)[1].matched ? (*at)[1].str() : (*at)[2].str());
+      for (std::size_t group = 1; group <= 3; ++group) {
+        if ((*at)[group].matched) used.insert((*at)[group].str());
+      }
     }
   }
 

@@ -182,7 +182,8 @@ TEST_F(LookAndSteer, ListsTrialsSortedFilteredAndLimited) {
   for (std::size_t i = 1; i < by_lr.size(); ++i) {
     EXPECT_GE(by_lr[i - 1].at("params").at("lr"), by_lr[i].at("params").at("lr"));
   }
-  for (const Json& trial : json("trials demo --state completed --json").at("trials")) {
+  const Json completed = json("trials demo --state completed --json").at("trials");
+  for (const Json& trial : completed) {
     EXPECT_EQ(trial.at("outcome"), "completed");
   }
   const Ended wrong = betatune("trials demo --sort lerning");

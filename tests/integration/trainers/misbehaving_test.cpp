@@ -36,6 +36,10 @@ void PrintTo(const PluginCase& each, std::ostream* out) {
 class Misbehaving : public ::testing::TestWithParam<PluginCase> {};
 
 TEST_P(Misbehaving, FailsAloneWithItsClass) {
+#ifdef __SANITIZE_ADDRESS__
+  // AddressSanitizer's operator new ends the process, where another one throws.
+  if (std::string(GetParam().mode) == "oom") GTEST_SKIP() << "no std::bad_alloc here";
+#endif
   TrainerBench bench;
   bench.start(kTrainer, {"--grace", "0.2"});
   Assign made = misbehaving(bench, GetParam().mode);

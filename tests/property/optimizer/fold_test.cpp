@@ -102,7 +102,8 @@ TEST(FoldProperty, KnowsTheBestTrialAtEveryEvent) {
       for (const Trial& trial : state.trials) {
         if (!trial.standing) continue;
         const auto rank = [](const Trial& each) {
-          return std::tuple(-each.standing->level, each.standing->violation, each.standing->loss);
+          return std::tuple(!each.standing->confirmed, -each.standing->level,
+                            each.standing->violation, each.standing->loss);
         };
         if (best == nullptr || rank(trial) < rank(*best)) best = &trial;
       }

@@ -205,7 +205,10 @@ TEST(Noise, ModelsSeeOneRowPerConfiguration) {
   end_in_turn(shell, {0.1, 0.3, 0.5});
   ObservationCollector collector;
 
-  const Observations data = collector.collect(*shell.coordinator().history());
+  History history = *shell.coordinator().history();
+  history.queued.clear();  // suggestions that are no trials yet
+
+  const Observations data = collector.collect(history);
 
   EXPECT_THAT(data.trials, ElementsAre(0));
   EXPECT_DOUBLE_EQ(data.losses[0], 0.2);

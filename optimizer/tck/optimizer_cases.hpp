@@ -1,0 +1,15 @@
+#pragma once
+
+#include "optimizer/tck/optimizer_script.hpp"
+
+namespace betatune::tck {
+
+using OptimizerCase = Case<OptimizerScript>;
+
+// One file each.
+std::vector<OptimizerCase> optimizer_session_cases();
+std::vector<OptimizerCase> optimizer_message_cases();
+std::vector<OptimizerCase> optimizer_attempt_cases();
+std::vector<OptimizerCase> optimizer_recovery_cases();
+
+}  // namespace betatune::tck

@@ -1,0 +1,108 @@
+/// Checkpoints: where they are, when they are told, and going on from them.
+
+#include <filesystem>
+#include <fmt/format.h>
+#include <regex>
+
+#include "optimizer/tck/trainer_cases.hpp"
+
+namespace betatune::tck {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Pauses a running trial, and returns the checkpoint that it reported.
+Result<std::pair<Assign, ArtifactRef>> pause(TrainerScript& t) {
+  BETATUNE_CHECK(t.needs_checkpoints());
+  BETATUNE_CHECK(t.needs_steps(10));
+  BETATUNE_CHECK(t.start());
+  BETATUNE_CHECK(t.greet());
+  const Assign assign = t.assign();
+  BETATUNE_TRY(const Report report, t.expect<Report>());
+  if (report.step > assign.until / 2) return skipped("its trials are over too soon");
+  t.send(Decision{assign.trial, assign.attempt, Action::pause, "the kit says so"});
+  BETATUNE_TRY(const Done done, t.finish(assign));
+  static_cast<void>(done);
+  std::optional<ArtifactRef> found;
+  for (const Report& each : t.reports()) {
+    if (each.checkpoint) found = each.checkpoint;
+  }
+  if (!found) return wrong("it paused without reporting a checkpoint");
+  return std::pair(assign, *found);
+}
+
+Status is_reported(TrainerScript& t) {
+  BETATUNE_TRY(const auto paused, pause(t));
+  static_cast<void>(paused);
+  return Ok{};
+}
+
+Status is_inside(TrainerScript& t) {
+  BETATUNE_TRY(const auto paused, pause(t));
+  const fs::path uri = paused.second.uri;
+  if (uri.is_absolute()) return wrong("uri is absolute: " + uri.string());
+  for (const fs::path& each : uri) {
+    if (each == "..") return wrong("uri leaves the study's folder: " + uri.string());
+  }
+  return fs::exists(t.folder() / uri) ? Status(Ok{}) : wrong("there is nothing at " + uri.string());
+}
+
+Status has_the_name(TrainerScript& t) {
+  BETATUNE_TRY(const auto paused, pause(t));
+  static const std::regex shape("checkpoints/trial-[0-9]+/attempt-[0-9]+-step-[0-9]+");
+  return std::regex_match(paused.second.uri, shape) ? Status(Ok{})
+                                                    : wrong("it is named " + paused.second.uri);
+}
+
+Status goes_on(TrainerScript& t) {
+  BETATUNE_TRY(const auto paused, pause(t));
+  Assign next = t.make_assign(paused.first.trial, 2);
+  next.from = paused.second.step;
+  next.resume_from = paused.second;
+  if (next.from >= next.until) return skipped("its trials are over too soon");
+  t.send(next);
+  BETATUNE_TRY(const Report first, t.expect<Report>([&](const Report& each) {
+    return each.attempt == next.attempt && each.seq == 1;
+  }));
+  BETATUNE_TRY(const Done done, t.finish(next));
+  if (done.end != AttemptEnd::reached) return wrong("it did not go on: " + done.message);
+  return first.step > next.from
+             ? Status(Ok{})
+             : wrong(fmt::format("it began at step {}, with a checkpoint of step {}", first.step,
+                                 next.from));
+}
+
+Status fails_without_it(TrainerScript& t) {
+  BETATUNE_CHECK(t.needs_checkpoints());
+  BETATUNE_CHECK(t.needs_steps(10));
+  BETATUNE_CHECK(t.start());
+  BETATUNE_CHECK(t.greet());
+  Assign assign = t.make_assign(TrialId{0}, 2);
+  assign.from = 3;
+  assign.resume_from = ArtifactRef{"checkpoints/trial-0/attempt-1-step-3", 3, 1};
+  t.send(assign);
+  BETATUNE_TRY(const Done done, t.expect<Done>());
+  t.acknowledge(done);
+  return done.end == AttemptEnd::failed
+             ? Status(Ok{})
+             : wrong("it says that it went on from a checkpoint that is not there");
+}
+
+}  // namespace
+
+std::vector<TrainerCase> trainer_checkpoint_cases() {
+  using enum Level;
+  return {
+      {"T-CHECKPOINT-1", must, "DECISION", "pause asks for a checkpoint, reported before DONE.",
+       is_reported},
+      {"T-CHECKPOINT-2", must, "Checkpoints", "It is there, below the study's folder.", is_inside},
+      {"T-CHECKPOINT-3", should, "Checkpoints", "It is named checkpoints/trial-T/attempt-A-step-S.",
+       has_the_name},
+      {"T-CHECKPOINT-4", must, "Checkpoints", "An attempt goes on behind its resume_from.",
+       goes_on},
+      {"T-CHECKPOINT-5", must, "Checkpoints",
+       "An attempt whose resume_from is not there does not begin as if it were.", fails_without_it},
+  };
+}
+
+}  // namespace betatune::tck

@@ -1,0 +1,186 @@
+#include "optimizer/tck/trainer_script.hpp"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace betatune::tck {
+namespace {
+
+std::string replaced(std::string text, const std::string& name, const std::string& value) {
+  for (std::size_t at = text.find(name); at != std::string::npos; at = text.find(name, at)) {
+    text.replace(at, name.size(), value);
+    at += value.size();
+  }
+  return text;
+}
+
+}  // namespace
+
+TrainerScript::TrainerScript(const TrainerTarget& target, std::filesystem::path folder)
+    : target_(target), folder_(std::move(folder)), endpoint_("ipc://" + (folder_ / "o").string()) {
+  terms.study = "tck";
+  terms.epoch = 3;
+  terms.beat_ms = 300;
+  terms.lease_ms = 30'000;
+}
+
+/// Both sides' pairs are new; returns the trainer's key file.
+Result<std::string> TrainerScript::make_keys() {
+  BETATUNE_TRY(keys_, make_key_pair());
+  BETATUNE_TRY(const KeyPair own, make_key_pair());
+  const std::filesystem::path file = folder_ / "kit.key";
+  BETATUNE_CHECK(write_trainer_key(file, TrainerKey{"kit", own, keys_->public_key}));
+  return file.string();
+}
+
+Status TrainerScript::start() {
+  const bool curve = std::ranges::any_of(target_.command, [](const std::string& each) {
+    return each.find("{key}") != std::string::npos;
+  });
+  std::string key;
+  if (curve) {
+    BETATUNE_TRY(key, make_keys());
+  }
+  wire_ = std::make_unique<Wire>(ZmqSocket::Role::router, 'O', 'T', transcript_);
+  BETATUNE_CHECK(wire_->bind(endpoint_, keys_));
+  std::vector<std::string> argv;
+  for (const std::string& each : target_.command) {
+    argv.push_back(replaced(replaced(each, "{address}", endpoint_), "{key}", key));
+  }
+  BETATUNE_TRY(process_, Process::start(argv, std::filesystem::current_path(), folder_ / "output"));
+  return Ok{};
+}
+
+Status TrainerScript::exits(Milliseconds limit) {
+  const auto until = Clock::now() + limit;
+  while (Clock::now() < until) {
+    if (!process_.running()) return Ok{};
+    BETATUNE_CHECK(pass(Milliseconds(50)));
+  }
+  return wrong(fmt::format("it still runs after {} s", static_cast<double>(limit.count()) / 1'000));
+}
+
+Result<Heard> TrainerScript::heard(Clock::time_point until, const char* what) {
+  std::optional<Heard> next = wire_->next(until);
+  if (!next) {
+    return wrong(
+        fmt::format("no {} came{}", what, process_.running() ? "" : "; the trainer has exited"));
+  }
+  if (!next->message) return wrong("it sent what cannot be read: " + next->message.error().message);
+  keep_up(*next);
+  return *std::move(next);
+}
+
+void TrainerScript::keep_up(const Heard& heard) {
+  if (const auto* hello = std::get_if<Hello>(&heard.message.value())) {
+    hello_ = *hello;
+    peer_ = heard.from;
+  } else if (const auto* ready = std::get_if<Ready>(&heard.message.value())) {
+    ready_ = *ready;
+  } else if (const auto* report = std::get_if<Report>(&heard.message.value())) {
+    reports_.push_back(*report);
+    if (acknowledges) acknowledge(*report);
+  } else if (const auto* beat = std::get_if<Beat>(&heard.message.value())) {
+    beat_ = *beat;
+    if (!answers_beats) return;
+    Beat answer{terms.epoch, {}, {}};
+    for (const Held& each : beat->held) {
+      (disowned.contains(each.trial) ? answer.drop : answer.held).push_back(each);
+    }
+    wire_->send(heard.from, answer);
+  }
+}
+
+Status TrainerScript::pass(Milliseconds time) {
+  const auto until = Clock::now() + time;
+  while (auto next = wire_->next(until)) {
+    if (!next->message)
+      return wrong("it sent what cannot be read: " + next->message.error().message);
+    keep_up(*next);
+  }
+  return Ok{};
+}
+
+Status TrainerScript::greet() {
+  BETATUNE_TRY(const Hello hello, expect<Hello>());
+  static_cast<void>(hello);
+  welcome();
+  BETATUNE_TRY(const Ready ready, expect<Ready>());
+  static_cast<void>(ready);
+  return Ok{};
+}
+
+void TrainerScript::welcome(std::vector<Held> keep, std::vector<Held> drop) {
+  Welcome answer = terms;
+  answer.keep = std::move(keep);
+  answer.drop = std::move(drop);
+  send(answer);
+}
+
+Assign TrainerScript::make_assign(TrialId trial, std::uint64_t attempt) {
+  Assign out;
+  out.trial = trial;
+  out.attempt = AttemptId{attempt};
+  out.epoch = terms.epoch;
+  out.params = study().space.sample(fold_in(root_key(1), trial.n));
+  out.until = study().full_budget();
+  out.seed = 1'000 + trial.n;
+  TrainerJob& job = out.job;
+  job.plugin = study().trainer.plugin.value_or("");
+  job.command = study().trainer.command.value_or(std::vector<std::string>{});
+  job.config = study().trainer.config;
+  job.cpus = study().resources.cpus;
+  job.gpus = study().resources.gpus;
+  job.study_dir = folder_.string();
+  job.objective = study().objective.metric;
+  job.directory = target_.study_directory;
+  job.resumable = study().fidelity && study().fidelity->resumable;
+  return out;
+}
+
+Assign TrainerScript::assign(std::optional<TrialId> trial, std::uint64_t attempt) {
+  Assign out = make_assign(trial.value_or(TrialId{next_trial_}), attempt);
+  next_trial_ = std::max(next_trial_, out.trial.n + 1);
+  send(out);
+  return out;
+}
+
+void TrainerScript::acknowledge(const Report& report) {
+  send(Ack{report.trial, report.attempt, report.seq, false});
+}
+
+void TrainerScript::acknowledge(const Done& done) {
+  send(Ack{done.trial, done.attempt, done.final_seq, true});
+}
+
+Result<Done> TrainerScript::finish(const Assign& assign) {
+  BETATUNE_TRY(const Done done, expect<Done>([&](const Done& each) {
+                 return each.trial == assign.trial && each.attempt == assign.attempt;
+               }));
+  acknowledge(done);
+  return done;
+}
+
+Status TrainerScript::break_connection() {
+  wire_.reset();
+  wire_ = std::make_unique<Wire>(ZmqSocket::Role::router, 'O', 'T', transcript_);
+  return wire_->bind(endpoint_, keys_);
+}
+
+Result<Hello> TrainerScript::rejoin() {
+  send(Refusal{"not_welcome", false, "who are you?", {}, {}});
+  return expect<Hello>();
+}
+
+Status TrainerScript::needs_steps(Step least) const {
+  if (study().full_budget() >= least) return Ok{};
+  return skipped(fmt::format("the study's trials have {} step{}, this case needs {}",
+                             study().full_budget(), study().full_budget() == 1 ? "" : "s", least));
+}
+
+Status TrainerScript::needs_checkpoints() const {
+  if (study().fidelity && study().fidelity->resumable) return Ok{};
+  return skipped("the study says that its trainer cannot resume");
+}
+
+}  // namespace betatune::tck

@@ -1,0 +1,77 @@
+#include "optimizer/tck/wire.hpp"
+
+#include <thread>
+
+#include "searchspaces/value.hpp"
+
+namespace betatune::tck {
+namespace {
+
+constexpr auto kLook = std::chrono::microseconds(500);
+constexpr std::size_t kLongestNote = 600;
+
+}  // namespace
+
+Wire::Wire(ZmqSocket::Role role, char ours, char theirs, std::vector<std::string>& transcript)
+    : ours_(ours), theirs_(theirs), transcript_(transcript) {
+  auto socket = ZmqSocket::open(context_, loop_, role);
+  BETATUNE_ASSERT(bool(socket));
+  socket_ = std::move(socket).value();
+}
+
+Status Wire::bind(const std::string& endpoint, const std::optional<KeyPair>& keys) {
+  if (keys) BETATUNE_CHECK(socket_->ask_for_keys(*keys));
+  return socket_->bind(endpoint);
+}
+
+Status Wire::connect(const std::string& endpoint, const std::optional<TrainerKey>& key) {
+  if (key) BETATUNE_CHECK(socket_->show_key(*key));
+  return socket_->connect(endpoint);
+}
+
+std::optional<Heard> Wire::next(Clock::time_point until) {
+  Delivery delivery;
+  while (!socket_->receive(delivery)) {
+    if (Clock::now() >= until) return std::nullopt;
+    std::this_thread::sleep_for(kLook);
+  }
+  note(theirs_, delivery.frames);
+  Heard heard{delivery.from, std::move(delivery.frames)};
+  heard.message = decode_message(heard.frames);
+  return heard;
+}
+
+void Wire::send(const PeerId& to, const Message& message) {
+  send_frames(to, encode_message(message));
+}
+
+void Wire::send_frames(const PeerId& to, const Frames& frames) {
+  note(ours_, frames);
+  socket_->send(to, frames);
+}
+
+void Wire::note(char side, const Frames& frames) {
+  std::string text(1, side);
+  text += ">";
+  for (std::size_t i = frames.size() > 1 ? 1 : 0; i < frames.size(); ++i) {
+    text += " " + frames[i].substr(0, kLongestNote);
+    if (frames[i].size() > kLongestNote) text += "...";
+  }
+  transcript_.push_back(std::move(text));
+}
+
+Frames edited(const Message& message, const std::function<void(Json&)>& edit) {
+  Frames frames = encode_message(message);
+  Json body = Json::parse(frames.at(2));
+  edit(body);
+  frames[2] = json_text(body);
+  return frames;
+}
+
+Frames with_body(const Message& message, std::string body) {
+  Frames frames = encode_message(message);
+  frames.at(2) = std::move(body);
+  return frames;
+}
+
+}  // namespace betatune::tck
