@@ -1,7 +1,6 @@
 /* A whole trainer in one file: docs/protocol.md says what it must do, this does it, with nothing
- * but libzmq and cJSON.   trainer_c ADDRESS [TOKEN_FILE]
- * It runs one trial at a time and "trains" by walking down a parabola, one step every
- * `trainer.config.delay_ms`. What is acknowledged as durable is printed: trial, attempt, seq. */
+ * but libzmq and cJSON.   trainer_c ADDRESS [TOKEN_FILE]   Its trials walk down a parabola, a step
+ * every `trainer.config.delay_ms`; what is durable is printed: trial, attempt, seq. */
 #define _DEFAULT_SOURCE
 #include <cjson/cJSON.h>
 #include <stdio.h>
@@ -100,15 +99,16 @@ static void on_message(const char* verb, const cJSON* body, const char* code) {
     welcome = cJSON_Duplicate(body, 1);
     if (!names_ours(body, "keep")) hold(NULL);
     offer_all();
-  } else if (!strcmp(verb, "ASSIGN") && welcome && !work && !leaving) {
-    if (number(body, "epoch", 0) >= number(welcome, "epoch", 0)) hold(body);
+  } else if (!strcmp(verb, "ASSIGN") && welcome && !leaving) {
+    const int newer = number(body, "trial", -1) == number(work, "trial", -2) &&
+                      number(body, "attempt", 0) > number(work, "attempt", 0);
+    if ((!work || newer) && number(body, "epoch", 0) >= number(welcome, "epoch", 0)) hold(body);
   } else if (!strcmp(verb, "ACK") && is_ours(body)) {
     if (number(body, "seq", 0) > acknowledged) acknowledged = (int)number(body, "seq", 0);
     printf("%.0f %.0f %d\n", number(body, "trial", 0), number(body, "attempt", 0), acknowledged);
     if (number(body, "done", 0) && end[0]) hold(NULL), offer_all();
   } else if (!strcmp(verb, "DECISION") && is_ours(body) && !end[0]) {
-    if (!strcmp(word(body, "action"), "stop")) end_with("stopped");
-    if (!strcmp(word(body, "action"), "pause")) end_with("paused");
+    if (*word(body, "action") != 'c') end_with(*word(body, "action") == 's' ? "stopped" : "paused");
   } else if (!strcmp(verb, "BEAT") || !strcmp(verb, "BYE")) {
     leaving = leaving || verb[1] == 'Y';
     if (names_ours(body, "drop") || !number(body, "drain", 1)) hold(NULL);

@@ -1,7 +1,6 @@
 /// A whole trainer in one file: docs/protocol.md says what it must do, this does it, with nothing
-/// but cppzmq and nlohmann's JSON.   trainer_cpp ADDRESS [TOKEN_FILE]
-/// It runs one trial at a time and "trains" by walking down a parabola, one step every
-/// `trainer.config.delay_ms`. What is acknowledged as durable is printed: trial, attempt, seq.
+/// but cppzmq and nlohmann's JSON.   trainer_cpp ADDRESS [TOKEN_FILE]   Its trials walk down a
+/// parabola, a step every `trainer.config.delay_ms`; what is durable is printed: ids, then seq.
 
 #include <algorithm>
 #include <array>
@@ -36,8 +35,7 @@ struct Trainer {
     socket.set(zmq::sockopt::linger, 1'000);
     socket.set(zmq::sockopt::rcvtimeo, 5);
     socket.connect(address);
-    welcome = nullptr;
-    heard = beat_at = Clock::now();
+    welcome = nullptr, heard = beat_at = Clock::now();
     Json hello{{"protocol_min", 1}, {"protocol_max", 1}, {"slots", 1}, {"token", token}};
     hello["trainer"] = "reference-cpp-" + std::to_string(getpid());
     hello["held"] = held();
@@ -98,7 +96,9 @@ struct Trainer {
       if (!names_ours(body, "keep")) hold(nullptr);
       offer_all();
     } else if (verb == "ASSIGN" && !welcome.is_null() && body["epoch"] >= welcome["epoch"]) {
-      if (work.is_null() && !leaving) hold(body);
+      const bool newer =
+          !work.is_null() && body["trial"] == work["trial"] && body["attempt"] > work["attempt"];
+      if ((work.is_null() || newer) && !leaving) hold(body);
     } else if (verb == "ACK" && is_ours(body)) {
       std::cout << body["trial"] << " " << body["attempt"] << " " << body["seq"] << std::endl;
       while (!unacknowledged.empty() && unacknowledged[0]["seq"] <= body["seq"])
@@ -122,10 +122,10 @@ struct Trainer {
       const bool any = zmq::recv_multipart(socket, std::back_inserter(frames)).has_value();
       try {
         if (any) on_message(frames.at(1).to_string(), Json::parse(frames.at(2).to_string()));
+        if (any) heard = Clock::now();
       } catch (const std::exception&) {  // what cannot be read is ignored
       }
       const auto now = Clock::now();
-      if (any) heard = now;
       const bool waits = work.is_null() || !end.empty() || unacknowledged.size() >= kWindow;
       if (!waits && now >= next_step) train();
       const Milliseconds beat(welcome.is_null() ? 1'000 : welcome["beat_ms"].get<int>());

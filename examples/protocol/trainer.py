@@ -25,9 +25,7 @@ class Attempt:
         self.assign = assign
         self.ids = {"trial": assign["trial"], "attempt": assign["attempt"]}
         self.step = assign["from"]
-        self.seq = 0
-        self.unacknowledged = []
-        self.end = None
+        self.seq, self.unacknowledged, self.end = 0, [], None
         self.next_step_at = time.monotonic()
 
     def held(self):
@@ -95,7 +93,8 @@ class Trainer:
             self.work = self.work if self.is_in(body.get("keep", [])) else None
             self.offer_all()
         elif verb == "ASSIGN" and self.welcome and body["epoch"] >= self.welcome["epoch"] and not self.leaving:
-            self.work = self.work or Attempt(body)
+            newer = self.work and body["trial"] == self.work.ids["trial"] and body["attempt"] > self.work.ids["attempt"]
+            self.work = Attempt(body) if newer or not self.work else self.work
         elif verb == "ACK" and ours:
             print(body["trial"], body["attempt"], body["seq"], flush=True)
             self.work.unacknowledged = [each for each in self.work.unacknowledged if each["seq"] > body["seq"]]

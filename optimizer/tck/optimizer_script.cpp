@@ -97,10 +97,10 @@ void Trainer::send_frames(const Frames& frames) {
 }
 
 Result<Heard> Trainer::heard(Clock::time_point until, const char* what) {
-  std::optional<Heard> next = wire_->next(until);
+  std::optional<Heard> next = next_while_alive(*wire_, script_.process(), until);
   if (!next) {
-    return wrong(fmt::format("no {} came{}", what,
-                             script_.process().running() ? "" : "; the optimizer has exited"));
+    return wrong(
+        fmt::format("no {} came{}", what, last_words(script_.process(), script_.folder())));
   }
   if (!next->message) return wrong("it sent what cannot be read: " + next->message.error().message);
   return *std::move(next);

@@ -75,6 +75,7 @@ class OptimizerScript {
   const OptimizerTarget& target() const { return target_; }
   const std::optional<TrainerKey>& key() const { return key_; }
   const std::string& endpoint() const { return endpoint_; }
+  const std::filesystem::path& folder() const { return folder_; }
   std::vector<std::string>& transcript_lines() { return transcript_; }
   const std::vector<std::string>& transcript() const { return transcript_; }
 

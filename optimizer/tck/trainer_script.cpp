@@ -61,17 +61,19 @@ Status TrainerScript::exits(Milliseconds limit) {
 }
 
 Result<Heard> TrainerScript::heard(Clock::time_point until, const char* what) {
-  std::optional<Heard> next = wire_->next(until);
-  if (!next) {
-    return wrong(
-        fmt::format("no {} came{}", what, process_.running() ? "" : "; the trainer has exited"));
-  }
+  std::optional<Heard> next = next_while_alive(*wire_, process_, until);
+  if (!next) return wrong(fmt::format("no {} came{}", what, last_words(process_, folder_)));
   if (!next->message) return wrong("it sent what cannot be read: " + next->message.error().message);
   keep_up(*next);
   return *std::move(next);
 }
 
 void TrainerScript::keep_up(const Heard& heard) {
+  const bool greets = std::holds_alternative<Hello>(heard.message.value());
+  if (!greets && !greeted_.contains(heard.from)) {
+    return wire_->send(heard.from, Refusal{"not_welcome", false, "say HELLO first", {}, {}});
+  }
+  greeted_.insert(heard.from);
   if (const auto* hello = std::get_if<Hello>(&heard.message.value())) {
     hello_ = *hello;
     peer_ = heard.from;
@@ -163,6 +165,7 @@ Result<Done> TrainerScript::finish(const Assign& assign) {
 
 Status TrainerScript::break_connection() {
   wire_.reset();
+  greeted_.clear();
   wire_ = std::make_unique<Wire>(ZmqSocket::Role::router, 'O', 'T', transcript_);
   return wire_->bind(endpoint_, keys_);
 }

@@ -100,6 +100,7 @@ class TrainerScript {
   std::unique_ptr<Wire> wire_;
   Process process_;
   PeerId peer_;
+  std::set<PeerId> greeted_;  ///< peers of the present socket that have said HELLO
   Hello hello_;
   Ready ready_;
   Beat beat_;
@@ -113,7 +114,7 @@ Result<M> TrainerScript::expect(Milliseconds limit, const std::function<bool(con
   for (;;) {
     BETATUNE_TRY(const Heard next, heard(until, M::kType));
     const auto* found = std::get_if<M>(&next.message.value());
-    if (found != nullptr && fits(*found)) return *found;
+    if (found != nullptr && greeted_.contains(next.from) && fits(*found)) return *found;
   }
 }
 

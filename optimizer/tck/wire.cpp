@@ -1,5 +1,8 @@
 #include "optimizer/tck/wire.hpp"
 
+#include <algorithm>
+#include <fstream>
+#include <iterator>
 #include <thread>
 
 #include "searchspaces/value.hpp"
@@ -8,6 +11,7 @@ namespace betatune::tck {
 namespace {
 
 constexpr auto kLook = std::chrono::microseconds(500);
+constexpr auto kSlice = Milliseconds(200);
 constexpr std::size_t kLongestNote = 600;
 
 }  // namespace
@@ -58,6 +62,25 @@ void Wire::note(char side, const Frames& frames) {
     if (frames[i].size() > kLongestNote) text += "...";
   }
   transcript_.push_back(std::move(text));
+}
+
+std::optional<Heard> next_while_alive(Wire& wire, Process& process, Clock::time_point until) {
+  for (bool alive = true; alive && Clock::now() < until;) {
+    alive = process.running();
+    // What it sent before its end is on its way.
+    if (auto next = wire.next(std::min(until, Clock::now() + kSlice))) return next;
+  }
+  return std::nullopt;
+}
+
+std::string last_words(Process& process, const std::filesystem::path& folder) {
+  if (process.running()) return {};
+  std::ifstream file(folder / "output");
+  std::string said((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  while (!said.empty() && said.back() == '\n') said.pop_back();
+  if (said.empty()) return "; it has exited";
+  if (said.size() > kLongestNote) said = "..." + said.substr(said.size() - kLongestNote);
+  return "; it has exited, and said: " + said;
 }
 
 Frames edited(const Message& message, const std::function<void(Json&)>& edit) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "optimizer/tck/process.hpp"
 #include "transport/zmq_socket.hpp"
 
 namespace betatune::tck {
@@ -42,6 +43,11 @@ class Wire {
   char ours_, theirs_;
   std::vector<std::string>& transcript_;
 };
+
+/// The next message before `until`, or before a process that has exited can have sent one.
+std::optional<Heard> next_while_alive(Wire& wire, Process& process, Clock::time_point until);
+/// "; it has exited, and said: ...", if it has. Its output is in the file `output` of the folder.
+std::string last_words(Process& process, const std::filesystem::path& folder);
 
 /// The frames of a message whose body was changed: cases send what no implementation should.
 Frames edited(const Message& message, const std::function<void(Json&)>& edit);

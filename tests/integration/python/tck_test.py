@@ -89,7 +89,7 @@ class TellsWhatIsWrong(unittest.TestCase):
     def test_a_command_that_cannot_be_started(self):
         ran = kit("trainer", "STUDY", "--only", "T-SESSION-2", "--patience", "1", "--", "no-such-program", "{address}")
         self.assertEqual(ran.returncode, 1)
-        self.assertIn("the trainer has exited", ran.stderr)
+        self.assertIn("it has exited, and said: No such file", ran.stderr)
 
     def test_a_command_without_an_address(self):
         ran = kit("trainer", "STUDY", "--", "sleep", "1")

@@ -17,7 +17,7 @@ MUTATIONS = {
                            '        elif verb == "ERROR":', "T-SESSION-14"),
     "deaf_to_bye": ('self.leaving = self.leaving or verb == "BYE"', 'pass', "T-SESSION-23"),
     "no_goodbye": ('self.send("BYE", {"reason": "done", "drain": False})', 'pass', "T-SESSION-24"),
-    "no_duplicate_check": ('self.work = self.work or Attempt(body)', 'self.work = Attempt(body)', "T-ATTEMPT-11"),
+    "no_duplicate_check": ('Attempt(body) if newer or not self.work else self.work', 'Attempt(body)', "T-ATTEMPT-11"),
     "no_epoch_fence": ('body["epoch"] >= self.welcome["epoch"]', 'True', "T-ATTEMPT-12"),
     "loses_the_last_report": ('self.send("REPORT", work.train())', '(lambda it: work.end or self.send("REPORT", it))'
                               '(work.train())', "T-ATTEMPT-2"),
