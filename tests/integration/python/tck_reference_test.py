@@ -17,8 +17,13 @@ sys.path.insert(0, {package!r})
 import betatune
 
 def train(trial):
+    if trial.resume_dir:
+        (trial.resume_dir / "state").read_text()
     for step in trial.steps:
         time.sleep(0.03)
+        if trial.checkpoint_due:
+            with trial.checkpoint(step) as folder:
+                (folder / "state").write_text(str(step))
         trial.report(step, loss=1 / step)
         if trial.should_stop:
             return
@@ -28,8 +33,9 @@ betatune.Trainer(sys.argv[1], slots=2).run(train)
 
 
 class Conforms(unittest.TestCase):
-    def check(self, *command, only=""):
-        ran = tck_test.kit("trainer", "STUDY", "--json", "--quiet", *(["--only", only] if only else []), "--", *command)
+    def check(self, *command, only="", study=tck_test.EXTERNAL):
+        ran = tck_test.kit("trainer", "STUDY", "--json", "--quiet", *(["--only", only] if only else []), "--", *command,
+                           study=study)
         self.assertEqual(ran.returncode, 0, ran.stderr)
         return json.loads(ran.stdout)
 
@@ -41,7 +47,11 @@ class Conforms(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             program = pathlib.Path(folder) / "client.py"
             program.write_text(CLIENT.format(package=str(support.CLIENT)))
-            self.check(sys.executable, program, "{address}", only="" if LONG else "T-DELIVERY")
+            command = (sys.executable, program, "{address}")
+            resumable = tck_test.EXTERNAL.replace(", resumable: false", "")
+            report = self.check(*command, only="T-CHECKPOINT", study=resumable)
+            self.assertEqual(report["skipped"], 0)
+            self.check(*command, only="" if LONG else "T-DELIVERY", study=resumable)
 
     def test_in_c(self):
         program = support.BUILD / "examples/protocol/trainer_c"

@@ -74,11 +74,22 @@ class CommandTrial(unittest.TestCase):
         with betatune.trial() as t:
             self.assertFalse(t.should_stop)
             os.kill(os.getpid(), signal.SIGTERM)
-            self.assertTrue(t.should_stop)
+            self.assertIs(t.decision, betatune.Decision.PAUSE)
+            self.assertFalse(t.should_stop, "a checkpoint comes first")
+            self.assertTrue(t.checkpoint_due)
             self.assertIs(t.report(3, loss=1), betatune.Decision.PAUSE)
+            self.assertTrue(t.should_stop, "it makes none")
             t.raise_if_stopped()  # leaves the block in order
             self.fail("not raised")
         self.assertIs(signal.getsignal(signal.SIGTERM), before)
+
+    def test_a_pause_waits_for_no_more_than_its_checkpoint(self):
+        with betatune.trial() as t:
+            with t.checkpoint(3) as folder:
+                (folder / "weights").write_text("3")
+            t.report(3, loss=1)
+            os.kill(os.getpid(), signal.SIGTERM)
+            self.assertTrue(t.should_stop)
 
     def test_names_the_class_of_a_failure(self):
         with self.assertRaises(betatune.TrialFailed), betatune.trial():

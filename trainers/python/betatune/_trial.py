@@ -53,6 +53,8 @@ class Trial:
         self.step = start
         self._every_s = checkpoint_every_s
         self._saved_at = time.monotonic()
+        self._saved_step: Optional[int] = None
+        self._pause_seen_at: Optional[int] = None
         self._last_metrics: dict = {}
 
     @property
@@ -88,8 +90,16 @@ class Trial:
 
     @property
     def should_stop(self) -> bool:
-        """Whether the training is to end now: save what is worth it, and return."""
-        return bool(self.decision)
+        """Whether the training is to end now: save what is worth it, and return.
+
+        A pause that comes when the last step was reported without a checkpoint waits for the end of the next one, so
+        that `checkpoint_due` can ask for one first: what is paused should be able to go on.
+        """
+        if self.decision is not Decision.PAUSE or self._saved_step == self.step:
+            return bool(self.decision)
+        if self._pause_seen_at is None:
+            self._pause_seen_at = self.step
+        return self.step > self._pause_seen_at
 
     def raise_if_stopped(self) -> None:
         """For training loops that cannot return: ends the trial in order from any depth."""
@@ -99,7 +109,7 @@ class Trial:
     @property
     def checkpoint_due(self) -> bool:
         """Whether now is a good time for a checkpoint: it stops, is at its end, or the study's interval is over."""
-        if self.should_stop or self.step >= self.until:
+        if self.decision or self.step >= self.until:
             return True
         return self._every_s > 0 and time.monotonic() - self._saved_at >= self._every_s
 
@@ -110,7 +120,7 @@ class Trial:
         that what is reported can also be gone on from. `step` left out is the last one reported.
         """
         step = self.step if step is None else self._checked_step(step)
-        self._saved_at = time.monotonic()
+        self._saved_at, self._saved_step = time.monotonic(), step
         return self._checkpoint(step)
 
     def _checked_step(self, step) -> int:

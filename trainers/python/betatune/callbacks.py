@@ -72,13 +72,13 @@ def lightning(trial: Trial, monitor: Optional[str] = None):
             if monitor is not None:
                 metrics[trial.objective] = metrics[monitor]
             trial.report(step, metrics)
-            if trial.should_stop:
-                trainer.should_stop = True
 
         def on_train_epoch_end(self, trainer, module):
             if trial.checkpoint_due:
                 with trial.checkpoint() as folder:
                     trainer.save_checkpoint(folder / "model.ckpt")
+            if trial.should_stop:
+                trainer.should_stop = True
 
     return BetatuneCallback()
 
