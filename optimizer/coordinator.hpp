@@ -99,6 +99,9 @@ struct CoordinatorOptions {
   /// How long trainers of an earlier run may take to say HELLO before their attempts count as lost
   /// (default: the lease). Zero where the shell knows that none has survived.
   std::optional<Monotonic> rejoin_grace;
+  /// Trainers whose names begin so were started by the optimizer before this one, and have died
+  /// with it: their attempts are lost at once. Empty: there are none.
+  std::string launched_before;
   /// At most so many suggestions wait in the queue, where the searcher may be asked ahead.
   int ahead = 512;
 };

@@ -133,11 +133,13 @@ void Coordinator::expire_leases() {
     for (const TrialId trial : ours) end_lost(trial, true, "its trainer was silent too long");
   }
   // Attempts of an earlier run whose trainers have not come back to this one.
-  if (now_ - started_ < options_.rejoin_grace.value_or(lease())) return;
+  const bool waits = now_ - started_ < options_.rejoin_grace.value_or(lease());
+  const std::string& dead = options_.launched_before;
   std::vector<TrialId> orphans;
   for (const auto& [trainer, trials] : held_by_) {
-    if (roster_.find(trainer) == nullptr)
-      orphans.insert(orphans.end(), trials.begin(), trials.end());
+    const bool may_come = waits && (dead.empty() || !trainer.starts_with(dead));
+    if (may_come || roster_.find(trainer) != nullptr) continue;
+    orphans.insert(orphans.end(), trials.begin(), trials.end());
   }
   for (const TrialId id : orphans) end_lost(id, false, "its trainer did not come back");
 }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "optimizer/launcher.hpp"
 #include "searchspaces/log.hpp"
 
 namespace betatune {
@@ -19,7 +20,7 @@ Refusal bad_key(std::string message) {
 }  // namespace
 
 bool speaks_for(const std::string& key, const TrainerId& trainer) {
-  if (key == kLocal && trainer.starts_with("local-")) return true;
+  if (key == kLocal && trainer.starts_with(kLaunchedPrefix)) return true;
   return trainer == key || trainer.starts_with(key + "/");
 }
 

@@ -11,6 +11,9 @@
 
 namespace betatune {
 
+/// The names of trainers that a launcher starts on this machine begin so.
+inline constexpr const char* kLaunchedPrefix = "local-";
+
 struct LaunchSpec {
   std::string endpoint;                 ///< what betatune-trainer --connect gets
   std::filesystem::path token_file;     ///< empty: none

@@ -67,6 +67,7 @@ Result<CoordinatorOptions> settings_of(const StudySession& session, const fs::pa
   settings.wall_offset_us = wall_offset_us();
   settings.fresh_seed = draw_seed();
   settings.rejoin_grace = options.rejoin_grace;
+  settings.launched_before = options.launched_before;
   if (options.ahead) settings.ahead = *options.ahead;
   // Several beats fit into a lease, so that one which is lost ends nothing.
   const auto lease = std::chrono::duration<double>(session.spec->server.lease.seconds);

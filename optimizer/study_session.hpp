@@ -18,6 +18,7 @@ struct SessionOptions {
   bool fresh = false;      ///< set an earlier study of this name aside
   std::string token;       ///< trainers must show it
   std::optional<Monotonic> rejoin_grace;
+  std::string launched_before;
   std::optional<int> ahead;  ///< suggestions kept in hand (CoordinatorOptions)
 };
 

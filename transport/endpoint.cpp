@@ -118,6 +118,11 @@ bool is_host(std::string_view text) {
 
 Result<Bind> resolve_bind(const std::string& bind, const fs::path& study_dir, bool with_keys) {
   constexpr std::string_view kIpc = "ipc://", kTcp = "tcp://";
+  if (with_keys && bind.starts_with(kIpc)) {
+    return refused(bind,
+                   "server.keys has no use with an ipc address, which only this user can "
+                   "reach; give a tcp address (--bind), or remove server.keys");
+  }
   if (bind == "ipc://auto") return bind_auto(study_dir);
   if (bind.starts_with(kIpc)) return bind_ipc(bind, bind.substr(kIpc.size()));
   const std::size_t colon = bind.rfind(':');

@@ -289,7 +289,7 @@ int run(const RunOptions& options) {
   SessionOptions settings;
   settings.token = bind.value().token;
   // Our own trainers die with the optimizer that started them: none has survived to re-join.
-  if (launcher != nullptr) settings.rejoin_grace = Monotonic(0);
+  if (launcher != nullptr) settings.launched_before = kLaunchedPrefix;
   auto session = open_session(spec, options.file, settings, diagnostics);
   if (!diagnostics.ok()) return report_problems(diagnostics);
   if (!session) return fail(session.error());

@@ -155,7 +155,7 @@ class LocalLauncher final : public Launcher {
     std::string detail;
   };
 
-  static std::string name_of(int index) { return fmt::format("local-{}", index); }
+  static std::string name_of(int index) { return kLaunchedPrefix + std::to_string(index); }
 
   std::string log_of(int index) const {
     return (spec_.log_directory / (name_of(index) + ".log")).string();

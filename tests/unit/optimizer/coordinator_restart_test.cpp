@@ -142,5 +142,24 @@ TEST(CoordinatorBye, LetsATrainerFinishOrTakesItsWorkBack) {
   EXPECT_TRUE(shell.trial(1).failures.empty());
 }
 
+TEST(CoordinatorRestart, LosesAtOnceOnlyWhatItsOwnTrainersHeld) {
+  StudySpec spec = small_study();
+  spec.server.lease = Duration{30};
+  Harness shell(spec);
+  shell.join("local-0");
+  shell.join("elsewhere");
+  CoordinatorOptions options;
+  options.launched_before = "local-";
+
+  shell.restart(options);
+  shell.tick(std::chrono::seconds(1));
+
+  EXPECT_EQ(shell.trial(0).state, TrialState::created) << "its trainer died with the optimizer";
+  EXPECT_EQ(shell.trial(0).last_end, AttemptEnd::lost);
+  EXPECT_EQ(shell.trial(1).state, TrialState::running) << "its trainer may come back";
+  shell.join("elsewhere", 1, {Held{TrialId{1}, AttemptId{1}, 0, 0}});
+  EXPECT_EQ(shell.trial(1).attempt, AttemptId{1});
+}
+
 }  // namespace
 }  // namespace betatune
