@@ -87,6 +87,7 @@ void TrainerScript::keep_up(const Heard& heard) {
     if (!answers_beats) return;
     Beat answer{terms.epoch, {}, {}};
     for (const Held& each : beat->held) {
+      if (unmentioned.contains(each.trial)) continue;
       (disowned.contains(each.trial) ? answer.drop : answer.held).push_back(each);
     }
     wire_->send(heard.from, answer);

@@ -85,7 +85,9 @@ class TrainerScript {
   Welcome terms;  ///< what welcome() says beside keep and drop
   bool answers_beats = true;
   bool acknowledges = true;    ///< reports as they come, and DONEs in finish()
-  std::set<TrialId> disowned;  ///< left out of the answers to BEATs
+  std::set<TrialId> disowned;  ///< dropped by the answers to BEATs
+  std::set<TrialId>
+      unmentioned;  ///< neither held nor dropped by them: only what a case says counts
 
  private:
   Result<std::string> make_keys();

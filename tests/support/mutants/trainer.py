@@ -39,7 +39,8 @@ MUTATIONS = {
                      'self.heard = self.beat_at = time.monotonic()\n        if self.work: self.work.seq = 0',
                      "T-DELIVERY-11"),
     "stops_for_others": ('verb == "DECISION" and ours', 'verb == "DECISION" and self.work', "T-DECISION-5"),
-    "continue_stops": ('body["action"] != "continue"', 'True', "T-DECISION-4"),
+    "continue_stops": (' and body["action"] != "continue":\n            self.work.end = {"stop": "stopped", "pause": '
+                       '"paused"}[body["action"]]', ':\n            self.work.end = "stopped"', "T-DECISION-4"),
 }
 
 if __name__ == "__main__":
