@@ -1,22 +1,12 @@
 #include "transport/key_file.hpp"
 
-#include <array>
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
-#include <zmq.h>
 
 #include "searchspaces/value.hpp"
 #include "transport/private_file.hpp"
 
 namespace betatune {
 namespace {
-
-constexpr std::size_t kKeyBytes = 32, kKeyText = 40;
-
-bool is_key(const std::string& text) {
-  std::array<std::uint8_t, kKeyBytes> bytes{};
-  return text.size() == kKeyText && zmq_z85_decode(bytes.data(), text.c_str()) != nullptr;
-}
 
 Error no_key(const std::filesystem::path& file) {
   return Error{ErrorKind::invalid_argument,
@@ -31,22 +21,6 @@ std::string text_at(const Json& json, const char* key) {
 }
 
 }  // namespace
-
-Result<KeyPair> make_key_pair() {
-  std::array<char, kKeyText + 1> public_key{}, secret_key{};
-  if (zmq_curve_keypair(public_key.data(), secret_key.data()) != 0) {
-    return Error{ErrorKind::unsupported,
-                 "this libzmq was built without CURVE: install one that has it"};
-  }
-  return KeyPair{public_key.data(), secret_key.data()};
-}
-
-std::string z85_key(std::string_view bytes) {
-  if (bytes.size() != kKeyBytes) return {};
-  std::array<char, kKeyText + 1> text{};
-  zmq_z85_encode(text.data(), reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
-  return text.data();
-}
 
 Status write_trainer_key(const std::filesystem::path& file, const TrainerKey& key) {
   const Json json{{"betatune_key", 1},
@@ -64,8 +38,8 @@ Result<TrainerKey> read_trainer_key(const std::filesystem::path& file) {
   TrainerKey key{text_at(json, "name"),
                  {text_at(json, "public"), text_at(json, "secret")},
                  text_at(json, "server")};
-  const bool whole = !key.name.empty() && is_key(key.own.public_key) &&
-                     is_key(key.own.secret_key) && is_key(key.server);
+  const bool whole = !key.name.empty() && is_z85_key(key.own.public_key) &&
+                     is_z85_key(key.own.secret_key) && is_z85_key(key.server);
   if (!whole) return no_key(file);
   return key;
 }
