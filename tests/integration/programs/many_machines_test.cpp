@@ -101,17 +101,22 @@ TEST_F(ManyMachines, WhoComesWithoutAKeyOrWithARevokedOneIsToldSo) {
 
 TEST_F(ManyMachines, StatusTellsWhoIsConnected) {
   ASSERT_EQ(at_home("betatune key new site").status, 0);
-  make_external();
+  std::ofstream(folder_ / "train.sh") << support::kReportsAtGo;
 
-  const Ended ran = run_and(
+  const Ended ran = at_home(
+      std::string(kRun) +
+      " 2>run.err & run=$!; while [ -z \"$address\" ]; do sleep 0.1; address=$(betatune status "
+      "study.yaml --json 2>/dev/null | sed -n 's/.*\"endpoint\":\"\\([^\"]*\\)\".*/\\1/p'); done; "
       "betatune-trainer --connect $address --key site.key --name node-7 --slots 3 & trainer=$!; "
       "until betatune status study.yaml | grep -q node-7; do sleep 0.1; done; "
       "betatune status study.yaml; betatune status study.yaml --json > status.json; "
-      "kill -INT $run; wait $run; kill $trainer; true");
+      "touch go; wait $run $trainer");
 
+  EXPECT_EQ(ran.status, 0) << ran.err << said_by_run();
+  EXPECT_THAT(ran.out, HasSubstr("2 connected"));
   EXPECT_THAT(ran.out, HasSubstr("site/node-7: 3 slots"));
   const Json status = Json::parse(support::file_text(folder_ / "status.json"));
-  EXPECT_EQ(status.at("roster").at("trainers").at(0).at("name"), "site/node-7");
+  EXPECT_EQ(status.at("roster").at("trainers").at(1).at("name"), "site/node-7");
   EXPECT_EQ(json("betatune status study.yaml --json").at("roster"), nullptr) << "it has ended";
 }
 
