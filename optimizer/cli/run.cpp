@@ -165,8 +165,9 @@ class Housekeeping final : public ServerObserver {
     roster_.listening(endpoint);
     if (!external_) return;
     on_notice(fmt::format(
-        "waiting for trainers that speak the protocol (docs/protocol.md) at {}{}", endpoint,
-        token_file_.empty() ? "" : ", with the token in " + token_file_.string()));
+        "waiting for trainers that speak the protocol (docs/protocol.md) at {}{}{}", endpoint,
+        token_file_.empty() ? "" : ", with the token in " + token_file_.string(),
+        endpoint.starts_with("tcp://") && token_file_.empty() ? ", with their keys" : ""));
   }
 
  private:
