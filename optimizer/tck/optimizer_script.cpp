@@ -10,14 +10,6 @@
 namespace betatune::tck {
 namespace {
 
-std::string replaced(std::string text, const std::string& name, const std::string& value) {
-  for (std::size_t at = text.find(name); at != std::string::npos; at = text.find(name, at)) {
-    text.replace(at, name.size(), value);
-    at += value.size();
-  }
-  return text;
-}
-
 std::string random_session() {
   std::random_device device;
   return fmt::format("{:08x}{:08x}{:08x}{:08x}", device(), device(), device(), device());
@@ -158,11 +150,8 @@ Status OptimizerScript::start(int trials) {
 }
 
 Status OptimizerScript::start_again() {
-  std::vector<std::string> argv;
-  for (const std::string& each : target_.command) {
-    argv.push_back(replaced(replaced(each, "{address}", endpoint_), "{study}",
-                            (folder_ / "study.yaml").string()));
-  }
+  const auto argv = with_values(
+      target_.command, {{"{address}", endpoint_}, {"{study}", (folder_ / "study.yaml").string()}});
   BETATUNE_TRY(process_, Process::start(argv, std::filesystem::current_path(), folder_ / "output"));
   return Ok{};
 }

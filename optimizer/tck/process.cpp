@@ -28,6 +28,19 @@ namespace {
 
 }  // namespace
 
+std::vector<std::string> with_values(std::vector<std::string> argv,
+                                     const std::map<std::string, std::string>& values) {
+  for (std::string& word : argv) {
+    for (const auto& [name, value] : values) {
+      for (std::size_t at = word.find(name); at != std::string::npos; at = word.find(name, at)) {
+        word.replace(at, name.size(), value);
+        at += value.size();
+      }
+    }
+  }
+  return argv;
+}
+
 Process::Process(Process&& other) noexcept
     : pid_(std::exchange(other.pid_, 0)), status_(std::exchange(other.status_, std::nullopt)) {}
 

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <sys/types.h>
@@ -12,6 +13,10 @@
 #include "searchspaces/result.hpp"
 
 namespace betatune::tck {
+
+/// The words of a command, with every placeholder replaced.
+std::vector<std::string> with_values(std::vector<std::string> argv,
+                                     const std::map<std::string, std::string>& values);
 
 class Process {
  public:

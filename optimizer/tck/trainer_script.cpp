@@ -4,18 +4,6 @@
 #include <fmt/format.h>
 
 namespace betatune::tck {
-namespace {
-
-std::string replaced(std::string text, const std::string& name, const std::string& value) {
-  for (std::size_t at = text.find(name); at != std::string::npos; at = text.find(name, at)) {
-    text.replace(at, name.size(), value);
-    at += value.size();
-  }
-  return text;
-}
-
-}  // namespace
-
 TrainerScript::TrainerScript(const TrainerTarget& target, std::filesystem::path folder)
     : target_(target), folder_(std::move(folder)), endpoint_("ipc://" + (folder_ / "o").string()) {
   terms.study = "tck";
@@ -43,10 +31,7 @@ Status TrainerScript::start() {
   }
   wire_ = std::make_unique<Wire>(ZmqSocket::Role::router, 'O', 'T', transcript_);
   BETATUNE_CHECK(wire_->bind(endpoint_, keys_));
-  std::vector<std::string> argv;
-  for (const std::string& each : target_.command) {
-    argv.push_back(replaced(replaced(each, "{address}", endpoint_), "{key}", key));
-  }
+  const auto argv = with_values(target_.command, {{"{address}", endpoint_}, {"{key}", key}});
   BETATUNE_TRY(process_, Process::start(argv, std::filesystem::current_path(), folder_ / "output"));
   return Ok{};
 }
