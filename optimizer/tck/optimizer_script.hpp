@@ -26,7 +26,7 @@ class Trainer {
   /// HELLO, READY with all slots, and the first ASSIGN.
   Result<Assign> begin(int slots = 1);
   Result<Assign> next_assign();
-  /// Reports at every step up to the last but one, then at the last, acknowledged.
+  /// One report, and waits for its acknowledgement.
   Status report(const Assign& assign, std::uint64_t seq, Step step, double loss = 0.5);
   Result<Ack> done(const Assign& assign, std::uint64_t final_seq,
                    AttemptEnd end = AttemptEnd::reached, std::optional<FailureClass> failure = {});

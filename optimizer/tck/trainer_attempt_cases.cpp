@@ -11,35 +11,16 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-bool is_of(const Assign& assign, TrialId trial, AttemptId attempt) {
-  return trial == assign.trial && attempt == assign.attempt;
-}
-
 std::vector<Report> reports_of(const TrainerScript& t, const Assign& assign) {
   std::vector<Report> out;
   for (const Report& each : t.reports()) {
-    if (is_of(assign, each.trial, each.attempt)) out.push_back(each);
+    if (is_of(assign, each)) out.push_back(each);
   }
   return out;
 }
 
-Status begin(TrainerScript& t) {
-  BETATUNE_CHECK(t.start());
-  return t.greet();
-}
-
-/// A trial that runs: its first report has come, and is acknowledged.
-Result<Assign> begin_running(TrainerScript& t) {
-  BETATUNE_CHECK(t.needs_steps(5));
-  BETATUNE_CHECK(begin(t));
-  const Assign assign = t.assign();
-  BETATUNE_TRY(const Report report, t.expect<Report>());
-  static_cast<void>(report);
-  return assign;
-}
-
 Status runs_to_the_end(TrainerScript& t) {
-  BETATUNE_CHECK(begin(t));
+  BETATUNE_CHECK(t.begin());
   const Assign assign = t.assign();
   BETATUNE_TRY(const Done done, t.finish(assign));
   if (done.end != AttemptEnd::reached) return wrong("it ended otherwise: " + done.message);
@@ -49,7 +30,7 @@ Status runs_to_the_end(TrainerScript& t) {
 }
 
 Status numbers_reports(TrainerScript& t) {
-  BETATUNE_CHECK(begin(t));
+  BETATUNE_CHECK(t.begin());
   const Assign assign = t.assign();
   BETATUNE_TRY(const Done done, t.finish(assign));
   std::uint64_t next = 1;
@@ -64,7 +45,7 @@ Status numbers_reports(TrainerScript& t) {
 }
 
 Status steps_within(TrainerScript& t) {
-  BETATUNE_CHECK(begin(t));
+  BETATUNE_CHECK(t.begin());
   const Assign assign = t.assign();
   BETATUNE_TRY(const Done done, t.finish(assign));
   static_cast<void>(done);
@@ -78,7 +59,7 @@ Status steps_within(TrainerScript& t) {
 }
 
 Status steps_ascend(TrainerScript& t) {
-  BETATUNE_CHECK(begin(t));
+  BETATUNE_CHECK(t.begin());
   const Assign assign = t.assign();
   BETATUNE_TRY(const Done done, t.finish(assign));
   static_cast<void>(done);
@@ -91,7 +72,7 @@ Status steps_ascend(TrainerScript& t) {
 }
 
 Status reports_the_objective(TrainerScript& t) {
-  BETATUNE_CHECK(begin(t));
+  BETATUNE_CHECK(t.begin());
   const Assign assign = t.assign();
   BETATUNE_TRY(const Done done, t.finish(assign));
   static_cast<void>(done);
@@ -102,10 +83,10 @@ Status reports_the_objective(TrainerScript& t) {
 }
 
 Status holds_while_running(TrainerScript& t) {
-  BETATUNE_TRY(const Assign assign, begin_running(t));
+  BETATUNE_TRY(const Assign assign, t.begin_running(5));
   BETATUNE_TRY(const Beat beat, t.expect<Beat>());
-  const auto found = std::ranges::find_if(
-      beat.held, [&](const Held& each) { return is_of(assign, each.trial, each.attempt); });
+  const auto found =
+      std::ranges::find_if(beat.held, [&](const Held& each) { return is_of(assign, each); });
   if (found == beat.held.end()) return wrong("its BEAT does not name the attempt");
   const std::vector<Report> made = reports_of(t, assign);
   return found->last_seq >= made.back().seq
@@ -114,12 +95,12 @@ Status holds_while_running(TrainerScript& t) {
 }
 
 Status holds_until_acknowledged(TrainerScript& t) {
-  BETATUNE_CHECK(begin(t));
+  BETATUNE_CHECK(t.begin());
   const Assign assign = t.assign();
   BETATUNE_TRY(const Done done, t.expect<Done>());
   BETATUNE_TRY(const Beat beat, t.expect<Beat>());
-  const bool held = std::ranges::any_of(
-      beat.held, [&](const Held& each) { return is_of(assign, each.trial, each.attempt); });
+  const bool held =
+      std::ranges::any_of(beat.held, [&](const Held& each) { return is_of(assign, each); });
   if (!held) return wrong("it forgot an attempt whose DONE nobody has acknowledged");
   t.acknowledge(done);
   BETATUNE_CHECK(t.pass(milliseconds(100)));
@@ -128,7 +109,7 @@ Status holds_until_acknowledged(TrainerScript& t) {
 }
 
 Status is_ready_again(TrainerScript& t) {
-  BETATUNE_CHECK(begin(t));
+  BETATUNE_CHECK(t.begin());
   for (int i = 0; i < 3; ++i) {
     const Assign assign = t.assign();
     BETATUNE_TRY(const Done done, t.finish(assign));
@@ -141,7 +122,7 @@ Status is_ready_again(TrainerScript& t) {
 }
 
 Status credit_counts_what_runs(TrainerScript& t) {
-  BETATUNE_TRY(const Assign assign, begin_running(t));
+  BETATUNE_TRY(const Assign assign, t.begin_running(5));
   static_cast<void>(assign);
   BETATUNE_TRY(const Beat beat, t.expect<Beat>());
   static_cast<void>(beat);
@@ -154,7 +135,7 @@ Status credit_counts_what_runs(TrainerScript& t) {
 
 Status fills_its_slots(TrainerScript& t) {
   BETATUNE_CHECK(t.needs_steps(5));
-  BETATUNE_CHECK(begin(t));
+  BETATUNE_CHECK(t.begin());
   if (t.hello().slots < 2) return skipped("it has one slot");
   const Assign first = t.assign(), second = t.assign();
   BETATUNE_TRY(const Done one, t.expect<Done>());
@@ -166,7 +147,7 @@ Status fills_its_slots(TrainerScript& t) {
 }
 
 Status runs_a_repeated_assign_once(TrainerScript& t) {
-  BETATUNE_TRY(const Assign assign, begin_running(t));
+  BETATUNE_TRY(const Assign assign, t.begin_running(5));
   BETATUNE_TRY(const Report later,
                t.expect<Report>([](const Report& each) { return each.seq >= 4; }));
   t.send(assign);
@@ -182,7 +163,7 @@ Status runs_a_repeated_assign_once(TrainerScript& t) {
 }
 
 Status ignores_an_older_epoch(TrainerScript& t) {
-  BETATUNE_CHECK(begin(t));
+  BETATUNE_CHECK(t.begin());
   Assign old = t.make_assign(TrialId{0}, 1);
   old.epoch = t.terms.epoch - 1;
   t.send(old);
@@ -191,7 +172,7 @@ Status ignores_an_older_epoch(TrainerScript& t) {
 
 Status ignores_an_older_attempt(TrainerScript& t) {
   BETATUNE_CHECK(t.needs_steps(5));
-  BETATUNE_CHECK(begin(t));
+  BETATUNE_CHECK(t.begin());
   const Assign current = t.assign(TrialId{0}, 2);
   BETATUNE_TRY(const Report report, t.expect<Report>());
   static_cast<void>(report);
@@ -204,10 +185,10 @@ Status ignores_an_older_attempt(TrainerScript& t) {
 Status has_ended(TrainerScript& t, const Assign& assign) {
   // What is on its way already.
   BETATUNE_CHECK(t.pass(seconds(1)));
-  BETATUNE_CHECK(t.never<Report>(
-      seconds(2), [&](const Report& each) { return is_of(assign, each.trial, each.attempt); }));
-  const bool held = std::ranges::any_of(
-      t.beat().held, [&](const Held& each) { return is_of(assign, each.trial, each.attempt); });
+  BETATUNE_CHECK(
+      t.never<Report>(seconds(2), [&](const Report& each) { return is_of(assign, each); }));
+  const bool held =
+      std::ranges::any_of(t.beat().held, [&](const Held& each) { return is_of(assign, each); });
   if (held) return wrong("its BEAT still names the attempt");
   // And its slot is free.
   const Assign next = t.assign();
@@ -218,7 +199,7 @@ Status has_ended(TrainerScript& t, const Assign& assign) {
 
 template <const char* const* code>
 Status ends_at_error(TrainerScript& t) {
-  BETATUNE_TRY(const Assign assign, begin_running(t));
+  BETATUNE_TRY(const Assign assign, t.begin_running(5));
   t.unmentioned.insert(assign.trial);
   t.send(Refusal{*code, false, "", assign.trial, assign.attempt});
   return has_ended(t, assign);
@@ -229,13 +210,13 @@ constexpr const char* kMalformed = "malformed";
 constexpr const char* kUnknown = "of_tomorrow";
 
 Status ends_what_a_beat_drops(TrainerScript& t) {
-  BETATUNE_TRY(const Assign assign, begin_running(t));
+  BETATUNE_TRY(const Assign assign, t.begin_running(5));
   t.disowned.insert(assign.trial);
   return has_ended(t, assign);
 }
 
 Status ends_what_a_welcome_drops(TrainerScript& t) {
-  BETATUNE_TRY(const Assign assign, begin_running(t));
+  BETATUNE_TRY(const Assign assign, t.begin_running(5));
   BETATUNE_TRY(const Hello hello, t.rejoin());
   t.unmentioned.insert(assign.trial);
   t.welcome({}, hello.held);
@@ -243,7 +224,7 @@ Status ends_what_a_welcome_drops(TrainerScript& t) {
 }
 
 Status ends_what_a_welcome_leaves_out(TrainerScript& t) {
-  BETATUNE_TRY(const Assign assign, begin_running(t));
+  BETATUNE_TRY(const Assign assign, t.begin_running(5));
   BETATUNE_TRY(const Hello hello, t.rejoin());
   static_cast<void>(hello);
   t.unmentioned.insert(assign.trial);
@@ -252,17 +233,16 @@ Status ends_what_a_welcome_leaves_out(TrainerScript& t) {
 }
 
 Status ends_what_a_newer_attempt_replaces(TrainerScript& t) {
-  BETATUNE_TRY(const Assign old, begin_running(t));
+  BETATUNE_TRY(const Assign old, t.begin_running(5));
   const Assign next = t.assign(old.trial, 2);
   BETATUNE_TRY(const Done done, t.finish(next));
   static_cast<void>(done);
-  return t.never<Report>(seconds(1),
-                         [&](const Report& each) { return is_of(old, each.trial, each.attempt); });
+  return t.never<Report>(seconds(1), [&](const Report& each) { return is_of(old, each); });
 }
 
 Status keeps_to_the_time_limit(TrainerScript& t) {
   BETATUNE_CHECK(t.needs_steps(5));
-  BETATUNE_CHECK(begin(t));
+  BETATUNE_CHECK(t.begin());
   Assign assign = t.make_assign(TrialId{0}, 1);
   assign.job.wall_time_ms = 30;
   t.send(assign);

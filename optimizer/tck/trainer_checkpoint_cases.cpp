@@ -14,11 +14,8 @@ namespace fs = std::filesystem;
 /// Pauses a running trial, and returns the checkpoint that it reported.
 Result<std::pair<Assign, ArtifactRef>> pause(TrainerScript& t) {
   BETATUNE_CHECK(t.needs_checkpoints());
-  BETATUNE_CHECK(t.needs_steps(10));
-  BETATUNE_CHECK(t.start());
-  BETATUNE_CHECK(t.greet());
-  const Assign assign = t.assign();
-  BETATUNE_TRY(const Report report, t.expect<Report>());
+  BETATUNE_TRY(const Assign assign, t.begin_running(10));
+  const Report report = t.reports().front();
   if (report.step > assign.until / 2) return skipped("its trials are over too soon");
   t.send(Decision{assign.trial, assign.attempt, Action::pause, "the kit says so"});
   BETATUNE_TRY(const Done done, t.finish(assign));
@@ -75,8 +72,7 @@ Status goes_on(TrainerScript& t) {
 Status fails_without_it(TrainerScript& t) {
   BETATUNE_CHECK(t.needs_checkpoints());
   BETATUNE_CHECK(t.needs_steps(10));
-  BETATUNE_CHECK(t.start());
-  BETATUNE_CHECK(t.greet());
+  BETATUNE_CHECK(t.begin());
   Assign assign = t.make_assign(TrialId{0}, 2);
   assign.from = 3;
   assign.resume_from = ArtifactRef{"checkpoints/trial-0/attempt-1-step-3", 3, 1};

@@ -11,14 +11,9 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-bool is_of(const Assign& assign, TrialId trial, AttemptId attempt) {
-  return trial == assign.trial && attempt == assign.attempt;
-}
-
 /// A trial has run to its end and nothing of it was acknowledged.
 Result<std::pair<Assign, Done>> run_unheard(TrainerScript& t) {
-  BETATUNE_CHECK(t.start());
-  BETATUNE_CHECK(t.greet());
+  BETATUNE_CHECK(t.begin());
   t.acknowledges = false;
   const Assign assign = t.assign();
   BETATUNE_TRY(const Done done, t.expect<Done>());
@@ -29,11 +24,11 @@ Result<std::pair<Assign, Done>> run_unheard(TrainerScript& t) {
 Status come_again(TrainerScript& t, const Assign& assign, std::uint64_t from, std::uint64_t to) {
   std::map<std::uint64_t, Report> before;
   for (const Report& each : t.reports()) {
-    if (is_of(assign, each.trial, each.attempt)) before.emplace(each.seq, each);
+    if (is_of(assign, each)) before.emplace(each.seq, each);
   }
   for (std::uint64_t seq = from; seq <= to; ++seq) {
     BETATUNE_TRY(const Report again, t.expect<Report>([&](const Report& each) {
-      return is_of(assign, each.trial, each.attempt) && each.seq == seq;
+      return is_of(assign, each) && each.seq == seq;
     }));
     const Report& first = before.at(seq);
     if (again.step != first.step || again.metrics != first.metrics) {
@@ -58,8 +53,8 @@ Status names_it_in_hello(TrainerScript& t) {
   BETATUNE_TRY(const auto ran, run_unheard(t));
   const auto& [assign, done] = ran;
   BETATUNE_TRY(const Hello hello, t.rejoin());
-  const auto found = std::ranges::find_if(
-      hello.held, [&](const Held& each) { return is_of(ran.first, each.trial, each.attempt); });
+  const auto found =
+      std::ranges::find_if(hello.held, [&](const Held& each) { return is_of(ran.first, each); });
   if (found == hello.held.end()) return wrong("HELLO does not name an attempt that it holds");
   return found->last_seq == done.final_seq ? Status(Ok{})
                                            : wrong(fmt::format("last_seq is {} of {} reports made",
@@ -78,8 +73,7 @@ Status goes_on_behind_what_is_durable(TrainerScript& t) {
 }
 
 Status repeats_done(TrainerScript& t) {
-  BETATUNE_CHECK(t.start());
-  BETATUNE_CHECK(t.greet());
+  BETATUNE_CHECK(t.begin());
   t.assign();
   BETATUNE_TRY(const Done first, t.expect<Done>());
   for (int i = 0; i < 2; ++i) {
@@ -94,8 +88,7 @@ Status repeats_done(TrainerScript& t) {
 }
 
 Status repeats_done_soon(TrainerScript& t) {
-  BETATUNE_CHECK(t.start());
-  BETATUNE_CHECK(t.greet());
+  BETATUNE_CHECK(t.begin());
   t.assign();
   BETATUNE_TRY(const Done first, t.expect<Done>());
   static_cast<void>(first);
@@ -119,7 +112,7 @@ Status offers_by_the_clock(TrainerScript& t) {
   BETATUNE_TRY(const auto ran, run_unheard(t));
   const auto until = seconds(12);
   BETATUNE_TRY(const Report again, t.expect<Report>(until, [&](const Report& each) {
-    return each.seq == 1 && is_of(ran.first, each.trial, each.attempt);
+    return each.seq == 1 && is_of(ran.first, each);
   }));
   static_cast<void>(again);
   return Ok{};
@@ -147,11 +140,8 @@ Status survives_an_older_ack(TrainerScript& t) {
 }
 
 Status comes_back(TrainerScript& t) {
-  BETATUNE_CHECK(t.needs_steps(5));
-  BETATUNE_CHECK(t.start());
-  BETATUNE_CHECK(t.greet());
-  const Assign assign = t.assign();
-  BETATUNE_TRY(const Report first, t.expect<Report>());
+  BETATUNE_TRY(const Assign assign, t.begin_running(5));
+  const Report first = t.reports().front();
   BETATUNE_CHECK(t.break_connection());
   BETATUNE_TRY(const Hello hello, t.expect<Hello>());
   if (hello.held.empty()) return wrong("it came back without its work");
@@ -161,11 +151,8 @@ Status comes_back(TrainerScript& t) {
 }
 
 Status seq_goes_on(TrainerScript& t) {
-  BETATUNE_CHECK(t.needs_steps(5));
-  BETATUNE_CHECK(t.start());
-  BETATUNE_CHECK(t.greet());
-  const Assign assign = t.assign();
-  BETATUNE_TRY(const Report first, t.expect<Report>());
+  BETATUNE_TRY(const Assign assign, t.begin_running(5));
+  const Report first = t.reports().front();
   BETATUNE_CHECK(t.break_connection());
   BETATUNE_TRY(const Hello hello, t.expect<Hello>());
   static_cast<void>(hello);
@@ -195,8 +182,7 @@ Status trains_on_while_away(TrainerScript& t) {
 }
 
 Status accepts_no_answer_of_another_connection(TrainerScript& t) {
-  BETATUNE_CHECK(t.start());
-  BETATUNE_CHECK(t.greet());
+  BETATUNE_CHECK(t.begin());
   const std::string first = t.hello().session;
   for (int i = 0; i < 2; ++i) {
     BETATUNE_CHECK(t.break_connection());

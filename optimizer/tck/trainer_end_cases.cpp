@@ -11,11 +11,8 @@ using std::chrono::seconds;
 
 /// A trial that runs, and has most of its way before it.
 Result<Assign> begin_running(TrainerScript& t) {
-  BETATUNE_CHECK(t.needs_steps(10));
-  BETATUNE_CHECK(t.start());
-  BETATUNE_CHECK(t.greet());
-  const Assign assign = t.assign();
-  BETATUNE_TRY(const Report report, t.expect<Report>());
+  BETATUNE_TRY(const Assign assign, t.begin_running(10));
+  const Report report = t.reports().front();
   if (report.step > assign.until / 2) return skipped("its trials are over too soon");
   return assign;
 }

@@ -36,6 +36,20 @@ Status TrainerScript::start() {
   return Ok{};
 }
 
+Status TrainerScript::begin() {
+  BETATUNE_CHECK(start());
+  return greet();
+}
+
+Result<Assign> TrainerScript::begin_running(Step least) {
+  BETATUNE_CHECK(needs_steps(least));
+  BETATUNE_CHECK(begin());
+  const Assign out = assign();
+  BETATUNE_TRY(const Report report, expect<Report>());
+  static_cast<void>(report);
+  return out;
+}
+
 Status TrainerScript::exits(Milliseconds limit) {
   const auto until = Clock::now() + limit;
   while (Clock::now() < until) {

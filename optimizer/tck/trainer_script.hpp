@@ -27,6 +27,10 @@ class TrainerScript {
   Status start();
   Process& process() { return process_; }
   Status exits(Milliseconds limit);
+  /// start() and greet().
+  Status begin();
+  /// A trial of at least so many steps that runs: its first report has come.
+  Result<Assign> begin_running(Step least);
 
   // ---- waiting ---------------------------------------------------------------------------------
   /// The next message of type M, past others; every message on the way must be readable.
@@ -109,6 +113,12 @@ class TrainerScript {
   std::vector<Report> reports_;  ///< all that came
   std::uint64_t next_trial_ = 0;
 };
+
+/// Whether a message, or what is held, is about this attempt.
+template <class M>
+bool is_of(const Assign& assign, const M& about) {
+  return about.trial == assign.trial && about.attempt == assign.attempt;
+}
 
 template <class M>
 Result<M> TrainerScript::expect(Milliseconds limit, const std::function<bool(const M&)>& fits) {

@@ -86,15 +86,13 @@ Status greets_again(TrainerScript& t) {
 }
 
 Status is_ready_after_welcome(TrainerScript& t) {
-  BETATUNE_CHECK(t.start());
-  BETATUNE_CHECK(t.greet());
+  BETATUNE_CHECK(t.begin());
   if (t.ready().credit >= 1 && t.ready().credit <= t.hello().slots) return Ok{};
   return wrong(fmt::format("credit is {} of {} slots", t.ready().credit, t.hello().slots));
 }
 
 Status beats_while_idle(TrainerScript& t) {
-  BETATUNE_CHECK(t.start());
-  BETATUNE_CHECK(t.greet());
+  BETATUNE_CHECK(t.begin());
   for (int i = 0; i < 4; ++i) {
     BETATUNE_TRY(const Beat beat, t.expect<Beat>(seconds(2), [](const Beat&) { return true; }));
     if (!beat.held.empty()) return wrong("it says that it holds something");
@@ -103,8 +101,7 @@ Status beats_while_idle(TrainerScript& t) {
 }
 
 Status ready_with_every_beat(TrainerScript& t) {
-  BETATUNE_CHECK(t.start());
-  BETATUNE_CHECK(t.greet());
+  BETATUNE_CHECK(t.begin());
   for (int i = 0; i < 3; ++i) {
     BETATUNE_TRY(const Beat beat, t.expect<Beat>());
     static_cast<void>(beat);
@@ -141,15 +138,13 @@ Status ignores_unknown_fields(TrainerScript& t) {
 }
 
 Status ignores_unknown_verbs(TrainerScript& t) {
-  BETATUNE_CHECK(t.start());
-  BETATUNE_CHECK(t.greet());
+  BETATUNE_CHECK(t.begin());
   t.send_frames({"BTP1", "OF_TOMORROW", "{\"x\": 1}"});
   return lives_on(t);
 }
 
 Status ignores_what_it_cannot_read(TrainerScript& t) {
-  BETATUNE_CHECK(t.start());
-  BETATUNE_CHECK(t.greet());
+  BETATUNE_CHECK(t.begin());
   t.send_frames({"BTP1", "ASSIGN", "{\"trial\": "});
   t.send_frames({"BTP1", "ASSIGN", "[]"});
   t.send_frames({"BTP1", "ACK", "{}"});
@@ -160,8 +155,7 @@ Status ignores_what_it_cannot_read(TrainerScript& t) {
 }
 
 Status ignores_reserved_frames(TrainerScript& t) {
-  BETATUNE_CHECK(t.start());
-  BETATUNE_CHECK(t.greet());
+  BETATUNE_CHECK(t.begin());
   const Assign assign = t.make_assign(TrialId{0}, 1);
   Frames frames = encode_message(assign);
   frames.insert(frames.end(), {"blob", std::string(100, '\0')});
@@ -172,15 +166,13 @@ Status ignores_reserved_frames(TrainerScript& t) {
 }
 
 Status ignores_a_second_welcome(TrainerScript& t) {
-  BETATUNE_CHECK(t.start());
-  BETATUNE_CHECK(t.greet());
+  BETATUNE_CHECK(t.begin());
   t.welcome();
   return lives_on(t);
 }
 
 Status takes_silence_for_a_broken_connection(TrainerScript& t) {
-  BETATUNE_CHECK(t.start());
-  BETATUNE_CHECK(t.greet());
+  BETATUNE_CHECK(t.begin());
   t.answers_beats = false;
   const std::string session = t.hello().session;
   BETATUNE_TRY(const Hello again, t.expect<Hello>(seconds(10), [](const Hello&) { return true; }));
@@ -188,8 +180,7 @@ Status takes_silence_for_a_broken_connection(TrainerScript& t) {
 }
 
 Status begins_anew_when_not_welcome(TrainerScript& t) {
-  BETATUNE_CHECK(t.start());
-  BETATUNE_CHECK(t.greet());
+  BETATUNE_CHECK(t.begin());
   const Hello before = t.hello();
   const PeerId peer = t.peer();
   BETATUNE_TRY(const Hello again, t.rejoin());
@@ -211,41 +202,32 @@ Status exits_on_a_fatal_error(TrainerScript& t) {
 }
 
 Status exits_on_a_fatal_error_of_tomorrow(TrainerScript& t) {
-  BETATUNE_CHECK(t.start());
-  BETATUNE_CHECK(t.greet());
+  BETATUNE_CHECK(t.begin());
   t.send(Refusal{"of_tomorrow", true, "no", {}, {}});
   return t.exits(seconds(15));
 }
 
 Status goes_on_after_an_unknown_error(TrainerScript& t) {
-  BETATUNE_CHECK(t.start());
-  BETATUNE_CHECK(t.greet());
+  BETATUNE_CHECK(t.begin());
   t.send(Refusal{"of_tomorrow", false, "hm", {}, {}});
   return lives_on(t);
 }
 
 Status leaves_at_bye(TrainerScript& t) {
-  BETATUNE_CHECK(t.start());
-  BETATUNE_CHECK(t.greet());
+  BETATUNE_CHECK(t.begin());
   t.send(Bye{"the study is over", true});
   return t.exits(seconds(15));
 }
 
 Status says_goodbye(TrainerScript& t) {
-  BETATUNE_CHECK(t.start());
-  BETATUNE_CHECK(t.greet());
+  BETATUNE_CHECK(t.begin());
   t.send(Bye{"the study is over", true});
   BETATUNE_TRY(const Bye bye, t.expect<Bye>(seconds(15), [](const Bye&) { return true; }));
   return bye.drain ? wrong("its BYE has drain true although it holds nothing") : Status(Ok{});
 }
 
 Status takes_no_more_when_draining(TrainerScript& t) {
-  BETATUNE_CHECK(t.needs_steps(5));
-  BETATUNE_CHECK(t.start());
-  BETATUNE_CHECK(t.greet());
-  const Assign first = t.assign();
-  BETATUNE_TRY(const Report report, t.expect<Report>());
-  static_cast<void>(report);
+  BETATUNE_TRY(const Assign first, t.begin_running(5));
   t.send(Bye{"drained", true});
   BETATUNE_TRY(const Done done, t.finish(first));
   if (done.end != AttemptEnd::reached) return wrong("it did not finish what it held");
@@ -254,8 +236,7 @@ Status takes_no_more_when_draining(TrainerScript& t) {
 
 Status ends_at_once(TrainerScript& t) {
   BETATUNE_CHECK(t.needs_steps(5));
-  BETATUNE_CHECK(t.start());
-  BETATUNE_CHECK(t.greet());
+  BETATUNE_CHECK(t.begin());
   t.assign();
   BETATUNE_TRY(const Report report, t.expect<Report>());
   static_cast<void>(report);
@@ -264,8 +245,7 @@ Status ends_at_once(TrainerScript& t) {
 }
 
 Status leaves_at_sigterm(TrainerScript& t) {
-  BETATUNE_CHECK(t.start());
-  BETATUNE_CHECK(t.greet());
+  BETATUNE_CHECK(t.begin());
   t.process().signal(SIGTERM);
   return t.exits(seconds(15));
 }
