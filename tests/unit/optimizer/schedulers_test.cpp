@@ -273,6 +273,100 @@ TEST(Asha, SaysWhereATrialStands) {
             "rung 1 of 3 (step 1)");
 }
 
+/// The loss of every trial at steps 1, 2, ...
+WorldShape by_table(std::vector<std::vector<double>> losses) {
+  WorldShape shape = in_order(static_cast<int>(losses.size()));
+  shape.loss = [table = std::move(losses)](TrialId trial, Step step) {
+    return table.at(trial.n).at(static_cast<std::size_t>(step - 1));
+  };
+  return shape;
+}
+
+// Worked out by hand: the running averages of trials 0, 1 and 2 are 1, 2, 3 at step 1, and 1.5, 2,
+// 2.5 at step 2, so the medians are 2 and 2.
+TEST(MedianStopping, StopsWhatIsWorseThanTheMedianOfTheRunningAverages) {
+  const StudySpec spec = fidelity_spec(1, 3, "median-stopping", Json{{"min_trials", 3}});
+  SchedulerWorld world(spec, by_table({{1, 2, 3},    //
+                                       {2, 2, 2},    //
+                                       {3, 2, 1},    //
+                                       {2.1, 1, 1},  // worse than 2 at once
+                                       {2, 5, 5},    // its best stays 2: no worse than 2
+                                       {1.9, 1.8, 0.5}}));
+
+  world.run();
+
+  EXPECT_EQ(world.reached(TrialId{3}), 1);
+  EXPECT_EQ(world.state().trials[TrialId{3}].outcome, Outcome::stopped);
+  for (const std::uint64_t n : {0u, 1u, 2u, 4u, 5u}) {
+    EXPECT_EQ(world.reached(TrialId{n}), 3) << n;
+    EXPECT_EQ(world.state().trials[TrialId{n}].outcome, Outcome::completed) << n;
+  }
+}
+
+TEST(MedianStopping, WaitsForEnoughTrialsAndForTheGrace) {
+  const Json options{{"min_trials", 2}, {"grace", 2}};
+  SchedulerWorld world(fidelity_spec(1, 3, "median-stopping", options),
+                       by_table({{9, 9, 9}, {1, 1, 1}, {20, 20, 1}, {2, 2, 2}}));
+
+  world.run();
+
+  EXPECT_EQ(world.reached(TrialId{1}), 3) << "one trial is no median";
+  EXPECT_EQ(world.reached(TrialId{2}), 2) << "not at step 1; its best is 20, the median 5";
+  EXPECT_EQ(world.reached(TrialId{3}), 3);
+}
+
+// Six trials, eta 2: three go to step 2, which is the highest rung at first. They stand there as
+// they stood at step 1, so nobody goes further, until the budget is used and the best one may.
+TEST(Pasha, GoesNoFurtherWhileTheOrderHolds) {
+  SchedulerWorld world(fidelity_spec(1, 8, "pasha", Json{{"eta", 2}}), in_order(6));
+
+  world.run();
+
+  EXPECT_THAT(world.order(2), ElementsAre(0, 1, 2));
+  EXPECT_THAT(world.order(4), ElementsAre());
+  EXPECT_THAT(world.order(8), ElementsAre(0));
+}
+
+TEST(Pasha, GoesOneRungFurtherWhenTheOrderChanges) {
+  WorldShape shape = in_order(8);
+  // At step 1 in the order of the trials; from step 2 on in the opposite one.
+  shape.loss = [](TrialId trial, Step step) {
+    const double n = static_cast<double>(trial.n);
+    return step == 1 ? n : 100 - n;
+  };
+  SchedulerWorld world(fidelity_spec(1, 8, "pasha", Json{{"eta", 2}}), shape);
+
+  world.run();
+
+  EXPECT_THAT(world.order(2), ElementsAre(0, 1, 2, 3));
+  // Trial 1 changes places with trial 0 at step 2. From there to step 4 the order holds: there is
+  // no rung at step 8, but for the best one at the end.
+  EXPECT_THAT(world.order(4), ElementsAre(1, 2, 3));
+  EXPECT_THAT(world.order(8), ElementsAre(3));
+}
+
+// Rungs at 4, 8, 16 and 32, eta 2. Trials 0 and 1 change places at step 8, where they are 0.3
+// apart; at step 4 they were 0.1 apart. Where their curves have crossed and crossed back before,
+// epsilon is 0.3, and such a change means nothing.
+TEST(Pasha, LeavesOutOfAccountWhatIsNoise) {
+  const auto went_to_16 = [](bool noisy) {
+    WorldShape shape = in_order(4);
+    shape.loss = [noisy](TrialId trial, Step step) {
+      if (trial.n > 1) return 0.9;
+      if (trial.n == 0) return step < 8 ? 0.5 : 0.7;
+      if (noisy && step == 2) return 0.45;
+      return step < 8 ? 0.6 : 0.4;
+    };
+    SchedulerWorld world(fidelity_spec(4, 32, "pasha", Json{{"eta", 2}}), shape);
+    world.run();
+    EXPECT_THAT(world.order(8), ElementsAre(0, 1));
+    return world.order(16);
+  };
+
+  EXPECT_THAT(went_to_16(false), ElementsAre(1));
+  EXPECT_THAT(went_to_16(true), ElementsAre());
+}
+
 TEST(Fifo, TrainsEveryTrialFully) {
   SchedulerWorld world(fidelity_spec(1, 9, "fifo"), in_order(5, 2));
 
@@ -307,6 +401,10 @@ TEST(MakeScheduler, TellsWhatIsWrong) {
               HasSubstr("eta must be above 1"));
   EXPECT_THAT(problems_of(fidelity_spec(1, 9, "successive-halving", Json{{"trials", 0}})),
               HasSubstr("at least 1"));
+  EXPECT_THAT(problems_of(fidelity_spec(1, 9, "median-stopping", Json{{"grace", 9}})),
+              HasSubstr("grace must be from 1 to 8"));
+  EXPECT_THAT(problems_of(fidelity_spec(1, 9, "median-stopping", Json{{"min_trials", 0}})),
+              HasSubstr("min_trials must be at least 1"));
   EXPECT_THAT(problems_of(fidelity_spec(1, 9, "asha", Json{{"mode", "pause"}})),
               HasSubstr("promote"));
   StudySpec spec = fidelity_spec(1, 9, "asha");

@@ -1,0 +1,179 @@
+/// PASHA (Bohdal et al. 2023, arXiv:2207.06940): asynchronous successive halving whose highest rung
+/// is raised only while it still changes the order of the trials.
+///
+/// It begins with the two lowest rungs. Whenever a trial reaches the highest rung so far, the
+/// trials there are ranked by their losses at it and at the rung below. Two trials whose losses at
+/// the lower rung differ by at most epsilon may change places; if any others did, there is one rung
+/// more. Epsilon is the noise of the trials' own curves: the 90th percentile of the differences of
+/// pairs that crossed and crossed back.
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "optimizer/schedulers/options.hpp"
+#include "optimizer/schedulers/rungs.hpp"
+
+namespace betatune {
+namespace {
+
+constexpr double kPercentile = 0.9;
+
+struct PashaOptions {
+  double eta = 3;
+  static constexpr auto fields() {
+    return std::tuple{defaulted("eta", &PashaOptions::eta, "One in eta goes on at each rung.")};
+  }
+};
+
+/// Of two curves: the distance at the last of their common steps if their order there is that of an
+/// earlier step, and was another one between; nothing if it never came back.
+std::optional<double> crossing(const Trial& a, const Trial& b, Step until) {
+  int changes = 0;
+  int order = 0;
+  double distance = 0;
+  for (const Observation& each : a.observations) {
+    if (each.step > until) break;
+    const auto other = b.loss_at(each.step);
+    if (!each.loss || !other) continue;
+    distance = std::abs(*each.loss - *other);
+    const int now = *each.loss < *other ? -1 : *each.loss > *other ? 1 : 0;
+    if (now == 0) continue;
+    if (order != 0 && now != order) ++changes;
+    order = now;
+  }
+  return changes >= 2 ? std::optional(distance) : std::nullopt;
+}
+
+class Pasha final : public Scheduler {
+ public:
+  Pasha(double eta, std::vector<Step> levels)
+      : levels_(std::move(levels)),
+        rungs_(levels_.size(), Rung(eta)),
+        top_(std::min<std::size_t>(1, levels_.size() - 1)) {}
+
+  void observe(const StudyState& state, const Event& event) override;
+  std::optional<Assignment> next(const StudyState& state, bool may_start) const override;
+  Verdict judge(const StudyState&, const Trial&, const Observation&) const override { return {}; }
+  bool completes(const StudyState&, const Trial& trial) const override {
+    return trial.until >= levels_.back();
+  }
+  std::string describe(const StudyState&, const Trial& trial) const override;
+
+ private:
+  void reached(const StudyState& state, const Trial& trial);
+  bool order_is_settled(const StudyState& state) const;
+  double epsilon(const StudyState& state, const std::vector<TrialId>& trials) const;
+
+  std::vector<Step> levels_;
+  std::vector<Rung> rungs_;
+  std::size_t top_;                                     ///< the highest rung that trials may go to
+  std::map<TrialId, std::size_t> highest_;              ///< rung of a trial's newest result
+  std::vector<std::map<TrialId, double>> losses_ = {};  ///< by rung
+};
+
+void Pasha::reached(const StudyState& state, const Trial& trial) {
+  const int at = rung_at(levels_, trial.until);
+  if (at < 0) return;
+  const auto rung = static_cast<std::size_t>(at);
+  const auto [found, first] = highest_.emplace(trial.id, rung);
+  if (!first && found->second >= rung) return;  // a retried attempt reaches its first goal again
+  found->second = rung;
+  rungs_[rung].add(trial.id, trial.loss, trial.violation);
+  losses_.resize(levels_.size());
+  if (trial.loss) losses_[rung][trial.id] = *trial.loss;
+  if (rung == top_ && top_ + 1 < levels_.size() && !order_is_settled(state)) ++top_;
+}
+
+/// Whether the trials of the highest rung stand there as they stood one below, epsilon aside.
+bool Pasha::order_is_settled(const StudyState& state) const {
+  std::vector<TrialId> trials;
+  for (const auto& [trial, loss] : losses_[top_]) {
+    if (losses_[top_ - 1].contains(trial)) trials.push_back(trial);
+  }
+  if (trials.size() < 2) return true;
+  const auto by = [this](std::size_t rung) {
+    return [this, rung](TrialId a, TrialId b) {
+      return std::pair(losses_[rung].at(a), a) < std::pair(losses_[rung].at(b), b);
+    };
+  };
+  std::vector<TrialId> below = trials;
+  std::ranges::sort(trials, by(top_));
+  std::ranges::sort(below, by(top_ - 1));
+  const double tolerated = epsilon(state, trials);
+  const auto& before = losses_[top_ - 1];
+  for (std::size_t place = 0; place < trials.size(); ++place) {
+    if (std::abs(before.at(trials[place]) - before.at(below[place])) > tolerated) return false;
+  }
+  return true;
+}
+
+double Pasha::epsilon(const StudyState& state, const std::vector<TrialId>& trials) const {
+  std::vector<double> distances;
+  for (std::size_t i = 0; i < trials.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      const auto distance =
+          crossing(state.trials[trials[i]], state.trials[trials[j]], levels_[top_]);
+      if (distance) distances.push_back(*distance);
+    }
+  }
+  if (distances.empty()) return 0;
+  const auto at = static_cast<std::ptrdiff_t>(
+      std::ceil(kPercentile * static_cast<double>(distances.size())) - 1);
+  std::ranges::nth_element(distances, distances.begin() + at);
+  return distances[static_cast<std::size_t>(at)];
+}
+
+void Pasha::observe(const StudyState& state, const Event& event) {
+  if (const auto* started = std::get_if<AttemptStarted>(&event.fact)) {
+    const int to = rung_at(levels_, started->until);
+    for (int rung = 0; rung < to; ++rung) {
+      rungs_[static_cast<std::size_t>(rung)].take(started->trial);
+    }
+  } else if (const auto* ended = std::get_if<AttemptEnded>(&event.fact)) {
+    if (ended->end == AttemptEnd::reached) reached(state, state.trials[ended->trial]);
+  } else if (const auto* closed = std::get_if<TrialClosed>(&event.fact)) {
+    const bool leaves = closed->outcome == Outcome::failed || closed->outcome == Outcome::cancelled;
+    for (Rung& rung : rungs_) leaves ? rung.remove(closed->trial) : rung.take(closed->trial);
+    if (!leaves) return;
+    for (auto& rung : losses_) rung.erase(closed->trial);
+  }
+}
+
+std::optional<Assignment> Pasha::next(const StudyState& state, bool may_start) const {
+  for (std::size_t rung = top_; rung-- > 0;) {
+    if (const auto best = rungs_[rung].promotable()) return Resume{*best, levels_[rung + 1]};
+  }
+  if (may_start) return StartNew{levels_.front()};
+  // The paper trains its best configuration afterwards; whoever asked for a model gets it here.
+  if (!state.running.empty() || !state.waiting.empty() || rungs_.back().size() > 0) {
+    return std::nullopt;
+  }
+  for (std::size_t rung = levels_.size() - 1; rung-- > 0;) {
+    if (const auto best = rungs_[rung].best_open()) return Resume{*best, levels_.back()};
+  }
+  return std::nullopt;
+}
+
+std::string Pasha::describe(const StudyState&, const Trial& trial) const {
+  const auto found = highest_.find(trial.id);
+  if (found == highest_.end()) return {};
+  return "rung " + std::to_string(found->second + 1) + " of " + std::to_string(top_ + 1) +
+         " so far (step " + std::to_string(levels_[found->second]) + ")";
+}
+
+std::unique_ptr<Scheduler> make(const PolicyContext& context, const PashaOptions& options,
+                                const ConfigNode& node, Diagnostics& diagnostics) {
+  bool fine = check_eta(options.eta, node, diagnostics);
+  fine = check_fidelity("pasha", context.spec, node, diagnostics) && fine;
+  if (!fine) return nullptr;
+  const FidelitySpec& fidelity = *context.spec.fidelity;
+  return std::make_unique<Pasha>(options.eta, rung_levels(fidelity.min, fidelity.max, options.eta));
+}
+
+const bool registered = SchedulerRegistry::add<PashaOptions>(
+    "pasha", "Successive halving whose trainings get longer only while that changes the order.",
+    make);
+
+}  // namespace
+}  // namespace betatune
