@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "optimizer/gate.hpp"
+#include "optimizer/refusal_limit.hpp"
 #include "optimizer/requests.hpp"
 #include "optimizer/worker_pool.hpp"
 #include "searchspaces/limits.hpp"
@@ -107,7 +108,9 @@ class Server {
 
   void drain_socket() {
     Delivery delivery;
+    const auto now = RefusalLimit::Clock::now();
     for (int i = 0; i < limits::kMessagesPerTurn && socket_->receive(delivery); ++i) {
+      if (refusals_.is_muted(delivery.from, now)) continue;
       Result<Message> message = decode_message(delivery.frames);
       if (!message) {
         refuse(delivery.from, refusal_of(message.error().message));
@@ -134,13 +137,22 @@ class Server {
 
   /// Not an input of the coordinator: what cannot be read, or may not be said, changes nothing.
   void refuse(const PeerId& to, const Refusal& refusal) {
-    socket_->send(to, encode_message(refusal));
+    send(to, refusal);
     // A peer that sends nothing but nonsense must not fill the log as well.
     ++refused_;
     if (refused_ < kRefusalsLogged) {
       log().warn("refused a message: {}: {}", refusal.code, refusal.message);
     }
     if (refused_ == kRefusalsLogged) log().warn("further refused messages are not logged");
+  }
+
+  void send(const PeerId& to, const Message& message) {
+    socket_->send(to, encode_message(message));
+    if (!std::holds_alternative<Refusal>(message)) return;
+    if (refusals_.refused(to, RefusalLimit::Clock::now()) && !std::exchange(muted_, true)) {
+      log().warn("a trainer is refused more than {} times a second; what it sends is dropped",
+                 RefusalLimit::kPerSecond);
+    }
   }
 
   void step(const Input& input) { take(parts_.coordinator.step(input, monotonic_now())); }
@@ -180,9 +192,7 @@ class Server {
     }
     const std::vector<Event> appended = std::exchange(batch_, {});
     taken_.clear();
-    for (const Outgoing& each : std::exchange(sends_, {})) {
-      socket_->send(each.to, encode_message(each.message));
-    }
+    for (const Outgoing& each : std::exchange(sends_, {})) send(each.to, each.message);
     for (PlanRequest& plan : std::exchange(plans_, {})) submit(std::move(plan));
     if (!appended.empty()) parts_.observer.on_events(appended, parts_.coordinator);
     if (finishing_) {
@@ -244,6 +254,7 @@ class Server {
       step(Tick{});
       flush();
     }
+    refusals_.forget(RefusalLimit::Clock::now());
     if (gate_) gate_->refresh(parts_.coordinator.roster());
     parts_.observer.on_tick(parts_.coordinator, trainers);
     look_for_hopeless(trainers);
@@ -330,6 +341,8 @@ class Server {
   std::chrono::milliseconds delay_ = kFirstRetry;
   bool interrupted_ = false;
   std::uint64_t refused_ = 0;
+  RefusalLimit refusals_;
+  bool muted_ = false;  ///< it has been said
   bool joined_ = false;
   int dead_starts_ = 0;
   std::string last_detail_;

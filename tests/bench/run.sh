@@ -3,7 +3,7 @@
 # packages. Peers live in an environment of their own, build/bench-venv, made at the first use.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-readonly all=(cli store coordinator service worker gp tpe torch)
+readonly all=(cli store coordinator service transport worker gp tpe torch)
 readonly bin=build/bin
 
 say() { printf '\n== %s\n' "$*"; }
@@ -37,6 +37,10 @@ bench_coordinator() {
 bench_service() {
   say "service: durable trials per second, ZeroMQ + SQLite, 64 slots"
   target bench_service_throughput && "$bin/bench_service_throughput"
+}
+bench_transport() {
+  say "transport: 1,000 and 3,000 trainers at 1,000 reports per second, beside libzmq without any work"
+  target bench_transport_load && "$bin/bench_transport_load"
 }
 bench_worker() {
   say "trainer: one worker process per trial"

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "optimizer/protocol_schema.hpp"
+#include "optimizer/refusal_limit.hpp"
 #include "searchspaces/limits.hpp"
 #include "tests/support/docs_page.hpp"
 #include "tests/support/json_schema_tools.hpp"
@@ -91,6 +92,8 @@ std::string limit_table() {
       "not checked");
   row("bytes of a DONE's message", limits::kErrorTextBytes, "the optimizer cuts it");
   row("bytes of the path of an ipc socket", limits::kSocketPathBytes, "refused at the start");
+  row("refusals per second of one connection", RefusalLimit::kPerSecond,
+      "what it sends is dropped unread until that second is over");
   return text;
 }
 
