@@ -17,10 +17,6 @@ constexpr std::array kPlanned = {
     PlannedKey{"resources.nodes", "Trials over several machines.", "use one node"},
     PlannedKey{"resources.backend", "The collective library of a trial.",
                "the trainer chooses it in this version"},
-    PlannedKey{"storage.checkpoints.best", "Rules for keeping checkpoints.",
-               "use storage.checkpoints.keep"},
-    PlannedKey{"storage.checkpoints.rungs", "Rules for keeping checkpoints.",
-               "use storage.checkpoints.keep"},
 };
 
 std::string_view take_name(std::string_view& path) {

@@ -173,6 +173,7 @@ void check_study(const ConfigNode& root, const StudySpec& spec, Diagnostics& dia
   }
   check_server(checks, spec.server);
   checks.at_least("storage.checkpoints.keep", spec.storage.checkpoints.keep, 1);
+  checks.at_least("storage.checkpoints.best", spec.storage.checkpoints.best, 1);
   if (checks.given("storage.path") && node_at(root, "storage.path")->text().empty()) {
     checks.error("E0205", "storage.path", "`storage.path` is empty",
                  "write a folder, or leave the key out for runs/NAME");

@@ -219,12 +219,17 @@ struct ServerSpec {
 };
 
 struct CheckpointsSpec {
-  int keep = 2;
+  int keep = 2, best = 1;
+  bool rungs = false;
   Duration every{30};
   static constexpr auto fields() {
     return std::tuple{
         defaulted("keep", &CheckpointsSpec::keep,
-                  "Checkpoints kept of each unfinished trial; the best trial keeps its last."),
+                  "Checkpoints kept of each unfinished trial, the newest ones."),
+        defaulted("best", &CheckpointsSpec::best,
+                  "How many of the best finished trials keep their last one (the model)."),
+        defaulted("rungs", &CheckpointsSpec::rungs,
+                  "Whether every trial keeps those at which it reached a rung."),
         defaulted("every", &CheckpointsSpec::every,
                   "Shortest time between two checkpoints of a trial.")};
   }

@@ -67,10 +67,23 @@ bool is_being_repeated(const StudyState& state, TrialId first) {
   });
 }
 
+/// Names of the folders that are kept whatever their age.
+std::set<std::string> kept_by_name(const Trial& trial, bool rungs) {
+  std::set<std::string> names;
+  const auto add = [&](const std::string& uri) { names.insert(fs::path(uri).filename().string()); };
+  if (trial.state == TrialState::running) add(trial.resumed_from);
+  if (!rungs) return names;
+  if (trial.at_rung) add(trial.checkpoint->uri);
+  for (const OlderCheckpoint& each : trial.older_checkpoints) {
+    if (each.of_rung) add(each.artifact.uri);
+  }
+  return names;
+}
+
 }  // namespace
 
-CheckpointKeeper::CheckpointKeeper(fs::path study_dir, int keep)
-    : study_dir_(std::move(study_dir)), keep_(std::max(1, keep)) {}
+CheckpointKeeper::CheckpointKeeper(fs::path study_dir, const CheckpointsSpec& rules)
+    : study_dir_(std::move(study_dir)), rules_(rules), objects_(study_dir_) {}
 
 void CheckpointKeeper::sweep(const StudyState& state) {
   std::set<TrialId> closed;
@@ -79,6 +92,7 @@ void CheckpointKeeper::sweep(const StudyState& state) {
   }
   settle_best(state, closed);
   for (const Trial& trial : state.trials) tidy(state, trial.id);
+  objects_.collect();
 }
 
 void CheckpointKeeper::on_events(std::span<const Event> events, const StudyState& state) {
@@ -102,21 +116,31 @@ std::set<TrialId> CheckpointKeeper::settle_best(const StudyState& state,
                                                 const std::set<TrialId>& closed) {
   std::set<TrialId> before;
   if (best_) before.insert(*best_);
-  if (best_closed_) before.insert(*best_closed_);
+  before.insert(best_closed_.begin(), best_closed_.end());
   before.insert(front_.begin(), front_.end());
   best_ = state.best;
-  for (const TrialId id : closed) {
-    const Trial& trial = state.trials[first_of(state, id)];
-    if (!trial.standing) continue;
-    if (!best_closed_ || stands_before(trial, state.trials[*best_closed_])) {
-      best_closed_ = trial.id;
-    }
-  }
+  for (const TrialId id : closed) rank(state, first_of(state, id));
   if (state.outcomes.objectives() > 1 && !closed.empty()) {
     front_.clear();
     for (const TrialId id : front_trials(state)) front_.insert(id);
   }
   return before;
+}
+
+void CheckpointKeeper::rank(const StudyState& state, TrialId first) {
+  std::erase(best_closed_, first);
+  if (!state.trials[first].standing) return;
+  const auto at = std::ranges::find_if(best_closed_, [&](TrialId each) {
+    return stands_before(state.trials[first], state.trials[each]);
+  });
+  best_closed_.insert(at, first);
+  if (best_closed_.size() > static_cast<std::size_t>(rules_.best)) best_closed_.pop_back();
+}
+
+bool CheckpointKeeper::is_best(const StudyState& state, TrialId first) const {
+  // Which of the repeats has the model is known when all of them are over.
+  return first == best_ || std::ranges::find(best_closed_, first) != best_closed_.end() ||
+         front_.contains(first) || is_being_repeated(state, first);
 }
 
 void CheckpointKeeper::tidy(const StudyState& state, TrialId id) const {
@@ -128,23 +152,21 @@ void CheckpointKeeper::tidy(const StudyState& state, TrialId id) const {
   const std::string own = fmt::format("trial-{}", id.n);
   if (!recorded || newest.parent_path().filename() != own) return;
   const bool is_closed = trial.state == TrialState::closed;
-  const TrialId first = first_of(state, id);
-  // Which of the repeats has the model is known when all of them are over.
-  const bool is_best = first == best_ || first == best_closed_ || front_.contains(id) ||
-                       is_being_repeated(state, first);
-  int to_keep = is_closed ? (is_best ? 1 : 0) : keep_;
+  const bool is_model = is_best(state, first_of(state, id));
+  const std::set<std::string> by_name = kept_by_name(trial, rules_.rungs);
+  int to_keep = is_closed ? (is_model ? 1 : 0) : rules_.keep;
   for (const Found& each : checkpoints_in(newest.parent_path())) {
     if (each.age > *recorded && !is_closed) continue;
     if (each.age <= *recorded && to_keep > 0) {
       --to_keep;
       continue;
     }
-    std::error_code failed;
-    fs::remove_all(each.path, failed);
-    if (failed) log().warn("{}: cannot be removed: {}", each.path.string(), failed.message());
+    if (by_name.contains(each.path.filename().string())) continue;
+    const Status released = objects_.release(each.path);
+    if (!released) log().warn("a checkpoint cannot be removed: {}", released.error().message);
   }
   std::error_code not_empty;
-  if (is_closed && !is_best) fs::remove(newest.parent_path(), not_empty);
+  if (is_closed && !is_model) fs::remove(newest.parent_path(), not_empty);
 }
 
 }  // namespace betatune

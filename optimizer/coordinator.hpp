@@ -178,6 +178,7 @@ class Coordinator {
   void judge(TrialId id, Step step);
   void answer_ended(const TrainerEntry& trainer, TrialId id, AttemptId attempt, std::uint64_t seq,
                     bool done);
+  bool falls_back(const Done& done) const;
   AttemptEnded ending_of(const Done& done) const;
   const Trial* current_trial(const TrainerId& trainer, TrialId id, AttemptId attempt) const;
   void missed_in_beat(TrainerEntry& trainer, TrialId id);

@@ -16,6 +16,7 @@ int retries(const RetrySpec& retry, FailureClass failure) {
       return retry.oom;
     case FailureClass::timeout:
       return retry.timeout;
+    case FailureClass::checkpoint:
     case FailureClass::infra:
       return retry.infra;
     case FailureClass::diverged:

@@ -7,6 +7,7 @@
 #include "optimizer/coordinator.hpp"
 #include "optimizer/report_hash.hpp"
 #include "searchspaces/limits.hpp"
+#include "transport/digest.hpp"
 
 namespace betatune {
 namespace {
@@ -52,6 +53,9 @@ std::string malformed(const Report& report) {
   }
   if (!report.checkpoint) return {};
   if (report.checkpoint->step < 0) return "the checkpoint's step is negative";
+  if (report.checkpoint->digest && !is_digest(*report.checkpoint->digest)) {
+    return "the checkpoint's digest must be 64 hex digits";
+  }
   if (is_inside(report.checkpoint->uri)) return {};
   return "the checkpoint's uri must be a path below the study's folder";
 }
@@ -268,6 +272,14 @@ void Coordinator::judge(TrialId id, Step step) {
   if (verdict.action != Action::go_on) decide(id, verdict.action, "scheduler", verdict.reason);
 }
 
+/// An attempt that found its checkpoint damaged as it began. It is not charged to the retries:
+/// there can be only as many of them as there are checkpoints, because each takes one away.
+bool Coordinator::falls_back(const Done& done) const {
+  const Trial& trial = state_.trials[done.trial];
+  return done.end == AttemptEnd::failed && done.failure == FailureClass::checkpoint &&
+         trial.from > 0 && trial.last_seq == 0 && !end_in_spite_of_loss(trial);
+}
+
 /// How a trainer's DONE is recorded: what it said, unless the facts say otherwise.
 AttemptEnded Coordinator::ending_of(const Done& done) const {
   const Trial& trial = state_.trials[done.trial];
@@ -280,6 +292,11 @@ AttemptEnded Coordinator::ending_of(const Done& done) const {
   } else if (done.end == AttemptEnd::failed) {
     fact.failure = done.failure.value_or(FailureClass::user);
   }
+  if (falls_back(done)) {
+    fact.charged = false;
+    return fact;
+  }
+  if (fact.failure == FailureClass::checkpoint) fact.failure = FailureClass::infra;
   if (trial.diverged && fact.failure.value_or(FailureClass::user) == FailureClass::user) {
     fact.end = AttemptEnd::failed;
     fact.failure = FailureClass::diverged;

@@ -80,7 +80,9 @@ Json objects_inside() {
   Definition held(schema_of<Held>()), artifact(schema_of<ArtifactRef>()),
       job(schema_of<TrainerJob>());
   held.limit("step", at_least(0));
-  artifact.limit("uri", {{"pattern", "^[^/]"}}).limit("step", at_least(0));
+  artifact.limit("uri", {{"pattern", "^[^/]"}})
+      .limit("step", at_least(0))
+      .limit("digest", {{"pattern", "^[0-9a-f]{64}$"}});
   job.limit("cpus", at_least(1)).limit("gpus", at_least(0));
   for (const char* each : {"wall_time_ms", "silence_ms", "checkpoint_every_ms"}) {
     job.limit(each, at_least(0));

@@ -47,6 +47,10 @@ void add(Hasher& hash, const Trial& trial) {
     hash.add(static_cast<std::uint64_t>(failure)).add(static_cast<std::int64_t>(count));
   }
   add(hash, trial.checkpoint);
+  hash.add(std::string_view(trial.resumed_from)).add(std::uint64_t{trial.at_rung ? 1u : 0u});
+  for (const OlderCheckpoint& each : trial.older_checkpoints) {
+    hash.add(std::string_view(each.artifact.uri)).add(std::uint64_t{each.of_rung ? 1u : 0u});
+  }
   add(hash, trial.loss);
   hash.add(trial.loss_step);
   if (trial.standing) hash.add(trial.standing->level).add(trial.standing->loss);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "optimizer/standings.hpp"
+#include "optimizer/trial_checkpoints.hpp"
 
 namespace betatune {
 namespace {
@@ -126,6 +127,7 @@ class Fold {
     trial.attempt = fact.attempt;
     trial.trainer = fact.trainer;
     trial.last_seq = 0;
+    trial.resumed_from = fact.checkpoint ? fact.checkpoint->uri : "";
     trial.from = trial.step = fact.from;
     trial.until = fact.until;
     trial.decided.reset();
@@ -168,7 +170,7 @@ class Fold {
 
   Status on(const CheckpointSaved& fact) {
     BETATUNE_CHECK(current(fact.trial, fact.attempt));
-    state_.trials.edit(fact.trial).checkpoint = fact.artifact;
+    remember_checkpoint(state_.trials.edit(fact.trial), fact.artifact);
     return Ok{};
   }
 
@@ -198,7 +200,10 @@ class Fold {
       trial.last_failure = fact.failure.value_or(FailureClass::infra);
       trial.message = fact.message;
       if (fact.charged) ++trial.failures[*trial.last_failure];
+      if (fact.failure == FailureClass::checkpoint) forget_damaged_checkpoint(trial);
     } else {
+      const bool over = fact.end == AttemptEnd::reached || by_scheduler;
+      if (over && trial.checkpoint && trial.checkpoint->step == fact.step) trial.at_rung = true;
       set_result(state_, fact.trial, result_of(state_, trial));
     }
     return Ok{};

@@ -49,6 +49,14 @@ struct Standing {
   bool before(const Standing& other) const;
 };
 
+/// How many of a trial's checkpoints before the newest are remembered.
+inline constexpr std::size_t kOlderCheckpoints = 8;
+
+struct OlderCheckpoint {
+  ArtifactRef artifact;
+  bool of_rung = false;  ///< an attempt reached its goal there
+};
+
 struct Trial {
   TrialId id;
   std::shared_ptr<const Configuration> configuration;
@@ -76,9 +84,14 @@ struct Trial {
   std::optional<FailureClass> last_failure;
   std::string message;                    ///< of the last failure
   std::map<FailureClass, int> failures;   ///< charged ones
-  std::optional<ArtifactRef> checkpoint;  ///< newest
-  std::optional<double> loss;             ///< objective at the highest step so far, minimised
-  Step loss_step = 0;                     ///< the step of `loss`
+  std::optional<ArtifactRef> checkpoint;  ///< newest that is not known to be damaged
+  /// Those before it, oldest first: where the trial falls back to. At most kOlderCheckpoints, and
+  /// those of `rungs`.
+  std::vector<OlderCheckpoint> older_checkpoints;
+  bool at_rung = false;            ///< an attempt reached its goal at `checkpoint`
+  std::string resumed_from;        ///< uri, of the current attempt; empty: from scratch
+  std::optional<double> loss;      ///< objective at the highest step so far, minimised
+  Step loss_step = 0;              ///< the step of `loss`
   Metrics watched;                 ///< the last values of the metrics that `outcomes` are read from
   std::vector<double> outcomes;    ///< see Outcomes::read()
   double violation = 0;            ///< of the outcome constraints; infinite while one is not known

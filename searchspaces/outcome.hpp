@@ -2,6 +2,7 @@
 /// How work ends, and what it leaves behind: the words that the log, the wire and trainers share.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "searchspaces/schema.hpp"
@@ -10,13 +11,17 @@ namespace betatune {
 
 /// Why an attempt failed. The class decides whether it is tried again (`trials.retry`) and whether
 /// the search may learn from it: infrastructure failures say nothing about a configuration.
-enum class FailureClass { user, oom, timeout, infra, diverged };
+/// `checkpoint`: what it was to go on from is missing or damaged; the trial falls back to the
+/// checkpoint before.
+enum class FailureClass { user, oom, timeout, infra, diverged, checkpoint };
 constexpr auto enum_names(FailureClass) {
   using enum FailureClass;
-  return std::array{EnumName<FailureClass>{user, "user"}, EnumName<FailureClass>{oom, "oom"},
+  return std::array{EnumName<FailureClass>{user, "user"},
+                    EnumName<FailureClass>{oom, "oom"},
                     EnumName<FailureClass>{timeout, "timeout"},
                     EnumName<FailureClass>{infra, "infra"},
-                    EnumName<FailureClass>{diverged, "diverged"}};
+                    EnumName<FailureClass>{diverged, "diverged"},
+                    EnumName<FailureClass>{checkpoint, "checkpoint"}};
 }
 
 /// How one attempt ended. `reached`: it trained to the step asked for. `stopped`: ended early for
@@ -43,10 +48,13 @@ struct ArtifactRef {
   std::string uri;  ///< path relative to the study's folder
   Step step = 0;
   std::uint64_t bytes = 0;
+  /// Of its list of files (transport/sealed_folder.hpp); none: what it should be is not known.
+  std::optional<std::string> digest = {};
   static constexpr auto fields() {
     return std::tuple{Field{"uri", &ArtifactRef::uri, "path relative to the study's folder"},
                       Field{"step", &ArtifactRef::step, "training step it holds"},
-                      defaulted("bytes", &ArtifactRef::bytes, "size of all files")};
+                      defaulted("bytes", &ArtifactRef::bytes, "size of all files"),
+                      Field{"digest", &ArtifactRef::digest, "BLAKE2b-256 of its B2SUMS, in hex"}};
   }
   bool operator==(const ArtifactRef&) const = default;
 };

@@ -7,11 +7,15 @@
 #include <utility>
 
 #include "trainers/posix.hpp"
+#include "transport/object_store.hpp"
+#include "transport/sealed_folder.hpp"
 
 namespace betatune {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr const char* kStudyFile = "study.db";
 
 Error fs_error(const std::string& what, const std::error_code& code) {
   return Error{ErrorKind::unavailable, what + ": " + code.message()};
@@ -94,10 +98,15 @@ Result<ArtifactRef> CheckpointFolder::publish(Step step) {
   const fs::path from = temporary();
   const fs::path to = study_dir_ / relative(step);
   ArtifactRef artifact{relative(step).string(), step, 0};
+  BETATUNE_TRY(const Seal seal, seal_folder(from));
+  artifact.digest = seal.digest;
+  ObjectStore(study_dir_).share(from, seal);
   BETATUNE_TRY(artifact.bytes, sync_tree(from));
   std::error_code error;
   if (fs::exists(to, error)) {
     // The same attempt at the same step has the same state: never without a published one.
+    BETATUNE_TRY(const Seal published, read_seal(to));
+    artifact.digest = published.digest;
     abandon();
     return artifact;
   }
@@ -128,11 +137,21 @@ Result<fs::path> checkpoint_path(const fs::path& study_dir, const ArtifactRef& a
   std::error_code error;
   fs::path path = study_dir / uri;
   if (!fs::is_directory(path, error)) {
+    // The optimizer's own file tells the study's folder from one that a trainer made for itself.
+    if (fs::exists(study_dir / kStudyFile, error)) {
+      return Error{ErrorKind::corrupt, "checkpoint " + path.string() + " is missing"};
+    }
     return Error{ErrorKind::not_found, "checkpoint " + path.string() +
-                                           " is missing; was it removed, or is the study's folder "
-                                           "not shared with this machine?"};
+                                           " is missing, and so is the study's " + kStudyFile +
+                                           ": is the study's folder shared with this machine?"};
   }
+  if (artifact.digest) BETATUNE_CHECK(check_seal(path, *artifact.digest));
   return path;
+}
+
+FailureClass class_of_unreadable(const Error& error) {
+  // Only damage speaks against the checkpoint: another machine may see what this one does not.
+  return error.kind == ErrorKind::corrupt ? FailureClass::checkpoint : FailureClass::infra;
 }
 
 }  // namespace betatune

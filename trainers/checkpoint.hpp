@@ -1,6 +1,6 @@
 #pragma once
-/// Publishing a checkpoint: written beside, made durable, then renamed, so that a reader sees it
-/// whole or not at all, whatever is killed when.
+/// Publishing a checkpoint: written beside, sealed, made durable, then renamed, so that a reader
+/// sees it whole or not at all, whatever is killed when; and reading one, which finds damage.
 
 #include <filesystem>
 
@@ -16,7 +16,8 @@ class CheckpointFolder {
 
   /// An empty folder to write a checkpoint into. Left-overs of killed attempts go.
   Result<std::filesystem::path> begin();
-  /// fsync of all files and folders, rename, fsync of the parent. Errors: unavailable.
+  /// Digests, fsync of all files and folders, rename, fsync of the parent. Errors: unavailable,
+  /// invalid_argument (seal_folder()).
   Result<ArtifactRef> publish(Step step);
   /// Removes what begin() made.
   void abandon();
@@ -31,9 +32,13 @@ class CheckpointFolder {
   bool new_folder_ = false;  ///< its own entry is not durable yet
 };
 
-/// The folder of a published checkpoint. Errors: invalid_argument (a uri that leaves the study's
-/// folder), not_found.
+/// The folder of a published checkpoint, checked byte for byte if its digest is known. Errors:
+/// invalid_argument (a uri that leaves the study's folder), corrupt (damaged, or missing from a
+/// folder that is the study's), not_found (this machine does not see the study's folder),
+/// unavailable.
 Result<std::filesystem::path> checkpoint_path(const std::filesystem::path& study_dir,
                                               const ArtifactRef& artifact);
+/// The failure of an attempt that got this error from checkpoint_path().
+FailureClass class_of_unreadable(const Error& error);
 
 }  // namespace betatune

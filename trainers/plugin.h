@@ -28,10 +28,11 @@ enum { BETATUNE_CONTINUE = 0, BETATUNE_STOP = 1, BETATUNE_PAUSE = 2 };
 /* Failure classes, returned by setup, train, save and load. */
 enum {
   BETATUNE_OK = 0,
-  BETATUNE_ERROR = 1,    /* the trainer's own error: not retried by default */
-  BETATUNE_OOM = 2,      /* out of memory with this configuration */
-  BETATUNE_DIVERGED = 3, /* the training diverged */
-  BETATUNE_INFRA = 4     /* the machine's fault: tried again elsewhere */
+  BETATUNE_ERROR = 1,     /* the trainer's own error: not retried by default */
+  BETATUNE_OOM = 2,       /* out of memory with this configuration */
+  BETATUNE_DIVERGED = 3,  /* the training diverged */
+  BETATUNE_INFRA = 4,     /* the machine's fault: tried again elsewhere */
+  BETATUNE_CHECKPOINT = 5 /* load: not to be used; the trial falls back to the one before */
 };
 
 typedef struct betatune_host {

@@ -20,6 +20,8 @@ FailureClass class_of(int32_t code) {
       return FailureClass::diverged;
     case BETATUNE_INFRA:
       return FailureClass::infra;
+    case BETATUNE_CHECKPOINT:
+      return FailureClass::checkpoint;
     default:
       return FailureClass::user;
   }
@@ -132,7 +134,7 @@ Status PluginRun::prepare() {
   }
   auto folder = checkpoint_path(job_.assign.job.study_dir, *job_.assign.resume_from);
   if (!folder) {
-    failure_ = FailureClass::infra;
+    failure_ = class_of_unreadable(folder.error());
     return folder.error();
   }
   const std::string from = folder.value();

@@ -144,7 +144,7 @@ class Housekeeping final : public ServerObserver {
   Housekeeping(ServerObserver& shown, const StudySession& session, bool external,
                fs::path token_file)
       : shown_(shown),
-        keeper_(session.directory, session.spec->storage.checkpoints.keep),
+        keeper_(session.directory, session.spec->storage.checkpoints),
         roster_(session.directory),
         external_(external),
         token_file_(std::move(token_file)) {

@@ -11,7 +11,7 @@ namespace betatune {
 namespace {
 
 struct Options {
-  std::uint64_t seeds = 100;
+  std::uint64_t seeds = 100, first = 0;
   std::optional<std::uint64_t> seed;
   std::string mutation = "none";
   std::optional<std::string> scheduler;
@@ -55,7 +55,7 @@ int run(const Options& options) {
   }
   std::uint64_t broken = 0;
   std::uint64_t events = 0;
-  const std::uint64_t first = options.seed.value_or(0);
+  const std::uint64_t first = options.seed.value_or(options.first);
   const std::uint64_t count = options.seed ? 1 : options.seeds;
   for (std::uint64_t seed = first; seed < first + count; ++seed) {
     const SimulationResult result = simulate({seed, *mutation, options.scheduler});
@@ -78,6 +78,7 @@ void add_simulate_command(CLI::App& app, int& exit_code) {
       "simulate", "Run studies against crashes, losses and delays on a virtual clock.");
   const auto options = std::make_shared<Options>();
   command->add_option("--seeds", options->seeds, "How many runs: seeds 0, 1, 2 ...");
+  command->add_option("--first", options->first, "The first of these seeds; default 0.");
   command->add_option("--seed", options->seed, "Only this run, told in detail.");
   command->add_option("--scheduler", options->scheduler, "Always this scheduler.");
   command->add_option("--mutation", options->mutation,

@@ -64,6 +64,10 @@ void Checks::on(const AttemptStarted& fact) {
   if (fact.checkpoint && !published_.contains(fact.checkpoint->uri)) {
     broken(fmt::format("trial {} resumes from a checkpoint that nobody published", fact.trial.n));
   }
+  if (fact.checkpoint && damaged_.contains(fact.checkpoint->uri)) {
+    broken(fmt::format("trial {} resumes from a checkpoint that is damaged", fact.trial.n));
+  }
+  told.resumed_from = fact.checkpoint ? fact.checkpoint->uri : "";
   told.attempts = fact.attempt.n;
   told.running = true;
   told.trainer = fact.trainer;
@@ -119,6 +123,10 @@ void Checks::on(const AttemptEnded& fact) {
   --running_now_;
   told->ended.insert(fact.attempt.n);
   lost_ += fact.end == AttemptEnd::lost ? 1 : 0;
+  if (fact.failure == FailureClass::checkpoint) {
+    damaged_.insert(told->resumed_from);
+    if (fact.charged) broken(fmt::format("trial {} pays for a damaged checkpoint", fact.trial.n));
+  }
   if (fact.end == AttemptEnd::lost || fact.end == AttemptEnd::failed) return;
   if (told->losses.empty()) return;
   const auto& [step, loss] = *told->losses.rbegin();

@@ -51,6 +51,7 @@ class Checks {
     bool running = false, closed = false, excluded = false, confirms = false;
     std::optional<std::uint64_t> repeats;
     TrainerId trainer;
+    std::string resumed_from;
     std::map<std::uint64_t, std::uint64_t> reports;  ///< attempt -> reports in the log
     std::set<std::uint64_t> ended;                   ///< attempts
     std::set<std::pair<std::uint64_t, Action>> decided;
@@ -77,7 +78,7 @@ class Checks {
   void best(const StudyState& state);
 
   std::map<double, Made> made_;  ///< by serial
-  std::set<std::string> published_;
+  std::set<std::string> published_, damaged_;
   std::vector<Told> trials_;
   std::set<Configuration> configurations_;
   std::map<TrainerId, int> slots_, busy_;

@@ -48,8 +48,9 @@ StudySpec draw_study(Stream& random, const SimulationOptions& options) {
     const Step max = kSteps[random.below(3)];
     spec.fidelity = FidelitySpec{"epoch", 1, max, random.below(4) != 0};
   }
-  constexpr const char* kSchedulers[] = {"fifo", "asha", "hyperband", "successive-halving"};
-  spec.algorithm.scheduler.name = steps ? kSchedulers[random.below(4)] : "fifo";
+  constexpr const char* kSchedulers[] = {
+      "fifo", "asha", "hyperband", "successive-halving", "median-stopping", "pasha"};
+  spec.algorithm.scheduler.name = steps ? kSchedulers[random.below(6)] : "fifo";
   if (options.scheduler && (steps || *options.scheduler == "fifo")) {
     spec.algorithm.scheduler.name = *options.scheduler;
   }

@@ -114,7 +114,10 @@ void SimTrainer::on(const Assign& assign) {
   job.assign = assign;
   job.step = assign.from;
   job.generation = ++generation_;
-  jobs_[assign.trial] = std::move(job);
+  Job& begun = jobs_[assign.trial] = std::move(job);
+  if (assign.resume_from && world_.chance(world_.rates.damage)) {
+    return finish(begun, AttemptEnd::failed, FailureClass::checkpoint);
+  }
   schedule_step(assign.trial);
 }
 

@@ -33,6 +33,7 @@ FaultRates draw_rates(Stream& random) {
   rates.fail = draw(0.1);
   rates.diverge = draw(0.1);
   rates.user = draw(0.005);
+  rates.damage = draw(0.1);
   return rates;
 }
 

@@ -46,6 +46,7 @@ struct FaultRates {
   double server_crash = 0, append_fails = 0;  ///< per turn of the optimizer
   double torn_append = 0;                     ///< of the crashes: only the first facts are kept
   double fail = 0, diverge = 0;               ///< per attempt
+  double damage = 0;                          ///< per attempt that goes on from a checkpoint
   double user = 0;                            ///< per second: enqueue, stop, drain
 };
 FaultRates draw_rates(Stream& random);

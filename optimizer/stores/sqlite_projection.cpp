@@ -20,8 +20,8 @@ constexpr const char* kStarted =
     "UPDATE trial_rows SET state='running', attempt=?2, trainer=?3, step=?4, until=?5,"
     " decision=NULL, decided_by=NULL, started_at_us=coalesce(started_at_us, ?6) WHERE id=?1";
 constexpr const char* kAttempt =
-    "INSERT INTO attempt_rows(trial, attempt, trainer, from_step, until, started_at_us)"
-    " VALUES(?1, ?2, ?3, ?4, ?5, ?6)";
+    "INSERT INTO attempt_rows(trial, attempt, trainer, from_step, until, resumed_from,"
+    " started_at_us) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 constexpr const char* kReport = "INSERT INTO report_rows VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 // A retried trial reports earlier steps again: loss and metrics stay those of the highest step.
 // Metrics of one step may come in several reports.
@@ -34,6 +34,13 @@ constexpr const char* kReported =
     " metrics_step=max(metrics_step, ?2) WHERE id=?1";
 constexpr const char* kCheckpoint =
     "UPDATE trial_rows SET checkpoint=?2, checkpoint_step=?3 WHERE id=?1";
+constexpr const char* kSaved = "INSERT INTO checkpoint_rows VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, 0)";
+constexpr const char* kDamaged =
+    "UPDATE checkpoint_rows SET damaged=1 WHERE trial=?1 AND uri="
+    "(SELECT resumed_from FROM attempt_rows WHERE trial=?1 AND attempt=?2)";
+constexpr const char* kFallBack =
+    "UPDATE trial_rows SET (checkpoint, checkpoint_step)=(SELECT uri, step FROM checkpoint_rows"
+    " WHERE trial=?1 AND NOT damaged ORDER BY seq DESC LIMIT 1) WHERE id=?1";
 constexpr const char* kDecided = "UPDATE trial_rows SET decision=?2, decided_by=?3 WHERE id=?1";
 // The trial is worth what it reached; a failure leaves an earlier standing as it was.
 constexpr const char* kPaused =
@@ -86,6 +93,9 @@ Result<Projection> Projection::make(const Database& database) {
                                                        {&made.report_, kReport},
                                                        {&made.reported_, kReported},
                                                        {&made.checkpoint_, kCheckpoint},
+                                                       {&made.saved_, kSaved},
+                                                       {&made.damaged_, kDamaged},
+                                                       {&made.fall_back_, kFallBack},
                                                        {&made.decided_, kDecided},
                                                        {&made.paused_, kPaused},
                                                        {&made.failed_, kFailed},
@@ -220,8 +230,11 @@ Status Projection::on(const Event& event, const AttemptStarted& fact) {
   BETATUNE_CHECK(
       started_.with(fact.trial.n, fact.attempt.n, fact.trainer, fact.from, fact.until, event.at_us)
           .run());
+  std::optional<std::string> resumed_from;
+  if (fact.checkpoint) resumed_from = fact.checkpoint->uri;
   return attempt_
-      .with(fact.trial.n, fact.attempt.n, fact.trainer, fact.from, fact.until, event.at_us)
+      .with(fact.trial.n, fact.attempt.n, fact.trainer, fact.from, fact.until, resumed_from,
+            event.at_us)
       .run();
 }
 
@@ -239,7 +252,12 @@ Status Projection::on(const Event&, const ReportConflicted&) {
   return Ok{};
 }
 
-Status Projection::on(const Event&, const CheckpointSaved& fact) {
+Status Projection::on(const Event& event, const CheckpointSaved& fact) {
+  const ArtifactRef& saved = fact.artifact;
+  BETATUNE_CHECK(saved_
+                     .with(event.seq, fact.trial.n, fact.attempt.n, saved.step, saved.uri,
+                           static_cast<std::int64_t>(saved.bytes), saved.digest)
+                     .run());
   return checkpoint_.with(fact.trial.n, fact.artifact.uri, fact.artifact.step).run();
 }
 
@@ -260,6 +278,10 @@ Status Projection::on(const Event& event, const AttemptEnded& fact) {
           .with(fact.trial.n, fact.attempt.n, end, fact.step, failure, message, event.at_us)
           .run());
   if (!failed) return paused_.with(fact.trial.n, fact.step, end, full_budget_).run();
+  if (fact.failure == FailureClass::checkpoint) {
+    BETATUNE_CHECK(damaged_.with(fact.trial.n, fact.attempt.n).run());
+    BETATUNE_CHECK(fall_back_.with(fact.trial.n).run());
+  }
   return failed_.with(fact.trial.n, fact.step, failure, message, fact.charged ? 1 : 0).run();
 }
 

@@ -44,8 +44,9 @@ class Projection {
   Status on(const Event& event, const TrialClosed& fact);
   Status on(const Event& event, const StudyClosed& fact);
 
-  Statement set_, add_, kept_, trial_, started_, attempt_, report_, reported_, checkpoint_,
-      decided_, paused_, failed_, attempt_ended_, closed_, level_, watched_, judged_, all_metrics_;
+  Statement set_, add_, kept_, trial_, started_, attempt_, report_, reported_, checkpoint_, saved_,
+      damaged_, fall_back_, decided_, paused_, failed_, attempt_ended_, closed_, level_, watched_,
+      judged_, all_metrics_;
   std::int64_t last_at_us_ = 0;
   std::int64_t active_us_ = 0;
   std::int64_t full_budget_ = 1;

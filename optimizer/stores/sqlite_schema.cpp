@@ -31,10 +31,12 @@ constexpr const char* kProjections = R"sql(
 DROP VIEW IF EXISTS trials;
 DROP VIEW IF EXISTS observations;
 DROP VIEW IF EXISTS attempts;
+DROP VIEW IF EXISTS checkpoints;
 DROP VIEW IF EXISTS study;
 DROP TABLE IF EXISTS trial_rows;
 DROP TABLE IF EXISTS attempt_rows;
 DROP TABLE IF EXISTS report_rows;
+DROP TABLE IF EXISTS checkpoint_rows;
 DROP TABLE IF EXISTS study_rows;
 
 CREATE TABLE study_rows(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -81,6 +83,7 @@ CREATE TABLE attempt_rows(
   trainer TEXT NOT NULL,
   from_step INTEGER NOT NULL,
   until INTEGER NOT NULL,
+  resumed_from TEXT,        -- uri of a checkpoint; NULL: from scratch
   outcome TEXT,             -- reached, stopped, paused, failed, lost; NULL while it runs
   step INTEGER,
   failure TEXT,
@@ -89,6 +92,17 @@ CREATE TABLE attempt_rows(
   ended_at_us INTEGER,
   PRIMARY KEY(trial, attempt)
 ) WITHOUT ROWID;
+CREATE TABLE checkpoint_rows(
+  seq INTEGER PRIMARY KEY,  -- of the event
+  trial INTEGER NOT NULL,
+  attempt INTEGER NOT NULL,
+  step INTEGER NOT NULL,
+  uri TEXT NOT NULL,
+  bytes INTEGER NOT NULL,
+  digest TEXT,
+  damaged INTEGER NOT NULL  -- found missing or changed by an attempt that was to go on from it
+);
+CREATE INDEX checkpoint_rows_by_trial ON checkpoint_rows(trial, seq);
 CREATE TABLE report_rows(
   seq INTEGER PRIMARY KEY,  -- of the event
   trial INTEGER NOT NULL,
@@ -113,10 +127,12 @@ CREATE VIEW observations AS SELECT
   strftime('%Y-%m-%dT%H:%M:%fZ', r.at_us / 1e6, 'unixepoch') AS at
 FROM report_rows r, json_each(r.metrics) m;
 CREATE VIEW attempts AS SELECT
-  trial, attempt, trainer, from_step, until, outcome, step, failure, message,
+  trial, attempt, trainer, from_step, until, resumed_from, outcome, step, failure, message,
   strftime('%Y-%m-%dT%H:%M:%fZ', started_at_us / 1e6, 'unixepoch') AS started_at,
   strftime('%Y-%m-%dT%H:%M:%fZ', ended_at_us / 1e6, 'unixepoch') AS ended_at
 FROM attempt_rows;
+CREATE VIEW checkpoints AS SELECT trial, attempt, step, uri, bytes, digest, damaged
+FROM checkpoint_rows;
 CREATE VIEW study AS SELECT key, value FROM study_rows;
 )sql";
 

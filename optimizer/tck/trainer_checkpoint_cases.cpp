@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <fmt/format.h>
+#include <fstream>
 #include <regex>
 
 #include "optimizer/tck/trainer_cases.hpp"
@@ -84,6 +85,65 @@ Status fails_without_it(TrainerScript& t) {
              : wrong("it says that it went on from a checkpoint that is not there");
 }
 
+/// Asks for attempt 2 from this checkpoint, and returns how it ended. Nothing may be trained first.
+Result<Done> begin_from(TrainerScript& t, TrialId trial, const ArtifactRef& artifact) {
+  Assign next = t.make_assign(trial, 2);
+  next.from = artifact.step;
+  next.resume_from = artifact;
+  t.send(next);
+  BETATUNE_TRY(const Done done, t.expect<Done>());
+  t.acknowledge(done);
+  for (const Report& each : t.reports()) {
+    if (each.attempt == next.attempt) return wrong("it trained all the same");
+  }
+  return done;
+}
+
+Status is_of_class(const Done& done) {
+  if (done.end != AttemptEnd::failed) return wrong("it says that it went on from it");
+  return done.failure == FailureClass::checkpoint
+             ? Status(Ok{})
+             : wrong("its DONE has another class of failure: " + done.message);
+}
+
+/// Changes the middle of the largest file.
+Status flip_a_byte(const fs::path& folder) {
+  fs::path largest;
+  for (const auto& each : fs::recursive_directory_iterator(folder)) {
+    if (!each.is_regular_file() || each.path().filename() == "B2SUMS") continue;
+    if (largest.empty() || each.file_size() > fs::file_size(largest)) largest = each.path();
+  }
+  if (largest.empty() || fs::file_size(largest) == 0) return skipped("its checkpoints are empty");
+  std::fstream file(largest, std::ios::in | std::ios::out | std::ios::binary);
+  const auto middle = static_cast<std::streamoff>(fs::file_size(largest) / 2);
+  file.seekg(middle);
+  const int byte = file.get();
+  file.seekp(middle);
+  file.put(static_cast<char>(byte ^ 1));
+  return file ? Status(Ok{}) : wrong("the kit cannot write " + largest.string());
+}
+
+Status has_a_digest(TrainerScript& t) {
+  BETATUNE_TRY(const auto paused, pause(t));
+  return paused.second.digest ? Status(Ok{}) : wrong("its checkpoint has no digest");
+}
+
+Status finds_damage(TrainerScript& t) {
+  BETATUNE_TRY(const auto paused, pause(t));
+  if (!paused.second.digest) return skipped("its checkpoints have no digests");
+  BETATUNE_CHECK(flip_a_byte(t.folder() / paused.second.uri));
+  BETATUNE_TRY(const Done done, begin_from(t, paused.first.trial, paused.second));
+  return is_of_class(done);
+}
+
+Status tells_missing_from_unseen(TrainerScript& t) {
+  BETATUNE_TRY(const auto paused, pause(t));
+  std::ofstream(t.folder() / "study.db") << "the study's folder is here";
+  fs::remove_all(t.folder() / paused.second.uri);
+  BETATUNE_TRY(const Done done, begin_from(t, paused.first.trial, paused.second));
+  return is_of_class(done);
+}
+
 }  // namespace
 
 std::vector<TrainerCase> trainer_checkpoint_cases() {
@@ -98,6 +158,11 @@ std::vector<TrainerCase> trainer_checkpoint_cases() {
        goes_on},
       {"T-CHECKPOINT-5", must, "Checkpoints",
        "An attempt whose resume_from is not there does not begin as if it were.", fails_without_it},
+      {"T-CHECKPOINT-6", should, "Checkpoints", "It has a digest.", has_a_digest},
+      {"T-CHECKPOINT-7", must, "Checkpoints", "One that is damaged is not loaded, and named so.",
+       finds_damage},
+      {"T-CHECKPOINT-8", should, "Checkpoints",
+       "One that is missing from the study's folder counts as damaged.", tells_missing_from_unseen},
   };
 }
 

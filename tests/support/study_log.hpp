@@ -64,7 +64,7 @@ class StudyLife {
     Step step = 0;
     Step from = 0;
     std::uint64_t seq = 0;
-    std::optional<ArtifactRef> checkpoint;
+    std::vector<ArtifactRef> checkpoints;  ///< that nobody has found damaged
     int failures = 0;
   };
 
@@ -95,7 +95,7 @@ class StudyLife {
       firsts_.push_back(fact);
     }
     log_.add(fact);
-    live_.push_back(Live{trial, 0, false, 0, 0, 0, std::nullopt, 0});
+    live_.push_back(Live{trial, 0, false, 0, 0, 0, {}, 0});
   }
 
   void advance(std::size_t index) {
@@ -103,7 +103,7 @@ class StudyLife {
     if (!live.running) return start(live);
     const double draw = shape_.faults ? draws_.uniform() : 1;
     if (draw < 0.03) return fail(index);
-    if (draw < 0.06 && live.checkpoint) return pause(live);
+    if (draw < 0.06 && !live.checkpoints.empty()) return pause(live);
     if (draw < 0.08) return stop(index);
     if (live.step < shape_.reports) return report(live);
     end(live, AttemptEnd::reached, std::nullopt);
@@ -112,10 +112,15 @@ class StudyLife {
 
   void start(Live& live) {
     live.running = true;
-    live.step = live.from = live.checkpoint ? live.checkpoint->step : 0;
+    std::optional<ArtifactRef> checkpoint;
+    if (!live.checkpoints.empty()) checkpoint = live.checkpoints.back();
+    live.step = live.from = checkpoint ? checkpoint->step : 0;
     live.seq = 0;
     log_.add(AttemptStarted{live.trial, AttemptId{++live.attempt}, "host-1", live.from,
-                            shape_.reports, live.checkpoint});
+                            shape_.reports, checkpoint});
+    if (!checkpoint || !shape_.faults || draws_.uniform() < 0.8) return;
+    end(live, AttemptEnd::failed, FailureClass::checkpoint, false);
+    live.checkpoints.pop_back();
   }
 
   void report(Live& live) {
@@ -126,16 +131,17 @@ class StudyLife {
     log_.add(Reported{live.trial, AttemptId{live.attempt}, ++live.seq, live.step,
                       std::move(metrics), loss, false});
     if (!shape_.faults || live.step >= shape_.reports || draws_.uniform() < 0.7) return;
-    live.checkpoint =
-        ArtifactRef{"trials/" + std::to_string(live.trial.n) + "/step-" + std::to_string(live.step),
-                    live.step, 1000};
-    log_.add(CheckpointSaved{live.trial, AttemptId{live.attempt}, *live.checkpoint});
+    live.checkpoints.push_back(ArtifactRef{"trials/" + std::to_string(live.trial.n) + "/" +
+                                               std::to_string(live.attempt) + "-" +
+                                               std::to_string(live.step),
+                                           live.step, 1000});
+    log_.add(CheckpointSaved{live.trial, AttemptId{live.attempt}, live.checkpoints.back()});
   }
 
-  void end(Live& live, AttemptEnd how, std::optional<FailureClass> failure) {
+  void end(Live& live, AttemptEnd how, std::optional<FailureClass> failure, bool charged = true) {
     live.running = false;
     log_.add(AttemptEnded{live.trial, AttemptId{live.attempt}, how, live.step, failure,
-                          failure ? "it failed" : "", true});
+                          failure ? "it failed" : "", charged});
   }
 
   void fail(std::size_t index) {

@@ -80,13 +80,18 @@ class StudyProcess:
 
     def start(self, *arguments) -> str:
         """Starts or restarts the optimizer; returns the address that it prints."""
+        self.launch(*arguments)
+        said = lambda: re.search(r"at ((?:ipc|tcp)://[^\s,]+)", self.output.read_text())  # noqa: E731
+        return eventually(said, f"an address in {self.output}").group(1)
+
+    def launch(self, *arguments) -> None:
+        """The same, where trainers are started by the optimizer and nobody needs its address."""
         self.runs += 1
         self.output = self.folder / f"output-{self.runs}.txt"
         with open(self.output, "w") as output:
             self.process = subprocess.Popen([BETATUNE, "run", *arguments, "study.yaml"], cwd=self.folder,
-                                            stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
-        said = lambda: re.search(r"at ((?:ipc|tcp)://[^\s,]+)", self.output.read_text())  # noqa: E731
-        return eventually(said, f"an address in {self.output}").group(1)
+                                            stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                                            env=environment())
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)

@@ -109,7 +109,9 @@ ChildSpec CommandRun::child_spec() const {
 
 void CommandRun::run() {
   if (const Status prepared = prepare(); !prepared) {
-    link_.send(failed_end(assign_.from, FailureClass::infra, prepared.error().message));
+    checkpoints_.abandon();
+    link_.send(
+        failed_end(assign_.from, class_of_unreadable(prepared.error()), prepared.error().message));
     return;
   }
   become_subreaper();

@@ -13,6 +13,7 @@
 #include "optimizer/scheduler.hpp"
 #include "optimizer/store.hpp"
 #include "searchspaces/random.hpp"
+#include "tests/support/for_all.hpp"
 #include "tests/support/marked_processes.hpp"
 #include "tests/support/temporary_directory.hpp"
 #include "tests/support/wire_trainer.hpp"
@@ -23,9 +24,17 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-constexpr int kKills = 60;
 constexpr int kMoreTrials = 40;
-constexpr auto kLongest = std::chrono::seconds(240);
+
+/// BETATUNE_KILLS; 10,000 with BETATUNE_LONG_TESTS.
+int kills_wanted() {
+  const bool is_long = std::getenv("BETATUNE_LONG_TESTS") != nullptr;
+  return static_cast<int>(test::number_from_environment("BETATUNE_KILLS", is_long ? 10'000 : 60));
+}
+/// Far more than it takes.
+std::chrono::seconds longest() {
+  return std::chrono::seconds(180 + kills_wanted());
+}
 
 std::uint64_t seed() {
   const char* given = std::getenv("BETATUNE_KILL_SEED");
@@ -128,23 +137,24 @@ TEST_F(KillTest, WhateverIsKilledTheStudyEndsWithExactlyItsTrials) {
       "trainer: {plugin: branin, config: {steps: 4, delay_ms: 10}}\n";
   write_study(kMoreTrials, rest);
   Stream choices(root_key(seed()));
+  const int wanted = kills_wanted();
   std::map<Victim, int> kills;
   int killed = 0;
   start_optimizer();
-  const auto give_up = Clock::now() + kLongest;
+  const auto give_up = Clock::now() + longest();
 
   while (Clock::now() < give_up) {
     const milliseconds pause(10 + static_cast<int>(choices.below(300)));
-    std::this_thread::sleep_for(killed < kKills ? pause : milliseconds(50));
+    std::this_thread::sleep_for(killed < wanted ? pause : milliseconds(50));
     if (const auto status = support::ended_status(optimizer_)) {
       ASSERT_EQ(*status, 0) << output();
       ASSERT_TRUE(family_.dies_out()) << output();
-      if (killed >= kKills) break;
+      if (killed >= wanted) break;
       write_study(trials_ + kMoreTrials, rest);  // a budget is a total, and may grow
       start_optimizer();
       continue;
     }
-    if (killed >= kKills) continue;
+    if (killed >= wanted) continue;
     const std::uint64_t draw = choices.below(10);
     const Victim victim = draw < 4 ? Victim::optimizer : draw < 5 ? Victim::agent : Victim::worker;
     const std::vector<pid_t> candidates = processes_of(victim);
@@ -159,11 +169,11 @@ TEST_F(KillTest, WhateverIsKilledTheStudyEndsWithExactlyItsTrials) {
   }
 
   ASSERT_LT(Clock::now(), give_up) << "the study does not end\n" << output();
-  EXPECT_EQ(killed, kKills);
+  EXPECT_EQ(killed, wanted);
   std::printf("killed %d optimizers, %d agents, %d workers\n", kills[Victim::optimizer],
               kills[Victim::agent], kills[Victim::worker]);
-  EXPECT_GT(kills[Victim::optimizer], 10);
-  EXPECT_GT(kills[Victim::worker], 10);
+  EXPECT_GT(kills[Victim::optimizer], wanted / 6);
+  EXPECT_GT(kills[Victim::worker], wanted / 6);
   check_log();
   check_replay();
 }
@@ -194,18 +204,18 @@ TEST_F(KillTest, WhatATrainerWasToldIsDurableStaysWhenTheOptimizerIsKilled) {
   support::WireTrainer trainer(std::move(options));
   std::thread thread([&] { trainer.run(); });
   Stream choices(root_key(seed() + 1));
-  constexpr int kOptimizerKills = 20;
-  const auto give_up = Clock::now() + kLongest;
+  const int optimizer_kills = kills_wanted() / 3;
+  const auto give_up = Clock::now() + longest();
   std::optional<int> status;
 
   for (int killed = 0; !status && Clock::now() < give_up;) {
     std::this_thread::sleep_for(milliseconds(20 + static_cast<int>(choices.below(300))));
     status = support::ended_status(optimizer_);
-    if (status && *status == 0 && killed < kOptimizerKills) {
+    if (status && *status == 0 && killed < optimizer_kills) {
       write_study(trials_ + 1'000, rest);
       start_optimizer();
       status.reset();
-    } else if (!status && killed < kOptimizerKills) {
+    } else if (!status && killed < optimizer_kills) {
       ::kill(optimizer_, SIGKILL);
       ++killed;
       support::wait_status(optimizer_);

@@ -35,7 +35,8 @@ TEST_P(SimulationOf, KeepsEveryInvariantWhateverFails) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Schedulers, SimulationOf,
-                         ::testing::Values("fifo", "asha", "hyperband", "successive-halving"));
+                         ::testing::Values("fifo", "asha", "hyperband", "successive-halving",
+                                           "median-stopping", "pasha"));
 
 TEST(SimulationSeed, GivesTheSameLogByteForByte) {
   for (std::uint64_t seed = 0; seed < 40; ++seed) {

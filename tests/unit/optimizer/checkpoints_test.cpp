@@ -33,6 +33,13 @@ class CheckpointsTest : public testing::Test {
     trial.checkpoint = ArtifactRef{uri(id, attempt, step), step, 1};
     return trial;
   }
+  static CheckpointsSpec keeping(int keep, int best = 1, bool rungs = false) {
+    CheckpointsSpec rules;
+    rules.keep = keep;
+    rules.best = best;
+    rules.rungs = rungs;
+    return rules;
+  }
   static Event closed(std::uint64_t trial) {
     return {1, 0, TrialClosed{TrialId{trial}, Outcome::completed, 1.0}};
   }
@@ -50,7 +57,7 @@ TEST_F(CheckpointsTest, AnOpenTrialKeepsItsNewestRecordedOnesAndWhatIsNewer) {
   state_.trials.add(trial_at(0, TrialState::running, 1, 3, 0.5));
 
   const Event event = saved(0);
-  CheckpointKeeper(study_, 2).on_events({&event, 1}, state_);
+  CheckpointKeeper(study_, keeping(2)).on_events({&event, 1}, state_);
 
   EXPECT_FALSE(kept(0, 1, 1));
   EXPECT_TRUE(kept(0, 1, 2));
@@ -64,14 +71,14 @@ TEST_F(CheckpointsTest, ALaterAttemptIsNewerWhateverItsStep) {
   state_.trials.add(trial_at(0, TrialState::paused, 2, 3, 0.5));
 
   const Event event = saved(0);
-  CheckpointKeeper(study_, 1).on_events({&event, 1}, state_);
+  CheckpointKeeper(study_, keeping(1)).on_events({&event, 1}, state_);
 
   EXPECT_FALSE(kept(0, 1, 9));
   EXPECT_TRUE(kept(0, 2, 3));
 }
 
 TEST_F(CheckpointsTest, OnlyTheBestClosedTrialKeepsItsModel) {
-  CheckpointKeeper keeper(study_, 2);
+  CheckpointKeeper keeper(study_, keeping(2));
   for (std::uint64_t id = 0; id < 3; ++id) {
     const double loss = id == 1 ? 0.1 : 0.5 + 0.1 * static_cast<double>(id);
     for (const Step step : {1, 2}) publish(id, 1, step);
@@ -89,7 +96,7 @@ TEST_F(CheckpointsTest, OnlyTheBestClosedTrialKeepsItsModel) {
 }
 
 TEST_F(CheckpointsTest, TheBestClosedModelStaysWhileAnOpenTrialLeads) {
-  CheckpointKeeper keeper(study_, 1);
+  CheckpointKeeper keeper(study_, keeping(1));
   publish(0, 1, 2);
   publish(1, 1, 2);
   state_.trials.add(trial_at(0, TrialState::closed, 1, 2, 0.5));
@@ -110,7 +117,7 @@ TEST_F(CheckpointsTest, ASweepRemovesWhatAKilledOptimizerLeft) {
   state_.trials.add(trial_at(1, TrialState::closed, 1, 2, 0.7));
   state_.best = TrialId{0};
 
-  CheckpointKeeper(study_, 2).sweep(state_);
+  CheckpointKeeper(study_, keeping(2)).sweep(state_);
 
   EXPECT_TRUE(kept(0, 1, 3));
   EXPECT_FALSE(kept(0, 1, 2));
@@ -129,11 +136,80 @@ TEST_F(CheckpointsTest, FilesOfOthersAreLeftAlone) {
   state_.trials.add(trial_at(2, TrialState::closed, 1, 1, 0.1));
   state_.best = TrialId{2};
 
-  CheckpointKeeper(study_, 1).sweep(state_);
+  CheckpointKeeper(study_, keeping(1)).sweep(state_);
 
   EXPECT_TRUE(fs::exists(study_ / "checkpoints/trial-0/notes"));
   EXPECT_TRUE(fs::exists(study_ / "checkpoints/trial-0/attempt-1-next.tmp"));
   EXPECT_TRUE(kept(7, 1, 1)) << "another trial's";
+}
+
+TEST_F(CheckpointsTest, TheBestFewKeepTheirModels) {
+  CheckpointKeeper keeper(study_, keeping(2, 2));
+  const double losses[] = {0.5, 0.3, 0.9, 0.1};
+  for (std::uint64_t id = 0; id < 4; ++id) {
+    publish(id, 1, 2);
+    state_.trials.add(trial_at(id, TrialState::closed, 1, 2, losses[id]));
+    if (id != 2) state_.best = TrialId{id};
+    const Event event = closed(id);
+    keeper.on_events({&event, 1}, state_);
+  }
+
+  for (std::uint64_t id = 0; id < 4; ++id) {
+    EXPECT_EQ(kept(id, 1, 2), id == 1 || id == 3) << "trial " << id;
+  }
+  CheckpointKeeper(study_, keeping(2, 2)).sweep(state_);
+  EXPECT_TRUE(kept(1, 1, 2)) << "a restart agrees";
+}
+
+TEST_F(CheckpointsTest, RungsStayWhereTheStudyWantsThem) {
+  for (const Step step : {1, 2, 3, 4, 9}) publish(0, 1, step);
+  Trial trial = trial_at(0, TrialState::closed, 1, 9, 0.9);
+  trial.at_rung = true;
+  for (const Step step : {1, 2, 3, 4}) {
+    trial.older_checkpoints.push_back({ArtifactRef{uri(0, 1, step), step, 1}, step == 3});
+  }
+  state_.trials.add(trial);
+  state_.trials.add(trial_at(1, TrialState::closed, 1, 9, 0.1));
+  state_.best = TrialId{1};
+
+  CheckpointKeeper(study_, keeping(1, 1, true)).sweep(state_);
+  for (const Step step : {1, 2, 4}) EXPECT_FALSE(kept(0, 1, step)) << step;
+  EXPECT_TRUE(kept(0, 1, 3));
+  EXPECT_TRUE(kept(0, 1, 9));
+
+  CheckpointKeeper(study_, keeping(1)).sweep(state_);
+  EXPECT_FALSE(fs::exists(study_ / "checkpoints/trial-0"));
+}
+
+TEST_F(CheckpointsTest, WhatARunningAttemptBeganFromIsInUse) {
+  for (const Step step : {1, 2, 3}) publish(0, 1, step);
+  Trial trial = trial_at(0, TrialState::running, 1, 3, 0.5);
+  trial.resumed_from = uri(0, 1, 1);
+  state_.trials.add(trial);
+
+  const Event event = saved(0);
+  CheckpointKeeper(study_, keeping(1)).on_events({&event, 1}, state_);
+
+  EXPECT_TRUE(kept(0, 1, 1));
+  EXPECT_FALSE(kept(0, 1, 2));
+}
+
+TEST_F(CheckpointsTest, ContentThatAnotherCheckpointHasStays) {
+  const std::string weights(100'000, 'w');
+  const ObjectStore objects(study_);
+  for (const std::uint64_t id : {0u, 1u}) {
+    publish(id, 1, 1);
+    std::ofstream(study_ / uri(id, 1, 1) / "model") << weights;
+    objects.share(study_ / uri(id, 1, 1), seal_folder(study_ / uri(id, 1, 1)).value());
+    state_.trials.add(trial_at(id, TrialState::closed, 1, 1, id == 0 ? 0.9 : 0.1));
+  }
+  state_.best = TrialId{1};
+
+  CheckpointKeeper(study_, keeping(1)).sweep(state_);
+
+  EXPECT_FALSE(kept(0, 1, 1));
+  EXPECT_TRUE(kept(1, 1, 1));
+  EXPECT_EQ(fs::hard_link_count(study_ / uri(1, 1, 1) / "model"), 2u) << "and its object";
 }
 
 }  // namespace

@@ -98,5 +98,20 @@ TEST(CoordinatorReport, IsRefusedIfItsCheckpointIsOutsideOfTheStudysFolder) {
   EXPECT_EQ(shell.facts<CheckpointSaved>().size(), 1u);
 }
 
+TEST(CoordinatorReport, IsRefusedIfItsCheckpointsDigestIsNone) {
+  Harness shell(stepped_study(9, "fifo"));
+  const Assign at = shell.begin("t");
+  const std::string digest(64, 'a');
+
+  for (const std::string& wrong :
+       {std::string(), std::string("abc"), std::string(64, 'A'), digest + "0"}) {
+    shell.say("t",
+              Report{at.trial, at.attempt, 1, 1, {{"loss", 1}}, ArtifactRef{"c", 1, 0, wrong}});
+    EXPECT_EQ(shell.only_sent<Refusal>().code, "malformed") << wrong;
+  }
+  shell.say("t", Report{at.trial, at.attempt, 1, 1, {{"loss", 1}}, ArtifactRef{"c", 1, 0, digest}});
+  EXPECT_EQ(shell.facts<CheckpointSaved>().size(), 1u);
+}
+
 }  // namespace
 }  // namespace betatune

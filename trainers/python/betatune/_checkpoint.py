@@ -1,4 +1,4 @@
-"""Checkpoints: written beside, made durable, then renamed, so that a reader sees one whole or not at all."""
+"""Checkpoints: written beside, sealed, made durable, then renamed, so that a reader sees one whole or not at all."""
 
 import contextlib
 import os
@@ -7,7 +7,8 @@ import shutil
 from pathlib import Path
 from typing import Callable, Iterator, Optional
 
-from ._errors import BadCheckpoint
+from ._errors import BadCheckpoint, DamagedCheckpoint
+from ._seal import check_seal, read_seal, seal_folder
 
 _STATE = re.compile(r"state-(\d+)")
 
@@ -25,9 +26,11 @@ def protocol_checkpoint(study_dir: Path, trial: int, attempt: int, step: int,
     draft.mkdir()
     try:
         yield draft
+        digest = seal_folder(draft)
         size = _sync_tree(draft)
         # The same attempt at the same step has the same state: never without a published one.
         if target.exists():
+            digest, _ = read_seal(target)
             shutil.rmtree(draft)
         else:
             draft.rename(target)
@@ -36,7 +39,7 @@ def protocol_checkpoint(study_dir: Path, trial: int, attempt: int, step: int,
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
-    published({"uri": str(target.relative_to(study_dir)), "step": step, "bytes": size})
+    published({"uri": str(target.relative_to(study_dir)), "step": step, "bytes": size, "digest": digest})
 
 
 @contextlib.contextmanager
@@ -69,7 +72,11 @@ def published_state(folder: Path) -> Path:
 
 
 def checkpoint_path(study_dir: Path, artifact: Optional[dict]) -> Optional[Path]:
-    """The folder of an ArtifactRef. Raises BadCheckpoint if it leaves the study's folder or is missing."""
+    """The folder of an ArtifactRef, checked byte for byte if it has a digest.
+
+    Raises DamagedCheckpoint if it is not what was published, BadCheckpoint if it leaves the study's folder, or if
+    this machine does not see that folder.
+    """
     if not artifact:
         return None
     uri = Path(artifact["uri"])
@@ -77,7 +84,12 @@ def checkpoint_path(study_dir: Path, artifact: Optional[dict]) -> Optional[Path]
         raise BadCheckpoint(f"checkpoint `{uri}` is not inside the study's folder")
     path = study_dir / uri
     if not path.is_dir():
+        # The optimizer's own file tells the study's folder from one that a trainer made for itself.
+        if (study_dir / "study.db").exists():
+            raise DamagedCheckpoint(f"checkpoint {path} is missing")
         raise BadCheckpoint(f"checkpoint {path} is missing; is the study's folder shared with this machine?")
+    if artifact.get("digest"):
+        check_seal(path, artifact["digest"])
     return path
 
 

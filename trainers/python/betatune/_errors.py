@@ -17,6 +17,10 @@ class BadCheckpoint(BetatuneError, ValueError):
     """A checkpoint that cannot be: of no trained step, or outside of the study's folder."""
 
 
+class DamagedCheckpoint(BadCheckpoint):
+    """A checkpoint that is not what was published; the trial falls back to the one before."""
+
+
 class TrialStopped(BetatuneError):
     """Raised by `Trial.raise_if_stopped()`; the trainer takes it for an orderly early end."""
 
@@ -25,10 +29,11 @@ class TrialFailed(BetatuneError):
     """Raise it in a training function to name the class of a failure.
 
     kind  "user", "oom", "timeout", "infra" or "diverged"; `trials.retry` of the study decides
-          whether the trial is tried again.
+          whether the trial is tried again. "checkpoint": what is in `resume_dir` cannot be used, and
+          the trial falls back to the checkpoint before; only before the first report.
     """
 
-    KINDS = ("user", "oom", "timeout", "infra", "diverged")
+    KINDS = ("user", "oom", "timeout", "infra", "diverged", "checkpoint")
 
     def __init__(self, kind: str, message: str = ""):
         if kind not in self.KINDS:

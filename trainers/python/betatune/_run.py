@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Callable
 
 from ._checkpoint import checkpoint_path, protocol_checkpoint
-from ._errors import TrialFailed, TrialStopped
+from ._errors import DamagedCheckpoint, TrialFailed, TrialStopped
 from ._trial import Decision, Trial
 
 
@@ -97,6 +97,8 @@ def run_trial(train: Callable[[Trial], object], link: socket.socket) -> None:
 def _outcome(train, link: socket.socket, assign: dict, unread: bytes) -> dict:
     try:
         trial = LinkedTrial(link, assign, unread)
+    except DamagedCheckpoint as error:
+        return failed("checkpoint", str(error))
     except Exception as error:  # a checkpoint that is not there
         return failed("infra", str(error))
     try:
