@@ -43,6 +43,7 @@ int main(int argc, char** argv) {
   add_logs_command(app, exit_code);
   add_explain_command(app, exit_code);
   add_importance_command(app, exit_code);
+  add_cost_command(app, exit_code);
   add_replay_command(app, exit_code);
   add_export_command(app, exit_code);
   add_enqueue_command(app, exit_code);

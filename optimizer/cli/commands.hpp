@@ -33,6 +33,7 @@ void add_trials_command(CLI::App& app, int& exit_code);
 void add_show_command(CLI::App& app, int& exit_code);
 void add_explain_command(CLI::App& app, int& exit_code);
 void add_importance_command(CLI::App& app, int& exit_code);
+void add_cost_command(CLI::App& app, int& exit_code);
 void add_replay_command(CLI::App& app, int& exit_code);
 void add_best_command(CLI::App& app, int& exit_code);
 void add_export_command(CLI::App& app, int& exit_code);

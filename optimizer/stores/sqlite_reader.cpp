@@ -61,6 +61,23 @@ TrialRow trial_of(const Statement& row) {
   return trial;
 }
 
+constexpr const char* kAttemptColumns =
+    "a.attempt, a.trainer, a.from_step, a.until, a.outcome, a.failure, a.message, a.step,"
+    " a.started_at_us, a.ended_at_us";
+
+AttemptRow attempt_of(const Statement& row) {
+  return {static_cast<std::uint64_t>(row.integer(0)),
+          row.string(1),
+          row.integer(2),
+          row.integer(3),
+          text_or_nothing(row, 4),
+          text_or_nothing(row, 5),
+          text_or_nothing(row, 6),
+          integer_or_nothing(row, 7),
+          row.integer(8),
+          integer_or_nothing(row, 9)};
+}
+
 ReportRow report_of(const Statement& row) {
   return {static_cast<std::uint64_t>(row.integer(0)), row.integer(1), row.optional_real(2),
           json_of(row, 3), row.integer(4)};
@@ -90,6 +107,8 @@ class SqliteReader final : public StudyReader {
   Status trials(const TrialQuery& query, const std::function<bool(const TrialRow&)>& each) override;
   Result<std::optional<TrialRow>> trial(TrialId id) override;
   Result<std::vector<AttemptRow>> attempts(TrialId id) override;
+  Status all_attempts(const std::function<bool(std::uint64_t trial, const std::string& origin,
+                                               Step trial_step, const AttemptRow&)>& each) override;
   Result<std::vector<ReportRow>> reports(TrialId id) override;
   Status all_reports(
       const std::function<bool(std::uint64_t trial, const ReportRow&)>& each) override;
@@ -210,19 +229,31 @@ Result<std::optional<TrialRow>> SqliteReader::trial(TrialId id) {
 }
 
 Result<std::vector<AttemptRow>> SqliteReader::attempts(TrialId id) {
-  BETATUNE_TRY(Statement rows,
-               database_.prepare("SELECT attempt, trainer, from_step, until, outcome, failure,"
-                                 " message, step, started_at_us, ended_at_us FROM attempt_rows"
-                                 " WHERE trial=?1 ORDER BY attempt"));
+  BETATUNE_TRY(Statement rows, database_.prepare(fmt::format(
+                                   "SELECT {} FROM attempt_rows a WHERE trial=?1 ORDER BY attempt",
+                                   kAttemptColumns)));
   rows.with(id.n);
   std::vector<AttemptRow> found;
   for (;;) {
     BETATUNE_TRY(const bool row, rows.step());
     if (!row) return found;
-    found.push_back({static_cast<std::uint64_t>(rows.integer(0)), rows.string(1), rows.integer(2),
-                     rows.integer(3), text_or_nothing(rows, 4), text_or_nothing(rows, 5),
-                     text_or_nothing(rows, 6), integer_or_nothing(rows, 7), rows.integer(8),
-                     integer_or_nothing(rows, 9)});
+    found.push_back(attempt_of(rows));
+  }
+}
+
+Status SqliteReader::all_attempts(
+    const std::function<bool(std::uint64_t trial, const std::string& origin, Step trial_step,
+                             const AttemptRow&)>& each) {
+  BETATUNE_TRY(Statement rows,
+               database_.prepare(fmt::format(
+                   "SELECT {}, a.trial, t.origin, t.step FROM attempt_rows a JOIN trial_rows t ON"
+                   " t.id = a.trial ORDER BY a.trial, a.attempt",
+                   kAttemptColumns)));
+  for (;;) {
+    BETATUNE_TRY(const bool row, rows.step());
+    if (!row) return Ok{};
+    const auto trial = static_cast<std::uint64_t>(rows.integer(10));
+    if (!each(trial, rows.string(11), rows.integer(12), attempt_of(rows))) return Ok{};
   }
 }
 

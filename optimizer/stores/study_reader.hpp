@@ -94,6 +94,11 @@ class StudyReader {
                         const std::function<bool(const TrialRow&)>& each) = 0;
   virtual Result<std::optional<TrialRow>> trial(TrialId id) = 0;
   virtual Result<std::vector<AttemptRow>> attempts(TrialId id) = 0;
+  /// Every attempt of the study by trial, with the trial's origin and the step that its present
+  /// attempt has come to; false ends it.
+  virtual Status all_attempts(
+      const std::function<bool(std::uint64_t trial, const std::string& origin, Step trial_step,
+                               const AttemptRow&)>& each) = 0;
   virtual Result<std::vector<ReportRow>> reports(TrialId id) = 0;
   /// Every report of the study, in the order of the log; false ends it.
   virtual Status all_reports(

@@ -28,6 +28,7 @@ TEST_F(JsonOutput, OfEveryReadingCommandNamesItsSchema) {
       {"replay study.yaml", "betatune.replay/1"},
       {"explain study.yaml 0", "betatune.explain/1"},
       {"importance study.yaml", "betatune.importance/1"},
+      {"cost study.yaml", "betatune.cost/1"},
       {"enqueue study.yaml -p x=0.5", "betatune.enqueue/1"},
       {"version", "betatune.version/1"},
       {"plugin list", "betatune.plugins/1"},

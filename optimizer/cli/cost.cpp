@@ -1,0 +1,130 @@
+#include <fmt/format.h>
+
+#include "optimizer/cli/commands.hpp"
+#include "optimizer/cli/errors.hpp"
+#include "optimizer/cli/output.hpp"
+#include "optimizer/cli/study_argument.hpp"
+#include "optimizer/cost_ledger.hpp"
+
+namespace betatune {
+namespace {
+
+struct CostOptions {
+  std::string study, by = "rung";
+  bool json = false;
+};
+
+template <class T>
+T number_at(const Json& document, const char* path, T otherwise) {
+  const Json::json_pointer at(path);
+  return document.contains(at) && document.at(at).is_number_integer() ? document.at(at).get<T>()
+                                                                      : otherwise;
+}
+
+/// Attempts that run count up to the last event of the log.
+Result<CostLedger> read_ledger(const OpenStudy& study, CostBy by) {
+  CostLedger ledger(by, number_at<Step>(study.summary.document, "/fidelity/max", 1));
+  BETATUNE_CHECK(study.reader->all_attempts([&](std::uint64_t trial, const std::string& origin,
+                                                Step trial_step, const AttemptRow& row) {
+    const bool runs = !row.end;
+    const std::int64_t until_us = row.ended_at_us.value_or(study.summary.last_at_us);
+    ledger.add({trial, row.trainer, origin, row.from, row.until,
+                row.step.value_or(runs ? trial_step : row.from),
+                static_cast<double>(std::max<std::int64_t>(0, until_us - row.started_at_us)) / 1e6,
+                runs || (*row.end != "failed" && *row.end != "lost")});
+    return true;
+  }));
+  return ledger;
+}
+
+Json cost_json(const Cost& cost, int gpus) {
+  return Json{{"attempts", cost.attempts},
+              {"steps", cost.steps},
+              {"seconds", cost.seconds},
+              {"gpu_seconds", cost.seconds * gpus}};
+}
+
+Json ledger_json(const CostLedger& ledger, const std::string& by, const std::string& study,
+                 int gpus) {
+  Json groups = Json::array();
+  for (const auto& [key, cost] : ledger.groups()) {
+    Json group = cost_json(cost, gpus);
+    const bool is_number = by == "rung" || by == "trial";
+    group[by] = is_number ? Json(key.first) : Json(key.second);
+    groups.push_back(std::move(group));
+  }
+  Json saved = cost_json(ledger.saved(), gpus);
+  saved["trials"] = saved.at("attempts");
+  saved.erase("attempts");
+  return Json{{"schema", "betatune.cost/1"},
+              {"study", study},
+              {"by", by},
+              {"groups", groups},
+              {"total", cost_json(ledger.total(), gpus)},
+              {"failed", cost_json(ledger.failed(), gpus)},
+              {"saved", saved}};
+}
+
+std::vector<std::string> row_of(const std::string& name, const Cost& cost, int gpus) {
+  std::vector<std::string> row = {name, std::to_string(cost.attempts), std::to_string(cost.steps),
+                                  duration_text(cost.seconds)};
+  if (gpus > 0) row.push_back(fmt::format("{:.2f}", cost.seconds * gpus / 3600));
+  return row;
+}
+
+void print_ledger(const CostLedger& ledger, CostBy by, const Objective& objective, int gpus) {
+  const std::string title = by == CostBy::rung ? "to " + objective.step : std::string(to_name(by));
+  std::vector<std::string> header = {title, "attempts", "steps", "time"};
+  if (gpus > 0) header.emplace_back("GPU-hours");
+  Table table(std::move(header));
+  for (const auto& [key, cost] : ledger.groups()) table.add(row_of(key.second, cost, gpus));
+  table.add(row_of("all", ledger.total(), gpus));
+  fmt::print("{}", table.text());
+  const Cost& failed = ledger.failed();
+  if (failed.attempts > 0) {
+    fmt::print("\n{} attempts failed or were lost: {} steps, {}.\n", failed.attempts, failed.steps,
+               duration_text(failed.seconds));
+  }
+  const Cost saved = ledger.saved();
+  if (saved.attempts > 0) {
+    fmt::print("\n{} trials were not trained to the end: {} steps, about {} saved.\n",
+               saved.attempts, saved.steps, duration_text(saved.seconds));
+  }
+}
+
+int show_cost(const CostOptions& options, int& exit_code) {
+  const auto by = from_name<CostBy>(options.by);
+  if (!by) {
+    fmt::print(stderr, "error: --by {}: there are rung, trial, trainer and origin\n", options.by);
+    return exit_codes::kUsage;
+  }
+  const auto study = open_study(options.study, exit_code);
+  if (!study) return exit_code;
+  const auto ledger = read_ledger(*study, *by);
+  if (!ledger) return report_error(ledger.error(), WorksOn::study);
+  const int gpus = number_at<int>(study->summary.document, "/resources/gpus", 0);
+  if (options.json) {
+    print_json(ledger_json(ledger.value(), options.by, study->summary.name, gpus));
+  } else {
+    print_ledger(ledger.value(), *by, objective_of(study->summary.document), gpus);
+  }
+  return exit_codes::kDone;
+}
+
+}  // namespace
+
+void add_cost_command(CLI::App& app, int& exit_code) {
+  auto* command = app.add_subcommand(
+      "cost",
+      "What a study has cost, and what was saved by not training everything to the end.\n\n"
+      "  betatune cost fashion-mnist\n"
+      "  betatune cost fashion-mnist --by trial\n");
+  const auto options = std::make_shared<CostOptions>();
+  add_study_argument(*command, options->study);
+  command->add_option("--by", options->by,
+                      "rung (the step trained to; default), trial, trainer or origin.");
+  add_json_flag(*command, options->json, "betatune.cost/1");
+  command->callback([options, &exit_code] { exit_code = show_cost(*options, exit_code); });
+}
+
+}  // namespace betatune

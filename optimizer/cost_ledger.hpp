@@ -1,0 +1,70 @@
+#pragma once
+/// What a study has cost: steps, seconds and GPU-seconds of all attempts, by trial, by the step
+/// they trained to, by trainer or by who suggested the configuration; what was trained more than
+/// once; and what was saved by not training everything to the end.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "searchspaces/outcome.hpp"
+
+namespace betatune {
+
+/// One attempt, as the log has it.
+struct AttemptCost {
+  std::uint64_t trial = 0;
+  std::string trainer, origin;
+  Step from = 0;   ///< step that it began behind
+  Step until = 0;  ///< step that it was to train to
+  Step step = 0;   ///< step that it came to
+  double seconds = 0;
+  bool succeeded = false;  ///< reached its goal, or ended early as decided
+};
+
+enum class CostBy { rung, trial, trainer, origin };
+constexpr auto enum_names(CostBy) {
+  using enum CostBy;
+  return std::array{EnumName<CostBy>{rung, "rung"}, EnumName<CostBy>{trial, "trial"},
+                    EnumName<CostBy>{trainer, "trainer"}, EnumName<CostBy>{origin, "origin"}};
+}
+
+struct Cost {
+  std::int64_t attempts = 0;
+  Step steps = 0;
+  double seconds = 0;
+};
+
+class CostLedger {
+ public:
+  CostLedger(CostBy by, Step full_budget) : by_(by), full_budget_(full_budget) {}
+
+  void add(const AttemptCost& attempt);
+
+  /// By key: the trial's number, the step of the rung, the name of the trainer or the origin;
+  /// sorted, numbers as numbers.
+  const std::map<std::pair<std::int64_t, std::string>, Cost>& groups() const { return groups_; }
+  const Cost& total() const { return total_; }
+  /// Of the total: what attempts trained that did not succeed.
+  const Cost& failed() const { return failed_; }
+  /// What training every trial to the full budget would have cost beyond the total, at each trial's
+  /// own seconds per step (those without any, at the mean of the others). `attempts`: the trials
+  /// that were not trained to the end.
+  Cost saved() const;
+
+ private:
+  struct TrialCost {
+    Step highest = 0, steps = 0;
+    double seconds = 0;
+  };
+
+  CostBy by_;
+  Step full_budget_;
+  std::map<std::pair<std::int64_t, std::string>, Cost> groups_;
+  Cost total_, failed_;
+  std::map<std::uint64_t, TrialCost> trials_;
+};
+
+}  // namespace betatune

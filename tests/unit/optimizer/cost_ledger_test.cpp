@@ -1,0 +1,76 @@
+#include "optimizer/cost_ledger.hpp"
+
+#include <gtest/gtest.h>
+
+namespace betatune {
+namespace {
+
+// Full budget 9. Trial 0: to 1, to 3 (lost at 2, then again from 1), to 9. Trial 1: to 1 only.
+CostLedger ledger(CostBy by) {
+  CostLedger made(by, 9);
+  made.add({0, "a", "sobol", 0, 1, 1, 10, true});
+  made.add({0, "b", "sobol", 1, 3, 2, 12, false});
+  made.add({0, "a", "sobol", 1, 3, 3, 20, true});
+  made.add({0, "a", "sobol", 3, 9, 9, 60, true});
+  made.add({1, "b", "gp", 0, 1, 1, 5, true});
+  return made;
+}
+
+std::vector<std::string> lines(const CostLedger& made) {
+  std::vector<std::string> out;
+  for (const auto& [key, cost] : made.groups()) {
+    out.push_back(key.second + ": " + std::to_string(cost.attempts) + " attempts, " +
+                  std::to_string(cost.steps) + " steps, " +
+                  std::to_string(static_cast<int>(cost.seconds)) + " s");
+  }
+  return out;
+}
+
+using Lines = std::vector<std::string>;
+
+TEST(CostLedger, AddsUpByWhatIsAskedFor) {
+  EXPECT_EQ(lines(ledger(CostBy::rung)),
+            (Lines{"1: 2 attempts, 2 steps, 15 s", "3: 2 attempts, 3 steps, 32 s",
+                   "9: 1 attempts, 6 steps, 60 s"}));
+  EXPECT_EQ(lines(ledger(CostBy::trial)),
+            (Lines{"0: 4 attempts, 10 steps, 102 s", "1: 1 attempts, 1 steps, 5 s"}));
+  EXPECT_EQ(lines(ledger(CostBy::trainer)),
+            (Lines{"a: 3 attempts, 9 steps, 90 s", "b: 2 attempts, 2 steps, 17 s"}));
+  EXPECT_EQ(lines(ledger(CostBy::origin)),
+            (Lines{"gp: 1 attempts, 1 steps, 5 s", "sobol: 4 attempts, 10 steps, 102 s"}));
+}
+
+TEST(CostLedger, KnowsTheTotalAndWhatWasTrainedInVain) {
+  const CostLedger made = ledger(CostBy::rung);
+
+  EXPECT_EQ(made.total().attempts, 5);
+  EXPECT_EQ(made.total().steps, 11);
+  EXPECT_EQ(made.total().seconds, 107);
+  EXPECT_EQ(made.failed().attempts, 1);
+  EXPECT_EQ(made.failed().steps, 1);
+  EXPECT_EQ(made.failed().seconds, 12);
+}
+
+TEST(CostLedger, SavesWhatWasNotTrainedAtTheTrialsOwnPace) {
+  CostLedger made = ledger(CostBy::rung);
+
+  EXPECT_EQ(made.saved().attempts, 1);
+  EXPECT_EQ(made.saved().steps, 8);
+  EXPECT_EQ(made.saved().seconds, 40) << "5 s a step";
+
+  made.add({2, "a", "gp", 0, 1, 0, 1, false});
+  EXPECT_EQ(made.saved().attempts, 2);
+  EXPECT_DOUBLE_EQ(made.saved().seconds, 40 + 9 * 108.0 / 11) << "at the mean of the others";
+}
+
+TEST(CostLedger, OrdersNumbersAsNumbers) {
+  CostLedger made(CostBy::trial, 1);
+  for (const std::uint64_t trial : {10u, 9u, 100u}) made.add({trial, "", "", 0, 1, 1, 1, true});
+
+  Lines keys;
+  for (const auto& [key, cost] : made.groups()) keys.push_back(key.second);
+  EXPECT_EQ(keys, (Lines{"9", "10", "100"}));
+}
+
+}  // namespace
+}  // namespace betatune
