@@ -6,6 +6,7 @@
 #include <zmq.h>
 
 #include "searchspaces/limits.hpp"
+#include "transport/accept_guard.hpp"
 
 namespace betatune {
 namespace {
@@ -95,6 +96,7 @@ bool send_part(void* socket, const std::string& bytes, bool more) {
 
 ZmqContext::ZmqContext() : handle_(zmq_ctx_new()) {
   BETATUNE_ASSERT(handle_ != nullptr);
+  guard_accept();
 }
 ZmqContext::~ZmqContext() {
   while (zmq_ctx_term(handle_) != 0 && zmq_errno() == EINTR) {

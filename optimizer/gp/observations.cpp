@@ -5,7 +5,6 @@
 #include <deque>
 #include <limits>
 #include <map>
-#include <ranges>
 
 #include "optimizer/pareto/front.hpp"
 
@@ -30,7 +29,8 @@ Step choose_step(const History& history) {
   const int enough = history.space().dims() + 2;
   Step most = history.spec->fidelity->max;
   int count = 0;
-  for (const auto& [step, number] : std::views::reverse(losses)) {
+  for (auto at = losses.rbegin(); at != losses.rend(); ++at) {
+    const auto& [step, number] = *at;
     if (number >= enough) return step;
     if (number > count) {
       most = step;

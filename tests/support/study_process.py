@@ -41,6 +41,12 @@ def eventually(condition, what: str):
     raise AssertionError(f"not within {LONGEST_S} s: {what}")
 
 
+def is_sanitized() -> bool:
+    """Whether the programs of this build are instrumented."""
+    cache = BUILD / "CMakeCache.txt"
+    return bool(re.search(r"^BETATUNE_SANITIZE:\w+=.+$", cache.read_text(), re.MULTILINE)) if cache.exists() else False
+
+
 @functools.lru_cache(maxsize=None)
 def shims() -> str:
     folder = tempfile.mkdtemp(prefix="betatune-shims-")
@@ -78,18 +84,19 @@ class StudyProcess:
                 each.wait()
         self._scratch.cleanup()
 
-    def start(self, *arguments) -> str:
+    def start(self, *arguments, few_descriptors: int = 0) -> str:
         """Starts or restarts the optimizer; returns the address that it prints."""
-        self.launch(*arguments)
+        self.launch(*arguments, few_descriptors=few_descriptors)
         said = lambda: re.search(r"at ((?:ipc|tcp)://[^\s,]+)", self.output.read_text())  # noqa: E731
         return eventually(said, f"an address in {self.output}").group(1)
 
-    def launch(self, *arguments) -> None:
+    def launch(self, *arguments, few_descriptors: int = 0) -> None:
         """The same, where trainers are started by the optimizer and nobody needs its address."""
         self.runs += 1
         self.output = self.folder / f"output-{self.runs}.txt"
         with open(self.output, "w") as output:
-            self.process = subprocess.Popen([BETATUNE, "run", *arguments, "study.yaml"], cwd=self.folder,
+            limit = ["prlimit", f"--nofile={few_descriptors}"] if few_descriptors else []
+            self.process = subprocess.Popen([*limit, BETATUNE, "run", *arguments, "study.yaml"], cwd=self.folder,
                                             stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                                             env=environment())
 

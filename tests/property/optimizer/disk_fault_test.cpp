@@ -66,7 +66,7 @@ class DiskFaultTest : public testing::Test {
   }
 
   support::TemporaryDirectory folder_;
-  const std::vector<Event> log_ = support::make_study_log({.trials = long_tests() ? 60 : 12});
+  const std::vector<Event> log_ = support::make_study_log({.trials = long_tests() ? 30 : 12});
 };
 
 /// A run of the store, as the disk saw it.
@@ -120,7 +120,7 @@ class PowerLossTest : public DiskFaultTest {
 TEST_F(PowerLossTest, LosesNothingThatWasAcknowledged) {
   const Recording recording = record();
   ASSERT_GT(recording.calls.size(), 100u);
-  const int ways = long_tests() ? 20 : 1;
+  const int ways = long_tests() ? 10 : 1;
   std::size_t images = 0;
   for (std::size_t cut = 0; cut <= recording.calls.size(); ++cut) {
     Sequence acknowledged = 0;
