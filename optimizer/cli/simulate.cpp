@@ -4,8 +4,12 @@
 #include <fmt/format.h>
 #include <fstream>
 #include <memory>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "optimizer/cli/commands.hpp"
+#include "optimizer/cli/what_if.hpp"
 
 namespace betatune {
 namespace {
@@ -14,8 +18,9 @@ struct Options {
   std::uint64_t seeds = 100, first = 0;
   std::optional<std::uint64_t> seed;
   std::string mutation = "none";
-  std::optional<std::string> scheduler;
+  std::vector<std::string> schedulers;
   std::string log;
+  WhatIfOptions what_if;
 };
 
 void print(const SimulationResult& result) {
@@ -53,12 +58,18 @@ int run(const Options& options) {
     fmt::print(stderr, "betatune simulate: --log needs --seed\n");
     return exit_codes::kUsage;
   }
+  if (options.schedulers.size() > 1) {
+    fmt::print(stderr, "betatune simulate: several schedulers need --from STUDY\n");
+    return exit_codes::kUsage;
+  }
+  std::optional<std::string> scheduler;
+  if (!options.schedulers.empty()) scheduler = options.schedulers.front();
   std::uint64_t broken = 0;
   std::uint64_t events = 0;
   const std::uint64_t first = options.seed.value_or(options.first);
   const std::uint64_t count = options.seed ? 1 : options.seeds;
   for (std::uint64_t seed = first; seed < first + count; ++seed) {
-    const SimulationResult result = simulate({seed, *mutation, options.scheduler});
+    const SimulationResult result = simulate({seed, *mutation, scheduler});
     events += result.events;
     if (!result.violations.empty()) ++broken;
     if (options.seed || !result.violations.empty()) print(result);
@@ -75,17 +86,36 @@ int run(const Options& options) {
 
 void add_simulate_command(CLI::App& app, int& exit_code) {
   auto* command = app.add_subcommand(
-      "simulate", "Run studies against crashes, losses and delays on a virtual clock.");
+      "simulate",
+      "On a virtual clock: a recorded study under other schedulers (--from), or made-up studies\n"
+      "against crashes, losses and delays.\n\n"
+      "  betatune simulate --from fashion-mnist --workers 4\n"
+      "  betatune simulate --seeds 1000\n");
   const auto options = std::make_shared<Options>();
-  command->add_option("--seeds", options->seeds, "How many runs: seeds 0, 1, 2 ...");
+  WhatIfOptions& what_if = options->what_if;
+  auto* from = command->add_option(
+      "--from", what_if.study,
+      "A study, by file, folder or name: its trials again, with the losses and times they had.");
+  command->add_option("--workers", what_if.workers, "With --from: trials at a time. Default 1.")
+      ->needs(from);
+  command
+      ->add_flag("--json", what_if.json, "With --from: print a JSON object (betatune.what_if/1).")
+      ->needs(from);
+  command->add_option("--seeds", options->seeds, "How many made-up runs: seeds 0, 1, 2 ...")
+      ->excludes(from);
   command->add_option("--first", options->first, "The first of these seeds; default 0.");
   command->add_option("--seed", options->seed, "Only this run, told in detail.");
-  command->add_option("--scheduler", options->scheduler, "Always this scheduler.");
+  command->add_option("--scheduler", options->schedulers,
+                      "Always this scheduler; with --from as many as you like, by default all.");
   command->add_option("--mutation", options->mutation,
                       "Put a bug in, to see that the checks find it: no_dedup, no_fence, "
                       "send_before_append, no_reconcile or unsynced_store.");
   command->add_option("--log", options->log, "With --seed: write its log there, an event a line.");
-  command->callback([options, &exit_code] { exit_code = run(*options); });
+  command->callback([options, &exit_code] {
+    options->what_if.schedulers = options->schedulers;
+    const bool replays = !options->what_if.study.empty();
+    exit_code = replays ? show_what_if(options->what_if) : run(*options);
+  });
 }
 
 }  // namespace betatune

@@ -20,7 +20,7 @@ bool failed_by_itself(const Trial& trial) {
 /// The step whose losses are compared; 0 without a fidelity.
 Step choose_step(const History& history) {
   if (!history.spec->fidelity) return 0;
-  std::map<Step, int> losses;
+  std::map<Step, int, std::greater<>> losses;
   for (const Trial& trial : history.trials) {
     for (const Observation& each : trial.observations) {
       if (each.loss) ++losses[each.step];
@@ -29,8 +29,7 @@ Step choose_step(const History& history) {
   const int enough = history.space().dims() + 2;
   Step most = history.spec->fidelity->max;
   int count = 0;
-  for (auto at = losses.rbegin(); at != losses.rend(); ++at) {
-    const auto& [step, number] = *at;
+  for (const auto& [step, number] : losses) {
     if (number >= enough) return step;
     if (number > count) {
       most = step;

@@ -9,10 +9,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
+#include "optimizer/schedulers/ladder.hpp"
 #include "optimizer/schedulers/options.hpp"
-#include "optimizer/schedulers/rungs.hpp"
 
 namespace betatune {
 namespace {
@@ -48,41 +47,36 @@ std::optional<double> crossing(const Trial& a, const Trial& b, Step until) {
 class Pasha final : public Scheduler {
  public:
   Pasha(double eta, std::vector<Step> levels)
-      : levels_(std::move(levels)),
-        rungs_(levels_.size(), Rung(eta)),
-        top_(std::min<std::size_t>(1, levels_.size() - 1)) {}
+      : ladder_(std::move(levels), eta),
+        top_(std::min<std::size_t>(1, ladder_.size() - 1)),
+        losses_(ladder_.size()) {}
 
   void observe(const StudyState& state, const Event& event) override;
   std::optional<Assignment> next(const StudyState& state, bool may_start) const override;
   Verdict judge(const StudyState&, const Trial&, const Observation&) const override { return {}; }
   bool completes(const StudyState&, const Trial& trial) const override {
-    return trial.until >= levels_.back();
+    return trial.until >= ladder_.levels().back();
   }
-  std::string describe(const StudyState&, const Trial& trial) const override;
+  std::string describe(const StudyState&, const Trial& trial) const override {
+    return ladder_.describe(trial.id, std::to_string(top_ + 1) + " so far");
+  }
 
  private:
   void reached(const StudyState& state, const Trial& trial);
   bool order_is_settled(const StudyState& state) const;
   double epsilon(const StudyState& state, const std::vector<TrialId>& trials) const;
 
-  std::vector<Step> levels_;
-  std::vector<Rung> rungs_;
-  std::size_t top_;                                     ///< the highest rung that trials may go to
-  std::map<TrialId, std::size_t> highest_;              ///< rung of a trial's newest result
-  std::vector<std::map<TrialId, double>> losses_ = {};  ///< by rung
+  Ladder ladder_;
+  std::size_t top_;                                ///< the highest rung that trials may go to
+  std::vector<std::map<TrialId, double>> losses_;  ///< by rung
 };
 
 void Pasha::reached(const StudyState& state, const Trial& trial) {
-  const int at = rung_at(levels_, trial.until);
-  if (at < 0) return;
+  const int at = rung_at(ladder_.levels(), trial.until);
+  if (!ladder_.record(trial, at, trial.loss)) return;
   const auto rung = static_cast<std::size_t>(at);
-  const auto [found, first] = highest_.emplace(trial.id, rung);
-  if (!first && found->second >= rung) return;  // a retried attempt reaches its first goal again
-  found->second = rung;
-  rungs_[rung].add(trial.id, trial.loss, trial.violation);
-  losses_.resize(levels_.size());
   if (trial.loss) losses_[rung][trial.id] = *trial.loss;
-  if (rung == top_ && top_ + 1 < levels_.size() && !order_is_settled(state)) ++top_;
+  if (rung == top_ && top_ + 1 < ladder_.size() && !order_is_settled(state)) ++top_;
 }
 
 /// Whether the trials of the highest rung stand there as they stood one below, epsilon aside.
@@ -113,7 +107,7 @@ double Pasha::epsilon(const StudyState& state, const std::vector<TrialId>& trial
   for (std::size_t i = 0; i < trials.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) {
       const auto distance =
-          crossing(state.trials[trials[i]], state.trials[trials[j]], levels_[top_]);
+          crossing(state.trials[trials[i]], state.trials[trials[j]], ladder_.level(top_));
       if (distance) distances.push_back(*distance);
     }
   }
@@ -126,40 +120,20 @@ double Pasha::epsilon(const StudyState& state, const std::vector<TrialId>& trial
 
 void Pasha::observe(const StudyState& state, const Event& event) {
   if (const auto* started = std::get_if<AttemptStarted>(&event.fact)) {
-    const int to = rung_at(levels_, started->until);
-    for (int rung = 0; rung < to; ++rung) {
-      rungs_[static_cast<std::size_t>(rung)].take(started->trial);
-    }
+    ladder_.start(*started);
   } else if (const auto* ended = std::get_if<AttemptEnded>(&event.fact)) {
     if (ended->end == AttemptEnd::reached) reached(state, state.trials[ended->trial]);
   } else if (const auto* closed = std::get_if<TrialClosed>(&event.fact)) {
-    const bool leaves = closed->outcome == Outcome::failed || closed->outcome == Outcome::cancelled;
-    for (Rung& rung : rungs_) leaves ? rung.remove(closed->trial) : rung.take(closed->trial);
-    if (!leaves) return;
+    if (!ladder_.close(*closed)) return;
     for (auto& rung : losses_) rung.erase(closed->trial);
   }
 }
 
+/// The paper trains its best configuration afterwards; whoever asked for a model gets it here.
 std::optional<Assignment> Pasha::next(const StudyState& state, bool may_start) const {
-  for (std::size_t rung = top_; rung-- > 0;) {
-    if (const auto best = rungs_[rung].promotable()) return Resume{*best, levels_[rung + 1]};
-  }
-  if (may_start) return StartNew{levels_.front()};
-  // The paper trains its best configuration afterwards; whoever asked for a model gets it here.
-  if (!state.running.empty() || !state.waiting.empty() || rungs_.back().size() > 0) {
-    return std::nullopt;
-  }
-  for (std::size_t rung = levels_.size() - 1; rung-- > 0;) {
-    if (const auto best = rungs_[rung].best_open()) return Resume{*best, levels_.back()};
-  }
-  return std::nullopt;
-}
-
-std::string Pasha::describe(const StudyState&, const Trial& trial) const {
-  const auto found = highest_.find(trial.id);
-  if (found == highest_.end()) return {};
-  return "rung " + std::to_string(found->second + 1) + " of " + std::to_string(top_ + 1) +
-         " so far (step " + std::to_string(levels_[found->second]) + ")";
+  if (auto promotion = ladder_.promotion(top_)) return promotion;
+  if (may_start) return StartNew{ladder_.levels().front()};
+  return ladder_.finish(state);
 }
 
 std::unique_ptr<Scheduler> make(const PolicyContext& context, const PashaOptions& options,

@@ -1,6 +1,7 @@
 /// `--json`: whatever a reading command prints then is one JSON document on stdout that names its
 /// schema, and all talk is on stderr.
 
+#include <fstream>
 #include <gmock/gmock.h>
 #include <sstream>
 
@@ -38,6 +39,36 @@ TEST_F(JsonOutput, OfEveryReadingCommandNamesItsSchema) {
     const Json document = json("betatune " + command + " --json");
     EXPECT_EQ(document.value("schema", ""), schema) << command;
   }
+}
+
+TEST_F(JsonOutput, OfAReplayUnderOtherSchedulersHasARowForEach) {
+  std::ofstream(folder_ / "study.yaml")
+      << "version: 1\nstudy: {name: demo, seed: 4}\nobjective: {metric: loss}\n"
+         "parameters: {x: {type: float, min: -5, max: 10}, y: {type: float, min: 0, max: 15}}\n"
+         "fidelity: {max: 9}\nalgorithm: {name: random, scheduler: fifo}\n"
+         "stopping: {trials: 6}\nlauncher: {trainers: 1}\n"
+         "trainer: {plugin: branin, config: {steps: 9}}\n";
+  ASSERT_EQ(type("betatune run study.yaml").status, 0);
+
+  const Json document =
+      json("betatune simulate --from demo --workers 2 --scheduler fifo --scheduler asha --json");
+
+  EXPECT_EQ(document.at("schema"), "betatune.what_if/1");
+  EXPECT_EQ(document.at("trials"), 6);
+  const Json& fifo = document.at("schedulers").at(0);
+  EXPECT_EQ(fifo.at("steps"), 54);
+  EXPECT_EQ(fifo.at("beyond"), 0);
+  EXPECT_LT(document.at("schedulers").at(1).at("steps"), 54);
+  const Json cost = json("betatune cost demo --by trial --json");
+  EXPECT_EQ(cost.at("total").at("steps"), 54);
+  EXPECT_EQ(cost.at("groups").size(), 6u);
+
+  const Ended wrong = type("betatune simulate --from demo --scheduler ashe");
+  EXPECT_EQ(wrong.status, 2);
+  EXPECT_EQ(wrong.err, "error: unknown scheduler `ashe`; did you mean `asha`?\n");
+  EXPECT_EQ(type("betatune simulate --from demo --workers 0").status, 2);
+  EXPECT_EQ(type("betatune simulate --workers 2").status, 2);
+  EXPECT_EQ(type("betatune cost demo --by color").status, 2);
 }
 
 TEST_F(JsonOutput, OfAStudyFileWithProblemsListsThem) {

@@ -172,6 +172,7 @@ TEST_F(KillTest, WhateverIsKilledTheStudyEndsWithExactlyItsTrials) {
   EXPECT_EQ(killed, wanted);
   std::printf("killed %d optimizers, %d agents, %d workers\n", kills[Victim::optimizer],
               kills[Victim::agent], kills[Victim::worker]);
+  std::fflush(stdout);  // or every process that is forked from here on says it again
   EXPECT_GT(kills[Victim::optimizer], wanted / 6);
   EXPECT_GT(kills[Victim::worker], wanted / 6);
   check_log();

@@ -1,0 +1,56 @@
+#include "optimizer/schedulers/ladder.hpp"
+
+namespace betatune {
+
+void Ladder::start(const AttemptStarted& started) {
+  const int to = rung_at(levels_, started.until);
+  for (int rung = 0; rung < to; ++rung) {
+    rungs_[static_cast<std::size_t>(rung)].take(started.trial);
+  }
+}
+
+bool Ladder::record(const Trial& trial, int rung, std::optional<double> loss) {
+  if (rung < 0) return false;
+  const auto [found, first] = highest_.emplace(trial.id, rung);
+  if (!first && found->second >= rung) return false;
+  found->second = rung;
+  rungs_[static_cast<std::size_t>(rung)].add(trial.id, loss, trial.violation);
+  return true;
+}
+
+bool Ladder::close(const TrialClosed& closed) {
+  const bool leaves = closed.outcome == Outcome::failed || closed.outcome == Outcome::cancelled;
+  for (Rung& rung : rungs_) leaves ? rung.remove(closed.trial) : rung.take(closed.trial);
+  return leaves;
+}
+
+std::optional<Assignment> Ladder::promotion(std::size_t top) const {
+  for (std::size_t rung = top; rung-- > 0;) {
+    if (const auto best = rungs_[rung].promotable()) return Resume{*best, levels_[rung + 1]};
+  }
+  return std::nullopt;
+}
+
+std::optional<Assignment> Ladder::finish(const StudyState& state) const {
+  if (!state.running.empty() || !state.waiting.empty() || rungs_.back().size() > 0) {
+    return std::nullopt;
+  }
+  for (std::size_t rung = levels_.size() - 1; rung-- > 0;) {
+    if (const auto best = rungs_[rung].best_open()) return Resume{*best, levels_.back()};
+  }
+  return std::nullopt;
+}
+
+int Ladder::rung_of(TrialId trial) const {
+  const auto found = highest_.find(trial);
+  return found == highest_.end() ? -1 : found->second;
+}
+
+std::string Ladder::describe(TrialId trial, const std::string& count) const {
+  const int rung = rung_of(trial);
+  if (rung < 0) return {};
+  return "rung " + std::to_string(rung + 1) + " of " + count + " (step " +
+         std::to_string(levels_[static_cast<std::size_t>(rung)]) + ")";
+}
+
+}  // namespace betatune

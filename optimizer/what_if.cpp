@@ -1,0 +1,233 @@
+#include "optimizer/what_if.hpp"
+
+#include <algorithm>
+#include <queue>
+#include <set>
+#include <utility>
+
+#include "optimizer/replay.hpp"
+
+namespace betatune {
+namespace {
+
+/// The time and the steps of every trial's attempts.
+class Pace {
+ public:
+  void see(const Event& event) {
+    if (const auto* started = std::get_if<AttemptStarted>(&event.fact)) {
+      began_[started->trial] = {event.at_us, started->from};
+    } else if (const auto* ended = std::get_if<AttemptEnded>(&event.fact)) {
+      const auto [at_us, from] = began_[ended->trial];
+      const double seconds =
+          static_cast<double>(std::max<std::int64_t>(0, event.at_us - at_us)) / 1e6;
+      const double steps = static_cast<double>(std::max<Step>(0, ended->step - from));
+      add(sums_[ended->trial], seconds, steps);
+      add(all_, seconds, steps);
+    }
+  }
+  /// Those who trained no step: at the mean of the others.
+  double seconds_per_step(TrialId trial) const {
+    const auto found = sums_.find(trial);
+    const Sum& sum = found != sums_.end() && found->second.steps > 0 ? found->second : all_;
+    return sum.steps > 0 ? sum.seconds / sum.steps : 0;
+  }
+
+ private:
+  struct Sum {
+    double seconds = 0, steps = 0;
+  };
+  static void add(Sum& sum, double seconds, double steps) {
+    sum.seconds += seconds;
+    sum.steps += steps;
+  }
+
+  std::map<TrialId, std::pair<std::int64_t, Step>> began_;
+  std::map<TrialId, Sum> sums_;
+  Sum all_;
+};
+
+RecordedTrial recorded(const Trial& trial, const Pace& pace) {
+  RecordedTrial made;
+  made.configuration = *trial.configuration;
+  for (const Observation& each : trial.observations) {
+    if (each.loss) made.losses.emplace(each.step, *each.loss);
+  }
+  made.seconds_per_step = pace.seconds_per_step(trial.id);
+  made.failed = trial.outcome == Outcome::failed;
+  return made;
+}
+
+/// Plays the log of a study that never was.
+class Play {
+ public:
+  Play(const RecordedStudy& study, std::unique_ptr<Scheduler> scheduler, int workers)
+      : study_(study), scheduler_(std::move(scheduler)), workers_(workers) {}
+
+  Result<WhatIf> run() {
+    BETATUNE_CHECK(emit(StudyCreated{kLogSchema, "what-if", study_.spec->document, 0, ""}));
+    BETATUNE_CHECK(emit(OptimizerStarted{1, ""}));
+    for (;;) {
+      BETATUNE_CHECK(fill());
+      if (due_.empty()) break;
+      const Due next = due_.top();
+      due_.pop();
+      now_ = next.at;
+      BETATUNE_CHECK(train(next.trial));
+    }
+    out_.seconds = now_;
+    out_.beyond = static_cast<int>(beyond_.size());
+    for (const Trial& trial : state_.trials) {
+      out_.full += trial.outcome == Outcome::completed ? 1 : 0;
+    }
+    return out_;
+  }
+
+ private:
+  struct Due {
+    double at = 0;
+    std::uint64_t order = 0;
+    TrialId trial;
+    bool operator>(const Due& other) const {
+      return std::pair(at, order) > std::pair(other.at, other.order);
+    }
+  };
+
+  const RecordedTrial& of(TrialId trial) const { return study_.trials[trial.n]; }
+
+  Status emit(Fact fact) {
+    const Event event{state_.seq + 1, 0, std::move(fact)};
+    BETATUNE_CHECK(apply(state_, event));
+    scheduler_->observe(state_, event);
+    if (!state_.best) return Ok{};
+    const Standing& best = *state_.trials[*state_.best].standing;
+    if (out_.best == best) return Ok{};
+    out_.best = best;
+    out_.best_seconds = now_;
+    return Ok{};
+  }
+
+  Status fill() {
+    while (static_cast<int>(state_.running.size()) < workers_) {
+      const bool may_start = state_.trials.size() < study_.trials.size();
+      const auto next = scheduler_->next(state_, may_start);
+      if (!next) return Ok{};
+      if (const auto* resume = std::get_if<Resume>(&*next)) {
+        BETATUNE_CHECK(start(resume->trial, resume->until));
+        continue;
+      }
+      const TrialId id{state_.trials.size()};
+      BETATUNE_CHECK(emit(TrialCreated{id, of(id).configuration, "recorded", {}, {}}));
+      BETATUNE_CHECK(start(id, std::get<StartNew>(*next).until));
+    }
+    return Ok{};
+  }
+
+  Status start(TrialId id, Step until) {
+    const Trial& trial = state_.trials[id];
+    const bool resumes = study_.spec->fidelity->resumable && trial.step > 0;
+    std::optional<ArtifactRef> checkpoint;
+    if (resumes) checkpoint = ArtifactRef{"recorded", trial.step, 0};
+    const Step from = resumes ? trial.step : 0;
+    BETATUNE_CHECK(
+        emit(AttemptStarted{id, AttemptId{trial.attempt.n + 1}, "w", from, until, checkpoint}));
+    plan_step(id);
+    return Ok{};
+  }
+
+  void plan_step(TrialId id) { due_.push({now_ + of(id).seconds_per_step, order_++, id}); }
+
+  /// The trial's next step is over.
+  Status train(TrialId id) {
+    const Trial& trial = state_.trials[id];
+    const Step step = trial.step + 1;
+    ++out_.steps;
+    out_.busy_seconds += of(id).seconds_per_step;
+    const auto& losses = of(id).losses;
+    const bool is_beyond = losses.empty() || step > losses.rbegin()->first;
+    if (is_beyond && of(id).failed) return fail(id);
+    if (is_beyond) beyond_.insert(id);
+    // The newest loss that was recorded by this step: a trainer need not report at every one.
+    const auto above = losses.upper_bound(step);
+    std::optional<double> loss;
+    if (above != losses.begin()) loss = std::prev(above)->second;
+    Reported report{id, trial.attempt, trial.last_seq + 1, step, {}, loss, false};
+    BETATUNE_CHECK(emit(std::move(report)));
+    return go_on(id, step);
+  }
+
+  Status go_on(TrialId id, Step step) {
+    const Trial& trial = state_.trials[id];
+    if (step >= trial.until) {
+      BETATUNE_CHECK(
+          emit(AttemptEnded{id, trial.attempt, AttemptEnd::reached, step, {}, "", true}));
+      if (!scheduler_->completes(state_, state_.trials[id])) return Ok{};
+      return emit(TrialClosed{id, Outcome::completed, state_.trials[id].loss});
+    }
+    const Verdict verdict = scheduler_->judge(state_, trial, trial.observations.back());
+    if (verdict.action == Action::go_on) {
+      plan_step(id);
+      return Ok{};
+    }
+    const bool stops = verdict.action == Action::stop;
+    BETATUNE_CHECK(emit(Decided{id, trial.attempt, verdict.action, step, "scheduler", ""}));
+    BETATUNE_CHECK(emit(AttemptEnded{
+        id, trial.attempt, stops ? AttemptEnd::stopped : AttemptEnd::paused, step, {}, "", true}));
+    return stops ? emit(TrialClosed{id, Outcome::stopped, state_.trials[id].loss}) : Status(Ok{});
+  }
+
+  Status fail(TrialId id) {
+    const Trial& trial = state_.trials[id];
+    BETATUNE_CHECK(emit(AttemptEnded{id, trial.attempt, AttemptEnd::failed, trial.step,
+                                     FailureClass::user, "", true}));
+    return emit(TrialClosed{id, Outcome::failed, {}});
+  }
+
+  const RecordedStudy& study_;
+  std::unique_ptr<Scheduler> scheduler_;
+  int workers_;
+  StudyState state_;
+  double now_ = 0;
+  std::uint64_t order_ = 0;
+  std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;
+  std::set<TrialId> beyond_;
+  WhatIf out_;
+};
+
+}  // namespace
+
+Result<RecordedStudy> read_recorded(const StudyStore& store, Sequence last) {
+  StudyState state;
+  Pace pace;
+  BETATUNE_CHECK(for_each_event(store, last, [&](const Event& event) {
+    pace.see(event);
+    return apply(state, event);
+  }));
+  RecordedStudy study;
+  BETATUNE_TRY(study.spec, spec_of_document(state.document));
+  if (!study.spec->fidelity) {
+    return Error{ErrorKind::invalid_argument,
+                 "the study has no `fidelity`: every scheduler trains its trials alike"};
+  }
+  for (const Trial& trial : state.trials) {
+    const bool says_something = trial.loss || trial.outcome == Outcome::failed;
+    if (says_something && !trial.repeats) study.trials.push_back(recorded(trial, pace));
+  }
+  if (!study.trials.empty()) return study;
+  return Error{ErrorKind::invalid_argument, "the study has no trial that was trained"};
+}
+
+Result<WhatIf> what_if(const RecordedStudy& study, const std::string& scheduler, int workers) {
+  BETATUNE_ASSERT(workers >= 1);
+  StudySpec spec = *study.spec;
+  if (scheduler != scheduler_name(spec)) spec.algorithm.scheduler.options = ConfigNode();
+  spec.algorithm.scheduler.name = scheduler;
+  Diagnostics diagnostics;
+  auto made = make_scheduler(spec, diagnostics);
+  if (!made) {
+    const Diagnostic& first = diagnostics.problems().front();
+    return Error{ErrorKind::invalid_argument, first.message + "; " + first.help};
+  }
+  return Play(study, std::move(made), workers).run();
+}
+
+}  // namespace betatune

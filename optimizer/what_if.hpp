@@ -1,0 +1,50 @@
+#pragma once
+/// A recorded study under another scheduler and another number of workers, on a virtual clock: the
+/// same configurations in the same order, with the learning curves and the times per step that they
+/// had. Nothing is trained.
+///
+/// Honest limits: a model would have suggested other configurations after other results; and where
+/// a trial is asked for steps beyond those that it was trained, it keeps its last loss
+/// (WhatIf::beyond counts such trials). A study under `fifo` has every curve to its end.
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "optimizer/scheduler.hpp"
+#include "optimizer/store.hpp"
+
+namespace betatune {
+
+struct RecordedTrial {
+  Configuration configuration;
+  std::map<Step, double> losses;  ///< minimised
+  double seconds_per_step = 0;
+  bool failed = false;  ///< for good, behind its last step
+};
+
+struct RecordedStudy {
+  std::shared_ptr<const StudySpec> spec;  ///< of the recorded study file
+  std::vector<RecordedTrial> trials;      ///< that were trained, or failed, in their order
+};
+
+/// Errors: the store's, corrupt; invalid_argument (no `fidelity`, or no trial was trained).
+Result<RecordedStudy> read_recorded(const StudyStore& store, Sequence last);
+
+struct WhatIf {
+  double seconds = 0;       ///< until the last trial ended
+  double busy_seconds = 0;  ///< of all workers
+  Step steps = 0;
+  std::optional<Standing> best;
+  double best_seconds = 0;  ///< when it was found
+  int full = 0;             ///< trials that were trained to the end
+  int beyond = 0;           ///< trials that were asked for more steps than are recorded
+};
+
+/// `scheduler`: a name of the registry, with the recorded options if it is the study's own, else
+/// with its defaults. Precondition: workers >= 1. Errors: invalid_argument, as the study file's.
+Result<WhatIf> what_if(const RecordedStudy& study, const std::string& scheduler, int workers);
+
+}  // namespace betatune

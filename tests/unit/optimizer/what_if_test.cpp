@@ -1,0 +1,172 @@
+#include "optimizer/what_if.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "configs/read.hpp"
+#include "optimizer/replay.hpp"
+
+namespace betatune {
+namespace {
+
+using testing::HasSubstr;
+
+Json document(bool resumable = true) {
+  return Json{{"version", 1},
+              {"study", {{"name", "recorded"}, {"seed", 1}}},
+              {"objective", {{"metric", "loss"}}},
+              {"parameters", {{"x", {{"type", "float"}, {"min", 0}, {"max", 100}}}}},
+              {"fidelity", {{"min", 1}, {"max", 9}, {"resumable", resumable}}},
+              {"trainer", {{"external", true}}}};
+}
+
+/// Writes the log of a study whose trials ran one after the other.
+class Log {
+ public:
+  explicit Log(const Json& study = document()) {
+    add(StudyCreated{kLogSchema, "recorded", study, 1, ""});
+    add(OptimizerStarted{1, ""});
+  }
+  /// Steps 1 to `until`, each `seconds` long, with this loss; failed after them, or completed.
+  void trial(Step until, double seconds, double loss, bool fails = false) {
+    const TrialId id{trials_++};
+    add(TrialCreated{id, {{"x", static_cast<double>(id.n)}}, "sobol", {}, {}});
+    add(AttemptStarted{id, AttemptId{1}, "t", 0, 9, {}});
+    for (Step step = 1; step <= until; ++step) {
+      at_us_ += static_cast<std::int64_t>(seconds * 1e6);
+      add(Reported{id, AttemptId{1}, static_cast<std::uint64_t>(step), step, {}, loss, false});
+    }
+    add(AttemptEnded{id, AttemptId{1}, fails ? AttemptEnd::failed : AttemptEnd::reached, until,
+                     fails ? std::optional(FailureClass::user) : std::nullopt, "", true});
+    add(TrialClosed{id, fails ? Outcome::failed : Outcome::completed, {}});
+  }
+  RecordedStudy read() const {
+    const auto store = make_memory_store();
+    EXPECT_TRUE(store->begin_epoch());
+    EXPECT_TRUE(store->append(0, events_));
+    auto study = read_recorded(*store, events_.size());
+    EXPECT_TRUE(study) << study.error().message;
+    return study ? std::move(study).value() : RecordedStudy{};
+  }
+  Error error() const {
+    const auto store = make_memory_store();
+    EXPECT_TRUE(store->begin_epoch());
+    EXPECT_TRUE(store->append(0, events_));
+    const auto study = read_recorded(*store, events_.size());
+    EXPECT_FALSE(study);
+    return study ? Error{} : study.error();
+  }
+
+ private:
+  void add(Fact fact) { events_.push_back(Event{events_.size() + 1, at_us_, std::move(fact)}); }
+
+  std::vector<Event> events_;
+  std::int64_t at_us_ = 1'000'000;
+  std::uint64_t trials_ = 0;
+};
+
+WhatIf played(const RecordedStudy& study, const std::string& scheduler, int workers) {
+  const auto result = what_if(study, scheduler, workers);
+  EXPECT_TRUE(result) << (result ? "" : result.error().message);
+  return result ? result.value() : WhatIf{};
+}
+
+/// Nine trials of nine steps; trial n takes n + 1 seconds a step; the losses fall from 9 to 1.
+Log nine() {
+  Log log;
+  for (int n = 0; n < 9; ++n) log.trial(9, n + 1, 9 - n);
+  return log;
+}
+
+TEST(WhatIf, TakesTheTimeThatTheTrialsTookUnderTheSameScheduler) {
+  const RecordedStudy study = nine().read();
+
+  const WhatIf alone = played(study, "fifo", 1);
+
+  EXPECT_EQ(alone.steps, 81);
+  EXPECT_DOUBLE_EQ(alone.seconds, 9 * 45);
+  EXPECT_DOUBLE_EQ(alone.busy_seconds, 9 * 45);
+  EXPECT_EQ(alone.full, 9);
+  EXPECT_EQ(alone.best->loss, 1);
+  EXPECT_DOUBLE_EQ(alone.best_seconds, 9 * 45);
+  EXPECT_EQ(alone.beyond, 0);
+}
+
+TEST(WhatIf, SharesTheTrialsAmongWorkers) {
+  const WhatIf three = played(nine().read(), "fifo", 3);
+
+  // 0 1 2 at once, then whoever is free takes the next: 0 3 6, 1 4 7, 2 5 8.
+  EXPECT_DOUBLE_EQ(three.seconds, 9 * (3 + 6 + 9));
+  EXPECT_DOUBLE_EQ(three.busy_seconds, 9 * 45);
+}
+
+// Rungs 1, 3, 9. Every trial is better than all before it, so of 3 trials the last goes on to 3, of
+// 4 the last, ...: in all 9 to step 1; 7 (2 to 8) to step 3; 5 (4 to 8) to step 9.
+TEST(WhatIf, PromotesByTheRecordedLosses) {
+  const WhatIf asha = played(nine().read(), "asha", 1);
+
+  EXPECT_EQ(asha.steps, 9 * 1 + 7 * 2 + 5 * 6);
+  EXPECT_EQ(asha.full, 5);
+  EXPECT_EQ(asha.best->loss, 1);
+  EXPECT_EQ(asha.best->level, 9);
+}
+
+TEST(WhatIf, BeginsAgainWhereTheTrainerCannotResume) {
+  Log log(document(false));
+  for (int n = 0; n < 9; ++n) log.trial(9, 1, 9 - n);
+
+  const WhatIf asha = played(log.read(), "asha", 1);
+
+  EXPECT_EQ(asha.steps, 9 * 1 + 7 * 3 + 5 * 9);
+}
+
+TEST(WhatIf, KeepsTheLastLossBeyondTheRecordAndSaysSo) {
+  Log log;
+  log.trial(3, 1, 0.5);
+  log.trial(9, 1, 0.7);
+
+  const WhatIf fifo = played(log.read(), "fifo", 1);
+
+  EXPECT_EQ(fifo.beyond, 1);
+  EXPECT_EQ(fifo.steps, 18);
+  EXPECT_EQ(fifo.best->loss, 0.5);
+}
+
+TEST(WhatIf, FailsWhereTheTrialFailed) {
+  Log log;
+  log.trial(2, 1, 0.1, true);
+  log.trial(9, 1, 0.7);
+
+  const WhatIf fifo = played(log.read(), "fifo", 1);
+
+  EXPECT_EQ(fifo.full, 1);
+  EXPECT_EQ(fifo.best->loss, 0.7);
+  EXPECT_EQ(fifo.beyond, 0);
+}
+
+TEST(WhatIf, EndsUnderEveryScheduler) {
+  const RecordedStudy study = nine().read();
+  for (const auto& [name, summary] : SchedulerRegistry::list()) {
+    SCOPED_TRACE(name);
+    const WhatIf result = played(study, name, 4);
+    EXPECT_GT(result.full, 0);
+    EXPECT_GT(result.seconds, 0);
+    EXPECT_LE(result.seconds, result.busy_seconds);
+  }
+}
+
+TEST(WhatIf, SaysWhatIsWrong) {
+  const auto unknown = what_if(nine().read(), "ashe", 1);
+  ASSERT_FALSE(unknown);
+  EXPECT_THAT(unknown.error().message, HasSubstr("did you mean `asha`"));
+
+  Json flat = document();
+  flat.erase("fidelity");
+  Log log(flat);
+  log.trial(1, 1, 1);
+  EXPECT_THAT(log.error().message, HasSubstr("no `fidelity`"));
+  EXPECT_THAT(Log().error().message, HasSubstr("no trial that was trained"));
+}
+
+}  // namespace
+}  // namespace betatune
