@@ -127,7 +127,8 @@ class CutOffAndHealed(unittest.TestCase):
                     self.assertTrue(where[each["trial"], each["attempt"]].startswith("local-"), each)
             self.assertTrue(any(each.startswith("two/") for each in where.values()))
             for each in trainers:
-                self.assertEqual(each.wait(support.LONGEST_S), 0, each.stderr.read())
+                _, complaints = each.communicate(timeout=support.LONGEST_S)
+                self.assertEqual(each.returncode, 0, complaints)
 
     def start(self, study, bind):
         """Like StudyProcess.start(), for a study that launches a trainer of its own and prints no address."""
