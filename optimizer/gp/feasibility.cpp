@@ -28,7 +28,7 @@ std::unique_ptr<Feasibility> Feasibility::learn(const FeatureMap& map, const Obs
     labels[i] = (std::isnan(data.losses[row]) ? -1.0 : 1.0) - kShift;
   }
   const RowMatrix features = map.map(points);
-  const Fit fit = fit_hyperparameters(map, features, labels);
+  const Fit fit = fit_hyperparameters({map, features}, labels);
   GaussianProcess gp(map, fit.at);
   gp.append(features);
   gp.set_outputs(labels);

@@ -23,17 +23,20 @@ void GaussianProcess::truncate(Eigen::Index count) {
   BETATUNE_ASSERT(count <= size());
   factor_.truncate(static_cast<std::size_t>(count));
   features_.conservativeResize(Eigen::NoChange, count);
+  noise_.conservativeResize(count);
 }
 
-void GaussianProcess::append(const RowMatrix& features) {
-  append(features, hyperparameters_.noise);
+void GaussianProcess::append(const RowMatrix& features, const Eigen::VectorXd& doubts) {
+  Eigen::VectorXd noise = Eigen::VectorXd::Constant(features.cols(), hyperparameters_.noise);
+  if (doubts.size() > 0) noise += doubts;
+  append_with(features, noise);
 }
 
 void GaussianProcess::append_pending(const RowMatrix& features) {
-  append(features, kPendingNoise);
+  append_with(features, Eigen::VectorXd::Constant(features.cols(), kPendingNoise));
 }
 
-void GaussianProcess::append(const RowMatrix& features, double noise) {
+void GaussianProcess::append_with(const RowMatrix& features, const Eigen::VectorXd& noise) {
   if (features.cols() == 0) return;
   const Eigen::Index before = size();
   features_.conservativeResize(Eigen::NoChange, before + features.cols());
@@ -41,8 +44,10 @@ void GaussianProcess::append(const RowMatrix& features, double noise) {
   RowMatrix rows;
   map_.kernel(hyperparameters_.lengthscales, features, features_, true, rows, nullptr);
   rows *= hyperparameters_.amplitude;
-  for (Eigen::Index i = 0; i < rows.rows(); ++i) rows(i, before + i) += noise;
+  for (Eigen::Index i = 0; i < rows.rows(); ++i) rows(i, before + i) += noise[i];
   factor_.append(rows);
+  noise_.conservativeResize(size());
+  noise_.tail(features.cols()) = noise;
 }
 
 void GaussianProcess::set_outputs(const Eigen::VectorXd& y) {
@@ -57,7 +62,7 @@ void GaussianProcess::set_outputs(const Eigen::VectorXd& y) {
 }
 
 Eigen::VectorXd GaussianProcess::fitted() const {
-  return base_ + y_ - hyperparameters_.noise * alpha_;
+  return base_ + y_ - noise_.head(alpha_.size()).cwiseProduct(alpha_);
 }
 
 void GaussianProcess::screen(const RowMatrix& features, Eigen::VectorXd& mean,
@@ -70,8 +75,7 @@ void GaussianProcess::screen(const RowMatrix& features, Eigen::VectorXd& mean,
   Eigen::ArrayXd explained = Eigen::ArrayXd::Zero(features.cols());
   for (Eigen::Index i = 0; i < size(); ++i) {
     const bool pending = i >= alpha_.size();
-    const double noise = pending ? kPendingNoise : hyperparameters_.noise;
-    const double weight = amplitude * amplitude / (amplitude + noise);
+    const double weight = amplitude * amplitude / (amplitude + noise_[i]);
     if (!pending) mean += amplitude * alpha_[i] * k.row(i).transpose();
     explained = explained.max(weight * k.row(i).transpose().array().square());
   }

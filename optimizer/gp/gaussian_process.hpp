@@ -28,7 +28,8 @@ class GaussianProcess {
   /// Keeps the first `count` points. Precondition: count <= size().
   void truncate(Eigen::Index count);
   /// Appends points given as features, map().size() x m: of data, or pending.
-  void append(const RowMatrix& features);
+  /// doubts: variances that come to the noise of each, or empty.
+  void append(const RowMatrix& features, const Eigen::VectorXd& doubts = {});
   void append_pending(const RowMatrix& features);
   /// Its mean before any data; null: zero. To be followed by set_outputs().
   void set_mean(std::shared_ptr<const MeanFunction> mean) { mean_ = std::move(mean); }
@@ -43,12 +44,13 @@ class GaussianProcess {
   Prediction predict(const RowMatrix& features, bool with_slopes) const;
 
  private:
-  void append(const RowMatrix& features, double noise);
+  void append_with(const RowMatrix& features, const Eigen::VectorXd& noise);
 
   FeatureMap map_;
   Hyperparameters hyperparameters_;
   RowMatrix features_;  ///< map().size() x n
   GrowingFactor factor_;
+  Eigen::VectorXd noise_;  ///< of each point
   std::shared_ptr<const MeanFunction> mean_;
   Eigen::VectorXd y_, alpha_;  ///< y_: what the outputs are above that mean
   Eigen::VectorXd base_;       ///< that mean, where there are outputs

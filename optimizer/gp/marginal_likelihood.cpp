@@ -61,12 +61,12 @@ Eigen::VectorXd weigh_distances(const FeatureMap& map, const RowMatrix& features
 }
 
 /// The factor of the covariance, and with `slope` (may be null) the kernel's slope by distance.
-GrowingFactor factor_of(const FeatureMap& map, const RowMatrix& features, const Hyperparameters& at,
-                        RowMatrix* slope) {
+GrowingFactor factor_of(const Training& data, const Hyperparameters& at, RowMatrix* slope) {
   RowMatrix k;
-  map.kernel(at.lengthscales, features, features, true, k, slope);
+  data.map.kernel(at.lengthscales, data.features, data.features, true, k, slope);
   k *= at.amplitude;
   k.diagonal().array() += at.noise;
+  if (data.doubts.size() > 0) k.diagonal() += data.doubts;
   GrowingFactor factor;
   factor.append(k);
   return factor;
@@ -79,15 +79,14 @@ double log_density(const GrowingFactor& factor, double white_square) {
 
 }  // namespace
 
-std::vector<Fit> most_probable_starts(const FeatureMap& map, const RowMatrix& features,
-                                      const RowMatrix& outputs) {
-  const Hyperparameters mode = Hyperparameters::prior_mode(map.columns());
+std::vector<Fit> most_probable_starts(const Training& data, const RowMatrix& outputs) {
+  const Hyperparameters mode = Hyperparameters::prior_mode(data.map.columns());
   std::vector<Fit> best(static_cast<std::size_t>(outputs.cols()),
                         {mode, -std::numeric_limits<double>::infinity()});
   for (const double stretch : {1.0, 3.0}) {
     for (const double noise : {mode.noise, 0.01, 0.3}) {
       const Hyperparameters at{stretch * mode.lengthscales, noise, 1};
-      const GrowingFactor factor = factor_of(map, features, at, nullptr);
+      const GrowingFactor factor = factor_of(data, at, nullptr);
       RowMatrix white;
       factor.whiten(outputs, white);
       for (Eigen::Index k = 0; k < outputs.cols(); ++k) {
@@ -123,35 +122,36 @@ Hyperparameters Hyperparameters::prior_mode(Eigen::Index columns) {
           std::exp(kAmplitudeMu - kAmplitudeSigma * kAmplitudeSigma)};
 }
 
-double log_marginal_likelihood(const FeatureMap& map, const RowMatrix& features,
-                               const Eigen::VectorXd& y, const Hyperparameters& at,
-                               Eigen::VectorXd* gradient) {
+double log_marginal_likelihood(const Training& data, const Eigen::VectorXd& y,
+                               const Hyperparameters& at, Eigen::VectorXd* gradient) {
   const Eigen::Index n = y.size();
   RowMatrix slope, white, alpha;
-  const GrowingFactor factor = factor_of(map, features, at, gradient == nullptr ? nullptr : &slope);
+  const GrowingFactor factor = factor_of(data, at, gradient == nullptr ? nullptr : &slope);
   factor.whiten(y, white);
   const double value = log_density(factor, white.squaredNorm());
   if (gradient == nullptr) return value;
 
   factor.whiten_transposed(white, alpha);
   RowMatrix h = factor.inverse();
-  double trace = 0;  // of alpha alpha^T - K^-1
+  double trace = 0, doubtful = 0;  // of alpha alpha^T - K^-1, and with the doubts
   for (Eigen::Index i = 0; i < n; ++i) {
-    trace += alpha(i, 0) * alpha(i, 0) - h(i, i);
+    const double own = alpha(i, 0) * alpha(i, 0) - h(i, i);
+    trace += own;
+    if (data.doubts.size() > 0) doubtful += data.doubts[i] * own;
     for (Eigen::Index j = 0; j < i; ++j) {
       h(i, j) = (alpha(i, 0) * alpha(j, 0) - h(i, j)) * slope(i, j);
       h(j, i) = h(i, j);
     }
     h(i, i) = 0;
   }
-  const Eigen::Index d = map.columns();
+  const Eigen::Index d = data.map.columns();
   gradient->resize(d + 2);
-  gradient->head(d) = -2 * at.amplitude * weigh_distances(map, features, h).array() /
+  gradient->head(d) = -2 * at.amplitude * weigh_distances(data.map, data.features, h).array() /
                       at.lengthscales.array().square();
   (*gradient)[d] = 0.5 * at.noise * trace;
-  // The kernel without its noise is K - noise I, so the trace with it follows from that with I.
+  // The kernel alone is K - noise I - doubts, so the trace with it follows from those with these.
   (*gradient)[d + 1] =
-      0.5 * (white.squaredNorm() - static_cast<double>(n)) - 0.5 * at.noise * trace;
+      0.5 * (white.squaredNorm() - static_cast<double>(n)) - 0.5 * (at.noise * trace + doubtful);
   return value;
 }
 
@@ -169,9 +169,9 @@ double log_prior(const Hyperparameters& at, Eigen::VectorXd* gradient) {
   return value;
 }
 
-Fit fit_hyperparameters(const FeatureMap& map, const RowMatrix& features, const Eigen::VectorXd& y,
-                        const Hyperparameters& start) {
-  const Eigen::Index d = map.columns();
+Fit fit_hyperparameters(const Training& data, const Eigen::VectorXd& y,
+                        const Hyperparameters& start, int evaluations) {
+  const Eigen::Index d = data.map.columns();
   Eigen::VectorXd lower = Eigen::VectorXd::Constant(d + 2, std::log(kShortest));
   Eigen::VectorXd upper = Eigen::VectorXd::Constant(d + 2, std::log(kLongest));
   lower[d] = std::log(kLeastNoise);
@@ -180,7 +180,7 @@ Fit fit_hyperparameters(const FeatureMap& map, const RowMatrix& features, const 
   upper[d + 1] = std::log(kMostAmplitude);
   BoxLbfgsOptions options;
   options.iterations_max = 40;
-  options.evaluations_max = 60;
+  options.evaluations_max = evaluations;
   options.gradient_tolerance = 1e-3;
   options.value_tolerance = 1e-6;
   options.first_step = 0.5;
@@ -188,16 +188,14 @@ Fit fit_hyperparameters(const FeatureMap& map, const RowMatrix& features, const 
   while (!run.done()) {
     const Hyperparameters at = Hyperparameters::from_logs(run.wanted());
     Eigen::VectorXd likelihood, prior;
-    const double value =
-        log_marginal_likelihood(map, features, y, at, &likelihood) + log_prior(at, &prior);
+    const double value = log_marginal_likelihood(data, y, at, &likelihood) + log_prior(at, &prior);
     run.tell(-value, -(likelihood + prior));
   }
   return {Hyperparameters::from_logs(run.best()), -run.best_value()};
 }
 
-Fit fit_hyperparameters(const FeatureMap& map, const RowMatrix& features,
-                        const Eigen::VectorXd& y) {
-  return fit_hyperparameters(map, features, y, most_probable_starts(map, features, y)[0].at);
+Fit fit_hyperparameters(const Training& data, const Eigen::VectorXd& y) {
+  return fit_hyperparameters(data, y, most_probable_starts(data, y)[0].at);
 }
 
 }  // namespace betatune

@@ -21,12 +21,19 @@ struct Hyperparameters {
   static Hyperparameters prior_mode(Eigen::Index columns);
 };
 
-/// log p(y | hyper-parameters) in nats. features: size() x n of `map`, y: n.
+/// What a fit is made to. They are referred to and must outlive it.
+struct Training {
+  const FeatureMap& map;
+  const RowMatrix& features;  ///< map.size() x n
+  /// Variances by which the outputs are known worse than the noise says, n; empty: by none.
+  Eigen::VectorXd doubts = {};
+};
+
+/// log p(y | hyper-parameters) in nats. y: n.
 /// gradient null, or overwritten: by to_logs().
 /// golden: tests/golden/gp/regression.json
-double log_marginal_likelihood(const FeatureMap& map, const RowMatrix& features,
-                               const Eigen::VectorXd& y, const Hyperparameters& at,
-                               Eigen::VectorXd* gradient);
+double log_marginal_likelihood(const Training& data, const Eigen::VectorXd& y,
+                               const Hyperparameters& at, Eigen::VectorXd* gradient);
 
 /// log p(hyper-parameters): length-scales LogNormal(sqrt 2 + ln(d)/2, sqrt 3), noise
 /// LogNormal(-6, 2), amplitude LogNormal(1, 1); densities of the values themselves, as BoTorch has
@@ -45,14 +52,13 @@ struct Fit {
 /// a fit may start: noise and short length-scales explain the same data, and gradients do not lead
 /// from one to the other. Their posteriors tell, within a few nats, how fits would compare, for a
 /// tenth of the price of one.
-std::vector<Fit> most_probable_starts(const FeatureMap& map, const RowMatrix& features,
-                                      const RowMatrix& outputs);
+std::vector<Fit> most_probable_starts(const Training& data, const RowMatrix& outputs);
 
 /// The maximum a posteriori, from the most probable start, or from a given one: a function of the
 /// data alone, so that a cold start finds what a warm one has. Bounds: length-scales in
 /// [0.025, 1000], noise in [1e-6, 2], amplitude in [0.05, 100].
-Fit fit_hyperparameters(const FeatureMap& map, const RowMatrix& features, const Eigen::VectorXd& y);
-Fit fit_hyperparameters(const FeatureMap& map, const RowMatrix& features, const Eigen::VectorXd& y,
-                        const Hyperparameters& start);
+Fit fit_hyperparameters(const Training& data, const Eigen::VectorXd& y);
+Fit fit_hyperparameters(const Training& data, const Eigen::VectorXd& y,
+                        const Hyperparameters& start, int evaluations = 60);
 
 }  // namespace betatune

@@ -10,11 +10,14 @@
 namespace betatune {
 namespace {
 
-constexpr Eigen::Index kAlways = 50;       ///< refitted at every result up to here
-constexpr Eigen::Index kLongest = 300;     ///< results between two fits, at most
-constexpr Eigen::Index kFitRows = 250;     ///< rows that a fit looks at
+constexpr Eigen::Index kAlways = 50;    ///< refitted at every result up to here
+constexpr Eigen::Index kLongest = 300;  ///< results between two fits, at most
+constexpr Eigen::Index kFitRows = 250;  ///< rows that a fit looks at
+constexpr Eigen::Index kDoubtfulFitRows =
+    100;                                   ///< of expected results, which change with every new one
 constexpr Eigen::Index kModelRows = 1200;  ///< rows of the posterior at a fit
 constexpr Eigen::Index kLeastForBend = 8;
+constexpr double kMostDoubt = 3;  ///< standard deviation of an output, which have variance 1
 /// Nats per result by which a logarithm must explain the losses better than a power does. Smooth
 /// functions look about one nat better in logarithms, and are found slower with them: their bottom
 /// becomes a spike. Losses over many orders of magnitude differ by four and more.
@@ -34,6 +37,11 @@ Eigen::VectorXd pick(const Eigen::VectorXd& values, std::span<const Eigen::Index
   Eigen::VectorXd out(std::ssize(rows));
   for (Eigen::Index i = 0; i < out.size(); ++i) out[i] = values[rows[static_cast<std::size_t>(i)]];
   return out;
+}
+
+/// Of outputs, as variances.
+Eigen::VectorXd doubts_of(const Eigen::VectorXd& deviations, const Outputs& outputs) {
+  return (deviations.cwiseProduct(outputs.slopes)).cwiseMin(kMostDoubt).cwiseAbs2();
 }
 
 }  // namespace
@@ -87,11 +95,13 @@ void GpModel::learn_from(std::shared_ptr<const EarlierModels> earlier) {
 void GpModel::fit(const Samples& data, Eigen::Index size) {
   const auto ids = std::span(data.trials).first(static_cast<std::size_t>(size));
   if (gp_ != nullptr && std::ranges::equal(ids, fitted_trials_) &&
-      fitted_values_ == data.values.head(size)) {
+      fitted_values_ == data.values.head(size) &&
+      (data.doubts.size() == 0 || fitted_doubts_ == data.doubts.head(size))) {
     return;
   }
   fitted_trials_.assign(ids.begin(), ids.end());
   fitted_values_ = data.values.head(size);
+  fitted_doubts_ = data.doubts.head(std::min(size, data.doubts.size()));
   Hyperparameters found = Hyperparameters::prior_mode(map_.columns());
   bend_ = {};
   trend_ = nullptr;
@@ -103,7 +113,8 @@ void GpModel::fit(const Samples& data, Eigen::Index size) {
 }
 
 Hyperparameters GpModel::fit_with_bend(const RowMatrix& points) {
-  const std::vector<Eigen::Index> rows = choose_rows(ranks_of(fitted_values_), kFitRows);
+  const std::vector<Eigen::Index> rows = choose_rows(
+      ranks_of(fitted_values_), fitted_doubts_.size() > 0 ? kDoubtfulFitRows : kFitRows);
   const auto n = static_cast<double>(fitted_values_.size());
   const bool one_bend = of_ != ModelOf::losses || fitted_values_.size() < kLeastForBend;
   const std::size_t bends = one_bend ? 1 : kShifts.size();
@@ -115,7 +126,13 @@ Hyperparameters GpModel::fit_with_bend(const RowMatrix& points) {
     log_slopes.push_back(each.log_slope - (k > 0 ? kLogPrice * n : 0));
   }
   const RowMatrix features = map_.map(pick(points, rows));
-  const std::vector<Fit> starts = most_probable_starts(map_, features, outputs);
+  Training training{map_, features};
+  // One for all bends: that of the first, which is the one that is mostly chosen.
+  if (fitted_doubts_.size() > 0) {
+    training.doubts =
+        pick(doubts_of(fitted_doubts_, outputs_of(fitted_values_, {kShifts[0]})), rows);
+  }
+  const std::vector<Fit> starts = most_probable_starts(training, outputs);
   std::size_t best = 0;
   for (std::size_t k = 1; k < bends; ++k) {
     // Densities of the losses themselves: those of the outputs, times the slopes.
@@ -124,7 +141,7 @@ Hyperparameters GpModel::fit_with_bend(const RowMatrix& points) {
   }
   bend_ = {kShifts[best]};
   const Eigen::VectorXd chosen = outputs.col(static_cast<Eigen::Index>(best));
-  const Fit plain = fit_hyperparameters(map_, features, chosen, starts[best].at);
+  const Fit plain = fit_hyperparameters(training, chosen, starts[best].at);
   if (earlier_ == nullptr) return plain.at;
   const std::optional<TrendFit> other = fit_trend(map_, features, chosen, earlier_);
   if (!other || other->evidence <= plain.log_posterior) return plain.at;
@@ -147,12 +164,16 @@ GaussianProcess& GpModel::condition(const Samples& data, Eigen::Index pending) {
   const std::vector<Eigen::Index> rows = rows_of(data);
   std::vector<std::size_t> ids;
   for (const Eigen::Index row : rows) ids.push_back(data.trials[static_cast<std::size_t>(row)]);
-  const auto common =
-      static_cast<std::size_t>(std::ranges::mismatch(ids, gp_trials_).in1 - ids.begin());
-  gp_->truncate(static_cast<Eigen::Index>(common));
-  gp_->append(map_.map(pick(data.points, std::span(rows).subspan(common))));
-  gp_trials_ = std::move(ids);
   const Outputs outputs = outputs_of(data.values, bend_);
+  auto common = static_cast<std::size_t>(std::ranges::mismatch(ids, gp_trials_).in1 - ids.begin());
+  Eigen::VectorXd doubts;
+  if (data.doubts.size() > 0) {
+    common = 0;  // they change with every result
+    doubts = output_scale_ * output_scale_ * pick(doubts_of(data.doubts, outputs), rows);
+  }
+  gp_->truncate(static_cast<Eigen::Index>(common));
+  gp_->append(map_.map(pick(data.points, std::span(rows).subspan(common))), doubts);
+  gp_trials_ = std::move(ids);
   slope_at_best_ = output_scale_ * outputs.slope_at_best;
   zero_ = outputs.zero;
   gp_->set_outputs(output_scale_ * pick(outputs.y, rows));

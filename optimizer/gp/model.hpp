@@ -67,7 +67,7 @@ class GpModel {
   ModelOf of_;
   double zero_ = 0;
   std::vector<std::size_t> fitted_trials_;  ///< ids of the results that the fit has seen
-  Eigen::VectorXd fitted_values_;
+  Eigen::VectorXd fitted_values_, fitted_doubts_;
   std::shared_ptr<const EarlierModels> earlier_;
   OutputBend bend_;
   std::shared_ptr<const EarlierTrend> trend_;

@@ -6,6 +6,7 @@
 #include <limits>
 #include <map>
 
+#include "optimizer/curves/curve_model.hpp"
 #include "optimizer/pareto/front.hpp"
 
 namespace betatune {
@@ -107,16 +108,60 @@ Seen seen_of_all(const TrialTable& trials, const Trial& first, Step step) {
   return mean_of(results);
 }
 
+bool models_curves(const StudySpec& spec) {
+  return spec.fidelity && spec.objectives.size() == 1 && !spec.noise.trains_again();
+}
+
+struct ExpectedEnd {
+  double loss = std::numeric_limits<double>::quiet_NaN();
+  double doubt = 0;  ///< its standard deviation
+};
+
+/// By trial: the loss that it is believed to end in; NaN while it has reported none.
+std::vector<ExpectedEnd> expected_ends(const History& history, EncodedTrials& encoded) {
+  std::vector<ExpectedEnd> out(history.trials.size());
+  const SearchSpace& space = history.space();
+  const CurveTable table = curve_table(space, *history.spec->fidelity, history.trials, encoded);
+  if (table.rows() == 0) return out;
+  const CurveModel model(FeatureMap(space.columns()), table);
+  const CurveBeliefs ends = model.of_rows();
+  const Eigen::Index last = table.losses.cols() - 1;
+  for (Eigen::Index i = 0; i < table.rows(); ++i) {
+    const double known = table.losses(i, last);
+    ExpectedEnd& end = out[table.trials[static_cast<std::size_t>(i)]];
+    if (!std::isnan(known)) {
+      end.loss = known;
+      continue;
+    }
+    end.loss = model.scale().loss_of(ends.mean[i]);
+    // What neighbours share of it shifts them together, and says nothing about their order.
+    end.doubt = std::sqrt(ends.own_variance[i]) * model.scale().slope_at(ends.mean[i]);
+  }
+  return out;
+}
+
+Seen seen_along_curve(const Trial& trial, const ExpectedEnd& end) {
+  const double none = std::numeric_limits<double>::quiet_NaN();
+  if (failed_by_itself(trial)) return {Use::failure, none, {}};
+  if (trial.outcome == Outcome::failed || trial.outcome == Outcome::cancelled) return {};
+  if (!std::isnan(end.loss)) return {Use::result, end.loss, trial.outcomes};
+  const bool ended = trial.state == TrialState::closed || trial.state == TrialState::paused;
+  return {ended ? Use::nothing : Use::pending, none, {}};
+}
+
 /// The rows whose value is known.
-Samples samples_of(const Observations& data, const Eigen::VectorXd& values) {
+Samples samples_of(const Observations& data, const Eigen::VectorXd& values,
+                   const Eigen::VectorXd& doubts = {}) {
   const Eigen::Index count = (values.array() == values.array()).count();  // NaN is not itself
   Samples out{{}, RowMatrix(count, data.points.cols()), Eigen::VectorXd(count)};
+  if (doubts.size() > 0) out.doubts.resize(count);
   for (Eigen::Index i = 0; i < values.size(); ++i) {
     if (std::isnan(values[i])) continue;
     const Eigen::Index row = std::ssize(out.trials);
     out.trials.push_back(data.trials[static_cast<std::size_t>(i)]);
     out.points.row(row) = data.points.row(i);
     out.values[row] = values[i];
+    if (doubts.size() > 0) out.doubts[row] = doubts[i];
   }
   return out;
 }
@@ -200,7 +245,7 @@ RowMatrix stack(const std::vector<const Eigen::VectorXd*>& rows, int dims) {
 }  // namespace
 
 Samples Observations::results() const {
-  return samples_of(*this, losses);
+  return samples_of(*this, losses, doubts);
 }
 
 Samples Observations::results_of(Eigen::Index objective) const {
@@ -215,31 +260,26 @@ bool Observations::meets_limits(Eigen::Index row) const {
   return !std::isnan(losses[row]) && violation_of(*this, row) == 0;
 }
 
-const std::optional<Eigen::VectorXd>& ObservationCollector::encoded(const SearchSpace& space,
-                                                                    const Trial& trial) {
-  const std::size_t i = trial.id.n;
-  if (encoded_[i].configuration != trial.configuration) {
-    encoded_[i] = {trial.configuration, space.try_encode(*trial.configuration)};
-  }
-  return encoded_[i].point;
-}
-
 Observations ObservationCollector::collect(const History& history) {
   const SearchSpace& space = history.space();
   Observations out;
-  out.step = choose_step(history);
+  out.expected = models_curves(*history.spec);
+  out.step = out.expected ? history.spec->fidelity->max : choose_step(history);
+  std::vector<ExpectedEnd> ends;
+  if (out.expected) ends = expected_ends(history, encoded_);
   // Points are copied once, at the end: what they point to stays where it is until then.
-  if (encoded_.size() < history.trials.size()) encoded_.resize(history.trials.size());
+  encoded_.expect(history.trials.size());
   std::vector<const Eigen::VectorXd*> points, pending;
   std::deque<Eigen::VectorXd> queued;
-  std::vector<double> losses;
+  std::vector<double> losses, doubts;
   std::vector<std::vector<double>> outcomes;
   for (const Trial& trial : history.trials) {
     if (trial.repeats) continue;
-    Seen seen = seen_of_all(history.trials, trial, out.step);
+    Seen seen = out.expected ? seen_along_curve(trial, ends[trial.id.n])
+                             : seen_of_all(history.trials, trial, out.step);
     if (seen.use == Use::nothing) continue;
     if (seen.use == Use::result && lacks_objective(seen.outcomes, *history.spec)) continue;
-    const std::optional<Eigen::VectorXd>& point = encoded(space, trial);
+    const std::optional<Eigen::VectorXd>& point = encoded_.at(space, trial);
     if (!point) continue;
     if (seen.use == Use::pending) {
       pending.push_back(&*point);
@@ -249,6 +289,7 @@ Observations ObservationCollector::collect(const History& history) {
     out.trials.push_back(trial.id.n);
     points.push_back(&*point);
     losses.push_back(seen.loss);
+    if (out.expected) doubts.push_back(ends[trial.id.n].doubt);
     outcomes.push_back(std::move(seen.outcomes));
   }
   for (const Configuration& each : history.queued) {
@@ -259,6 +300,7 @@ Observations ObservationCollector::collect(const History& history) {
   out.points = stack(points, space.dims());
   out.pending = stack(pending, space.dims());
   out.losses = Eigen::Map<const Eigen::VectorXd>(losses.data(), std::ssize(losses));
+  out.doubts = Eigen::Map<const Eigen::VectorXd>(doubts.data(), std::ssize(doubts));
   fill_outcomes(outcomes, *history.spec, out);
   out.merits = merits_of(out);
   return out;

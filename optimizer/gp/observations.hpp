@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "optimizer/curves/encoded_trials.hpp"
 #include "optimizer/history.hpp"
 #include "optimizer/numerics/factor.hpp"
 
@@ -15,16 +16,19 @@ namespace betatune {
 struct Samples {
   std::vector<std::size_t> trials;  ///< ids of the rows, ascending
   RowMatrix points;
-  Eigen::VectorXd values;  ///< finite
+  Eigen::VectorXd values;       ///< finite
+  Eigen::VectorXd doubts = {};  ///< standard deviations of the values; empty: they are known
 
   Eigen::Index size() const { return values.size(); }
 };
 
 struct Observations {
-  Step step = 0;                    ///< fidelity at which they were made; 0 if there is none
+  Step step = 0;          ///< fidelity at which they were made, or are expected; 0 if there is none
+  bool expected = false;  ///< losses are what the trials' curves are believed to end in
   std::vector<std::size_t> trials;  ///< ids of the rows, ascending
   RowMatrix points;                 ///< one row per trial, encoded
   Eigen::VectorXd losses;           ///< NaN: failed by its own fault (user, oom, timeout, diverged)
+  Eigen::VectorXd doubts;           ///< standard deviations of expected losses; empty if none is
   /// One column per objective, to be minimised; the first is `losses`. NaN as there; a trial that
   /// lacks one objective has no loss either.
   RowMatrix objectives;
@@ -48,10 +52,12 @@ struct Observations {
 
 /// Collects observations. Keeps encoded configurations, which never change, between calls.
 ///
-/// With a fidelity, losses after different lengths of training do not compare. The model takes
-/// those at the highest step that has at least dims + 2 of them, else at the step with most; trials
-/// that have no loss there are left out (a later version models the fidelity itself). Trials that
-/// were lost to the infrastructure or cancelled say nothing and are left out.
+/// With a fidelity, losses after different lengths of training do not compare. Every trial that has
+/// reported one counts with what a CurveModel expects it to end in. With several objectives, or
+/// where configurations are trained more than once, the model takes the losses at the highest step
+/// that has at least dims + 2 of them, else at the step with most; trials that have no loss there
+/// are left out. Trials that were lost to the infrastructure or cancelled say nothing and are left
+/// out.
 ///
 /// Trials that train one configuration again are one row, of the first of them: the means of their
 /// results once all that the search asked for are over, pending until then.
@@ -60,15 +66,7 @@ class ObservationCollector {
   Observations collect(const History& history);
 
  private:
-  /// Nothing for a trial of an earlier version of the space that has no place in this one.
-  /// Precondition: encoded_ has room for it.
-  const std::optional<Eigen::VectorXd>& encoded(const SearchSpace& space, const Trial& trial);
-
-  struct Encoded {
-    std::shared_ptr<const Configuration> configuration;
-    std::optional<Eigen::VectorXd> point;
-  };
-  std::vector<Encoded> encoded_;
+  EncodedTrials encoded_;
 };
 
 }  // namespace betatune

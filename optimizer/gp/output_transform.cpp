@@ -31,6 +31,7 @@ void standardize(Outputs& out) {
   const double deviation = std::sqrt(y.squaredNorm() / static_cast<double>(y.size()));
   if (deviation > 1e-13) {
     y /= deviation;
+    out.slopes /= deviation;
     out.log_slope -= static_cast<double>(y.size()) * std::log(deviation);
     out.slope_at_best /= deviation;
   } else {
@@ -81,8 +82,14 @@ Spread spread_of(const Eigen::VectorXd& losses) {
   return {unit, sorted.front(), quantile(sorted, 0.5), third, third - quantile(sorted, 0.25)};
 }
 
+Outputs in_units(const Eigen::VectorXd& values, double unit) {
+  return {values / unit, Eigen::VectorXd::Constant(values.size(), 1 / unit), 0, 1 / unit, 0};
+}
+
 void take_logarithms(const Spread& spread, double floor, Outputs& out) {
-  for (double& y : out.y) {
+  for (Eigen::Index i = 0; i < out.y.size(); ++i) {
+    double& y = out.y[i];
+    out.slopes[i] /= y - spread.lowest + floor;
     y = std::log(y - spread.lowest + floor);
     out.log_slope -= y;
   }
@@ -93,10 +100,12 @@ void soften_outliers(const Spread& spread, Outputs& out) {
   // Half of the results may be equal; a fence at their value would make all the worse ones so too.
   if (!(spread.quartiles > 0)) return;
   const double fence = spread.third + kFence * spread.quartiles;
-  for (double& y : out.y) {
+  for (Eigen::Index i = 0; i < out.y.size(); ++i) {
+    double& y = out.y[i];
     if (y <= fence) continue;
     const double over = std::log1p((y - fence) / spread.quartiles);
     y = fence + spread.quartiles * over;
+    out.slopes[i] *= std::exp(-over);
     out.log_slope -= over;
   }
 }
@@ -107,7 +116,9 @@ void take_power(Outputs& out) {
     return (lambda - 1) * std::copysign(std::log1p(std::abs(y)), y);
   };
   out.slope_at_best *= std::exp(log_slope(out.y.minCoeff()));
-  for (double& y : out.y) {
+  for (Eigen::Index i = 0; i < out.y.size(); ++i) {
+    double& y = out.y[i];
+    out.slopes[i] *= std::exp(log_slope(y));
     out.log_slope += log_slope(y);
     y = yeo_johnson(y, lambda);
   }
@@ -118,7 +129,7 @@ void take_power(Outputs& out) {
 Outputs transform_objective(const Eigen::VectorXd& values) {
   BETATUNE_ASSERT(values.size() > 0);
   const Spread spread = spread_of(values);
-  Outputs out{values / spread.unit, 0, 1 / spread.unit, 0};
+  Outputs out = in_units(values, spread.unit);
   soften_outliers(spread, out);
   standardize(out);
   Eigen::Index lowest = 0;
@@ -136,7 +147,7 @@ Outputs transform_slacks(const Eigen::VectorXd& slacks) {
   }
   std::sort(sizes.begin(), sizes.end());
   const double middle = sizes.empty() ? 1 : quantile(sizes, 0.5);
-  Outputs out{slacks / unit, 0, 1, 0};
+  Outputs out{slacks / unit, {}, 0, 1, 0};
   for (double& y : out.y) y = std::copysign(std::log1p(std::abs(y) / middle), y);
   const double mean = out.y.mean();
   out.y.array() -= mean;
@@ -150,7 +161,7 @@ Outputs transform_slacks(const Eigen::VectorXd& slacks) {
 Outputs transform_outputs(const Eigen::VectorXd& losses, OutputBend bend) {
   BETATUNE_ASSERT(losses.size() > 0);
   const Spread spread = spread_of(losses);
-  Outputs out{losses / spread.unit, 0, 1 / spread.unit};
+  Outputs out = in_units(losses, spread.unit);
   const double floor = bend.shift * (spread.middle - spread.lowest);
   if (floor > 0) {
     take_logarithms(spread, floor, out);

@@ -14,6 +14,7 @@ struct OutputBend {
 
 struct Outputs {
   Eigen::VectorXd y;         ///< of mean 0 and variance 1; all zero if the losses are equal
+  Eigen::VectorXd slopes;    ///< dy/dloss of each; not of slacks
   double log_slope = 0;      ///< sum of the logarithms of dy/dloss, up to a constant of the losses
   double slope_at_best = 1;  ///< dy/dloss at the lowest loss
   double zero = 0;           ///< of slacks and of one of several objectives: the output of 0

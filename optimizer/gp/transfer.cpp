@@ -131,9 +131,9 @@ std::optional<TrendFit> fit_trend(const FeatureMap& map, const RowMatrix& featur
         std::max(kLeastLeft, std::sqrt(left.squaredNorm() / static_cast<double>(n)));
     const double scale = 1 / deviation;
     const Eigen::VectorXd scaled = scale * left;
-    const Fit start = most_probable_starts(map, features, scaled).front();
+    const Fit start = most_probable_starts({map, features}, scaled).front();
     TrendFit each;
-    each.fit = fit_hyperparameters(map, features, scaled, start.at);
+    each.fit = fit_hyperparameters({map, features}, scaled, start.at);
     each.scale = scale;
     each.evidence =
         each.fit.log_posterior + static_cast<double>(n) * std::log(scale) - kPrice * used;

@@ -85,7 +85,8 @@ class Neighbourhood {
 struct Values {
   RowMatrix z;
   Eigen::VectorXd y;
-  double scale = 1;  ///< of the losses: what y = 1 means
+  Eigen::VectorXd doubts;  ///< variances; empty: none
+  double scale = 1;        ///< of the losses: what y = 1 means
 };
 
 /// The results nearest to the centre, as the model takes them: 0 at the centre, about 1 in the
@@ -101,7 +102,8 @@ Values nearest(const Neighbourhood& around, const Observations& data, double bes
   const std::size_t most = std::clamp((d + 1) * (d + 2), kLeastRows, kMostRows);
   order.resize(std::min(order.size(), most));
 
-  Values out{RowMatrix(std::ssize(order), around.dims()), Eigen::VectorXd(std::ssize(order)), 0};
+  Values out{
+      RowMatrix(std::ssize(order), around.dims()), Eigen::VectorXd(std::ssize(order)), {}, 0};
   for (Eigen::Index i = 0; i < out.y.size(); ++i) {
     const auto [square, row] = order[index(i)];
     out.z.row(i) = around.inside(data.points.row(row));
@@ -112,6 +114,11 @@ Values nearest(const Neighbourhood& around, const Observations& data, double bes
   }
   if (!(out.scale > 0)) out.scale = 1;
   for (double& each : out.y) each = std::min(each / out.scale, kWorst);
+  if (data.doubts.size() == 0) return out;
+  out.doubts.resize(out.y.size());
+  for (Eigen::Index i = 0; i < out.y.size(); ++i) {
+    out.doubts[i] = std::pow(std::min(data.doubts[order[index(i)].second] / out.scale, kWorst), 2);
+  }
   return out;
 }
 
@@ -156,7 +163,8 @@ std::optional<LocalStep> propose_local(const SearchSpace& space, const Observati
   const double loss = data.losses[problem.centre];
   Values values = nearest(around, data, loss);
   const double scale = values.scale;
-  TaylorModel model(std::move(values.z), std::move(values.y), problem.noise / scale);
+  TaylorModel model(std::move(values.z), std::move(values.y), problem.noise / scale,
+                    std::move(values.doubts));
   double best = model.predict(Eigen::VectorXd::Zero(around.dims()), false).mean;
   for (Eigen::Index i = 0; i < pending.rows(); ++i) {
     const Eigen::VectorXd z = around.inside(pending.row(i)).transpose();

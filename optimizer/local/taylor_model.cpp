@@ -53,8 +53,8 @@ double product(const Eigen::Ref<const Eigen::RowVectorXd>& a,
 
 }  // namespace
 
-TaylorModel::TaylorModel(RowMatrix z, Eigen::VectorXd y, double noise)
-    : z_(std::move(z)), y_(std::move(y)), priors_(kPriors) {
+TaylorModel::TaylorModel(RowMatrix z, Eigen::VectorXd y, double noise, Eigen::VectorXd doubts)
+    : z_(std::move(z)), y_(std::move(y)), doubts_(std::move(doubts)), priors_(kPriors) {
   if (noise > 0) {
     LogPrior& prior = priors_[kNoise];
     prior.mean = std::clamp(2 * std::log(noise), prior.low, prior.high);
@@ -88,6 +88,7 @@ RowMatrix TaylorModel::covariance(const Variances& v) const {
                left * squares_.data()[j];
     }
     row[i] += v[kNoise] + v[kRemainder] * remainder(squares_[i]);
+    if (doubts_.size() > 0) row[i] += doubts_[i];
   }
   return k;
 }

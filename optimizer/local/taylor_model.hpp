@@ -32,7 +32,8 @@ class TaylorModel {
   /// z: n x d, y: n values of moderate size, n > 0. The variances are fitted. noise: its standard
   /// deviation as others estimate it, or 0: then the values are taken for exact until they say
   /// otherwise.
-  TaylorModel(RowMatrix z, Eigen::VectorXd y, double noise = 0);
+  /// doubts: variances by which single values are known worse, n; empty: by none.
+  TaylorModel(RowMatrix z, Eigen::VectorXd y, double noise = 0, Eigen::VectorXd doubts = {});
 
   /// Takes a point as answered by the model's mean.
   void append_pending(const Eigen::VectorXd& z);
@@ -61,7 +62,7 @@ class TaylorModel {
   double kernel(const Variances& variances, double product, double left, double right) const;
 
   RowMatrix z_, products_;  ///< n x d; z z^T
-  Eigen::VectorXd squares_, y_;
+  Eigen::VectorXd squares_, y_, doubts_;
   Variances variances_ = {};
   std::array<LogPrior, kVariances> priors_;
   GrowingFactor factor_;

@@ -17,25 +17,52 @@ constexpr double kForget = 0.9;  ///< weight of a trial against the next of its 
 constexpr double kGood = 0.7, kBad = 0.1;
 constexpr int kFailures = 3;  ///< in a row that shrink the region whatever the model knew
 
-/// A result that breaks outcome constraints leads nowhere: it counts as none.
-std::optional<double> counted_loss(const Trial& trial) {
-  if (trial.repeated_by.empty()) return trial.violation == 0 ? trial.loss : std::nullopt;
-  const bool counts = trial.standing && trial.standing->violation == 0;
-  return counts ? std::optional(trial.standing->loss) : std::nullopt;
-}
+/// What trials count with, and which of them count.
+class Results {
+ public:
+  Results(const History& history, const Observations& data) : expected_(data.expected) {
+    if (!expected_) return;
+    rows_.assign(history.trials.size(), {});
+    for (Eigen::Index i = 0; i < data.size(); ++i) {
+      Row& row = rows_[data.trials[static_cast<std::size_t>(i)]];
+      row.known = true;
+      if (data.meets_limits(i)) row.loss = data.losses[i];
+    }
+  }
+  /// Trained for good, with all repeats; these count with the first of them. Where curves say what
+  /// is to be expected, from its first loss on.
+  bool is_over(const Trial& trial) const {
+    if (expected_) return rows_[trial.id.n].known;
+    if (trial.repeats || trial.state != TrialState::closed) return false;
+    return trial.repeated_by.empty() || trial.standing;
+  }
+  /// A result that breaks outcome constraints leads nowhere: it counts as none.
+  std::optional<double> loss_of(const Trial& trial) const {
+    if (expected_) return rows_[trial.id.n].loss;
+    if (trial.repeated_by.empty()) return trial.violation == 0 ? trial.loss : std::nullopt;
+    const bool counts = trial.standing && trial.standing->violation == 0;
+    return counts ? std::optional(trial.standing->loss) : std::nullopt;
+  }
+  /// Where a step began. What was expected of the centre then may be known better now.
+  double beginning(const LocalNote& step, const TrustRegion& region) const {
+    return expected_ && region.centre ? region.loss : step.from;
+  }
 
-/// Trained for good, with all repeats; these count with the first of them.
-bool is_over(const Trial& trial) {
-  if (trial.repeats || trial.state != TrialState::closed) return false;
-  return trial.repeated_by.empty() || trial.standing;
-}
+ private:
+  struct Row {
+    bool known = false;
+    std::optional<double> loss;
+  };
+  bool expected_;
+  std::vector<Row> rows_;
+};
 
 /// What a result must be lower by to count.
-double material_decrease(const History& history) {
+double material_decrease(const History& history, const Results& results) {
   std::vector<double> losses;
   for (const Trial& trial : history.trials) {
-    if (!is_over(trial)) continue;
-    if (const std::optional<double> loss = counted_loss(trial)) losses.push_back(*loss);
+    if (!results.is_over(trial)) continue;
+    if (const std::optional<double> loss = results.loss_of(trial)) losses.push_back(*loss);
   }
   if (losses.empty()) return 0;
   const auto middle = losses.begin() + std::ssize(losses) / 2;
@@ -58,17 +85,19 @@ class Rate {
 
 class Fold {
  public:
-  explicit Fold(double material) : material_(material) { out_.radius = kFirstRadius; }
+  Fold(const Results& results, double material) : results_(results), material_(material) {
+    out_.radius = kFirstRadius;
+  }
 
   void add(const Trial& trial) {
-    const double loss = counted_loss(trial).value_or(std::numeric_limits<double>::infinity());
+    const double loss = results_.loss_of(trial).value_or(std::numeric_limits<double>::infinity());
     const bool better = !out_.centre || loss < out_.loss;
     const bool worth = better && (!out_.centre || out_.loss - loss > material_);
     if (const std::optional<LocalNote> note = LocalNote::of(trial)) {
       ++out_.local;
       local_.add(worth);
       promised_ = note->predicted;
-      resize(*note, note->from - loss, better);
+      resize(*note, results_.beginning(*note, out_) - loss, better);
     } else {
       ++out_.others;
       other_.add(worth);
@@ -105,6 +134,7 @@ class Fold {
     out_.radius = std::min(out_.radius, 0.5 * std::max(1.0, step.reach) * step.radius);
   }
 
+  const Results& results_;
   double material_;
   double promised_ = std::numeric_limits<double>::infinity();
   int failures_ = 0;
@@ -133,10 +163,11 @@ std::optional<LocalNote> LocalNote::of(const Trial& trial) {
                    number("from")};
 }
 
-TrustRegion fold_trust_region(const History& history) {
-  Fold fold(material_decrease(history));
+TrustRegion fold_trust_region(const History& history, const Observations& data) {
+  const Results results(history, data);
+  Fold fold(results, material_decrease(history, results));
   for (const Trial& trial : history.trials) {
-    if (is_over(trial)) fold.add(trial);
+    if (results.is_over(trial)) fold.add(trial);
   }
   return fold.result();
 }

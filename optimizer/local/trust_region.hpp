@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <optional>
 
-#include "optimizer/history.hpp"
+#include "optimizer/gp/observations.hpp"
 
 namespace betatune {
 
@@ -38,7 +38,8 @@ struct TrustRegion {
 };
 
 /// The region after all results of the history. A decrease counts as worth a trial if it is a ten
-/// thousandth of what separates the median result from the best.
-TrustRegion fold_trust_region(const History& history);
+/// thousandth of what separates the median result from the best. data: of that history; where its
+/// losses are expected ones, they count.
+TrustRegion fold_trust_region(const History& history, const Observations& data);
 
 }  // namespace betatune

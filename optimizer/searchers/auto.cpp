@@ -30,7 +30,7 @@ class AutoSearcher : public Searcher {
     std::optional<TrustRegion> region;  // not needed before the design is over
     const auto choose = [&](const GpRound& round, const Observations& data, FreshBatch& batch,
                             std::size_t index) {
-      if (!region) region = fold_trust_region(history);
+      if (!region) region = fold_trust_region(history, data);
       // With several objectives there is no one valley to follow.
       if (round.has_front()) region->centre.reset();
       const Key own = fold_in(fold_in(key, "auto"), index);

@@ -30,7 +30,7 @@ void expect_posterior(const FeatureMap& map, const nlohmann::json& expected) {
   const RowMatrix features = map.map(matrix_of(expected["points"]));
   const Eigen::VectorXd y = vector_of(expected["outputs"]);
 
-  const double value = log_marginal_likelihood(map, features, y, at, nullptr);
+  const double value = log_marginal_likelihood({map, features}, y, at, nullptr);
   GaussianProcess gp(map, at);
   gp.append(features);
   gp.set_outputs(y);
@@ -57,7 +57,7 @@ TEST(GoldenGp, LikelihoodsGradientIsScikitLearns) {
                              expected["amplitude"].get<double>()};
 
     Eigen::VectorXd gradient;
-    log_marginal_likelihood(map, map.map(matrix_of(expected["points"])),
+    log_marginal_likelihood({map, map.map(matrix_of(expected["points"]))},
                             vector_of(expected["outputs"]), at, &gradient);
 
     expect_close(gradient, vector_of(expected["gradient"]));

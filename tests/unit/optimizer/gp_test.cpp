@@ -68,13 +68,69 @@ TEST(MarginalLikelihood, GradientIsThatOfItsValue) {
   const Eigen::VectorXd logs = some_hyperparameters(4).to_logs();
 
   Eigen::VectorXd gradient;
-  log_marginal_likelihood(map, features, y, Hyperparameters::from_logs(logs), &gradient);
+  log_marginal_likelihood({map, features}, y, Hyperparameters::from_logs(logs), &gradient);
 
   expect_gradient(
       [&](const Eigen::VectorXd& at) {
-        return log_marginal_likelihood(map, features, y, Hyperparameters::from_logs(at), nullptr);
+        return log_marginal_likelihood({map, features}, y, Hyperparameters::from_logs(at), nullptr);
       },
       logs, gradient);
+}
+
+TEST(MarginalLikelihood, GradientIsThatOfItsValueWhereSomeOutputsAreDoubtful) {
+  const std::vector<Column> columns = mixed_columns();
+  const FeatureMap map(columns);
+  const RowMatrix features = map.map(mixed_points(25, 1));
+  const Eigen::VectorXd y = outputs(25, 2);
+  const Training data{map, features, outputs(25, 3).cwiseAbs2()};
+  const Eigen::VectorXd logs = some_hyperparameters(4).to_logs();
+
+  Eigen::VectorXd gradient;
+  log_marginal_likelihood(data, y, Hyperparameters::from_logs(logs), &gradient);
+
+  expect_gradient(
+      [&](const Eigen::VectorXd& at) {
+        return log_marginal_likelihood(data, y, Hyperparameters::from_logs(at), nullptr);
+      },
+      logs, gradient);
+}
+
+TEST(GaussianProcess, DoubtsThatAllShareAreNoise) {
+  const std::vector<Column> columns = mixed_columns();
+  const FeatureMap map(columns);
+  Hyperparameters exact = some_hyperparameters(4), noisy = exact;
+  noisy.noise += 0.25;
+  GaussianProcess one(map, exact), other(map, noisy);
+  const RowMatrix features = map.map(mixed_points(20, 1)), at = map.map(mixed_points(5, 9));
+  one.append(features, Eigen::VectorXd::Constant(20, 0.25));
+  other.append(features);
+  const Eigen::VectorXd y = outputs(20, 2);
+  one.set_outputs(y);
+  other.set_outputs(y);
+
+  EXPECT_LT((one.fitted() - other.fitted()).cwiseAbs().maxCoeff(), 1e-12);
+  const Prediction a = one.predict(at, false), b = other.predict(at, false);
+  EXPECT_LT((a.mean - b.mean).cwiseAbs().maxCoeff(), 1e-12);
+  EXPECT_LT((a.variance - b.variance).cwiseAbs().maxCoeff(), 1e-12);
+  EXPECT_NEAR(log_marginal_likelihood({map, features, Eigen::VectorXd::Constant(20, 0.25)}, y,
+                                      exact, nullptr),
+              log_marginal_likelihood({map, features}, y, noisy, nullptr), 1e-10);
+}
+
+TEST(GaussianProcess, AnOutputInGreatDoubtHasNoInfluence) {
+  const std::vector<Column> columns = mixed_columns();
+  GaussianProcess with(FeatureMap(columns), some_hyperparameters(4)), without = with;
+  const RowMatrix features = with.map().map(mixed_points(10, 1));
+  Eigen::VectorXd doubts = Eigen::VectorXd::Zero(10), y = outputs(10, 2);
+  doubts[9] = 1e12;
+  with.append(features, doubts);
+  with.set_outputs(y);
+  without.append(features.leftCols(9));
+  without.set_outputs(y.head(9));
+
+  const RowMatrix at = with.map().map(mixed_points(5, 9));
+  EXPECT_LT((with.predict(at, false).mean - without.predict(at, false).mean).cwiseAbs().maxCoeff(),
+            1e-9);
 }
 
 TEST(LogPrior, GradientIsThatOfItsValueAndVanishesAtTheMode) {
@@ -96,15 +152,15 @@ TEST(Fit, IsNotLessLikelyThanThePriorsMode) {
   for (Eigen::Index i = 0; i < points.size(); ++i) points.data()[i] = stream.uniform();
   const Eigen::VectorXd y = (5 * points.col(0)).array().sin() + 0.1 * points.col(1).array();
   const auto value = [&](const Hyperparameters& at) {
-    return log_marginal_likelihood(map, map.map(points), y, at, nullptr) + log_prior(at, nullptr);
+    return log_marginal_likelihood({map, map.map(points)}, y, at, nullptr) + log_prior(at, nullptr);
   };
 
-  const Fit fit = fit_hyperparameters(map, map.map(points), y);
+  const Fit fit = fit_hyperparameters({map, map.map(points)}, y);
   const Hyperparameters& found = fit.at;
 
   EXPECT_GT(value(found), value(Hyperparameters::prior_mode(3)) + 1);
   EXPECT_NEAR(value(found), fit.log_posterior, 1e-9);
-  const Fit start = most_probable_starts(map, map.map(points), y).at(0);
+  const Fit start = most_probable_starts({map, map.map(points)}, y).at(0);
   EXPECT_NEAR(value(start.at), start.log_posterior, 1e-9);
   EXPECT_LE(start.log_posterior, fit.log_posterior);
   EXPECT_LT(found.lengthscales[0], found.lengthscales[2]) << "the third column has no influence";

@@ -205,35 +205,40 @@ HistoryBuilder study_with_a_best_of(double loss) {
   return study;
 }
 
+TrustRegion region_of(const HistoryBuilder& study) {
+  ObservationCollector collector;
+  return fold_trust_region(study.history(), collector.collect(study.history()));
+}
+
 TEST(TrustRegion, IsRoundTheBestResult) {
   const HistoryBuilder study = study_with_a_best_of(1);
-  const TrustRegion region = fold_trust_region(study.history());
+  const TrustRegion region = region_of(study);
   EXPECT_EQ(region.centre, 4u);
   EXPECT_EQ(region.loss, 1);
-  EXPECT_FALSE(fold_trust_region(HistoryBuilder(unit_box(1)).history()).centre);
+  EXPECT_FALSE(region_of(HistoryBuilder(unit_box(1))).centre);
 }
 
 TEST(TrustRegion, GrowsAfterAGoodStepToItsBorderAndShrinksAfterASureFailure) {
   HistoryBuilder study = study_with_a_best_of(1);
-  const double before = fold_trust_region(study.history()).radius;
+  const double before = region_of(study).radius;
   add_local(study, {before, 0.2, 0.1, 1.0, 1}, 0.8);
-  EXPECT_EQ(fold_trust_region(study.history()).radius, 2 * before);
+  EXPECT_EQ(region_of(study).radius, 2 * before);
   add_local(study, {2 * before, 0.2, 0.1, 1.0, 0.8}, 0.9);
-  EXPECT_EQ(fold_trust_region(study.history()).radius, before);
+  EXPECT_EQ(region_of(study).radius, before);
 }
 
 TEST(TrustRegion, FailuresOfStepsTakenAtOnceShrinkItOnce) {
   HistoryBuilder study = study_with_a_best_of(1);
-  const double before = fold_trust_region(study.history()).radius;
+  const double before = region_of(study).radius;
   for (int i = 0; i < 4; ++i) add_local(study, {before, 0.2, 0.1, 1.0, 1}, 1.5);
-  EXPECT_EQ(fold_trust_region(study.history()).radius, before / 2);
+  EXPECT_EQ(region_of(study).radius, before / 2);
 }
 
 TEST(TrustRegion, AnUnsureFailureTeachesAndDoesNotShrink) {
   HistoryBuilder study = study_with_a_best_of(1);
-  const double before = fold_trust_region(study.history()).radius;
+  const double before = region_of(study).radius;
   add_local(study, {before, 0.2, 0.3, 1.0, 1}, 1.5);
-  EXPECT_EQ(fold_trust_region(study.history()).radius, before);
+  EXPECT_EQ(region_of(study).radius, before);
 }
 
 TEST(TrustRegion, RatesTellWhoFoundBetterConfigurations) {
@@ -244,19 +249,37 @@ TEST(TrustRegion, RatesTellWhoFoundBetterConfigurations) {
     add_local(study, {0.1, 0.1, 0.1, 1.0, loss}, loss - 0.1);
     loss -= 0.1;
   }
-  const TrustRegion region = fold_trust_region(study.history());
+  const TrustRegion region = region_of(study);
   EXPECT_GT(region.local_rate, 0.8);
   EXPECT_LT(region.other_rate, 0.6);
   EXPECT_EQ(region.local, 6);
 }
 
+TEST(TrustRegion, FollowsWhatCurvesAreExpectedToEndIn) {
+  HistoryBuilder study(unit_box(1));
+  study.spec().fidelity = FidelitySpec{"epoch", 1, 3, true};
+  // Trained to the end: a change by -4. The second is not, and will be better then.
+  study.finish(study.add({{"x0", Value(0.1)}}, "gp", TrialState::running).id, 6, 3);
+  study.edit().trials.edit(TrialId{0}).observations = {{1, AttemptId{1}, 10.0, false, 0},
+                                                       {3, AttemptId{1}, 6.0, false, 0}};
+  Trial& paused = study.add({{"x0", Value(0.2)}}, "gp", TrialState::paused);
+  paused.loss = 9;
+  paused.observations = {{1, AttemptId{1}, 9.0, false, 0}};
+
+  const TrustRegion region = region_of(study);
+
+  EXPECT_EQ(region.centre, 1u);
+  EXPECT_LT(region.loss, 6);
+  EXPECT_EQ(region.others, 2);
+}
+
 TEST(TrustRegion, ConvergesWhenStepsPromiseNothingWorthATrial) {
   HistoryBuilder study = study_with_a_best_of(1);
   add_local(study, {0.01, 1e-7, 1e-9, 0.5, 1}, 1 - 1e-7);
-  EXPECT_FALSE(fold_trust_region(study.history()).converged) << "the region is still large";
+  EXPECT_FALSE(region_of(study).converged) << "the region is still large";
   add_local(study, {0.1, 1, 0.1, 1, 1}, 2);  // shrinks it
   add_local(study, {0.05, 1e-7, 1e-9, 0.5, 1}, 1 - 2e-7);
-  EXPECT_TRUE(fold_trust_region(study.history()).converged);
+  EXPECT_TRUE(region_of(study).converged);
 }
 
 RowMatrix clustered_points(Eigen::Index n) {

@@ -96,9 +96,10 @@ TEST(Observations, AreTheLossesWhereThereAreNoLimits) {
   EXPECT_EQ(data.merits, data.losses);
 }
 
-TEST(Observations, TakeTheHighestStepThatEnoughTrialsReached) {
+TEST(Observations, TakeTheHighestStepThatEnoughTrialsReachedWhereTrainingsAreRepeated) {
   HistoryBuilder study({real("x", 0, 1)});
   study.spec().fidelity = FidelitySpec{"epoch", 1, 9, true};
+  study.spec().noise.repeats = 2;
   // dims + 2 = 3 are enough: four trials reached step 1, three step 3, one step 9.
   for (int i = 0; i < 4; ++i) {
     const TrialId id = study.add(at(0.2 * i), "test", TrialState::paused).id;
@@ -121,6 +122,7 @@ TEST(Observations, TakeTheHighestStepThatEnoughTrialsReached) {
 TEST(Observations, FewResultsAreTakenWhereThereAreMost) {
   HistoryBuilder study({real("x", 0, 1), real("y", 0, 1)});
   study.spec().fidelity = FidelitySpec{"epoch", 1, 9, true};
+  study.spec().noise.repeats = 2;
   for (int i = 0; i < 3; ++i) {
     const TrialId id = study.add({{"x", 0.2 * i}, {"y", 0.5}}, "test", TrialState::paused).id;
     report(study, id, 1, 10 + i);
@@ -128,6 +130,40 @@ TEST(Observations, FewResultsAreTakenWhereThereAreMost) {
   }
   ObservationCollector collector;
   EXPECT_EQ(collector.collect(study.history()).step, 1);
+}
+
+TEST(Observations, ExpectOfEveryCurveWhereItWillEnd) {
+  HistoryBuilder study({real("x", 0, 1)});
+  study.spec().fidelity = FidelitySpec{"epoch", 1, 9, true};
+  for (int i = 0; i < 4; ++i) {
+    const TrialId id = study.add(at(0.2 * i), "test", TrialState::paused).id;
+    report(study, id, 1, 20 + i);
+    if (i < 2) report(study, id, 3, 15 + i);
+    if (i < 1) report(study, id, 9, 10);
+  }
+  const TrialId running = study.add_running(at(0.9));
+  report(study, running, 1, 19);
+  study.add_running(at(0.95));
+  study.add_failure(at(0.5), FailureClass::oom);
+  study.add_failure(at(0.6), FailureClass::infra);
+  ObservationCollector collector;
+
+  const Observations data = collector.collect(study.history());
+
+  EXPECT_TRUE(data.expected);
+  EXPECT_EQ(data.step, 9);
+  EXPECT_EQ(data.trials, (std::vector<std::size_t>{0, 1, 2, 3, 4, 6}));
+  EXPECT_EQ(data.finite, 5);
+  EXPECT_EQ(data.losses[0], 10) << "known, not expected";
+  EXPECT_EQ(data.doubts[0], 0);
+  EXPECT_LT(data.losses[0], data.losses[1]);
+  EXPECT_LT(data.losses[1], data.losses[2]);
+  EXPECT_LT(data.losses[2], data.losses[3]);
+  EXPECT_LT(data.losses[4], 10) << "the running one began lower";
+  EXPECT_GT(data.doubts[1], 0);
+  EXPECT_GT(data.doubts[2], data.doubts[1]) << "it has further to go";
+  EXPECT_TRUE(std::isnan(data.losses[5])) << "failed by itself";
+  EXPECT_EQ(data.pending.rows(), 1) << "the one that has reported nothing";
 }
 
 TEST(Observations, ACollectorThatIsGivenAnotherStudyStartsAgain) {

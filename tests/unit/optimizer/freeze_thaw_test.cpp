@@ -1,0 +1,152 @@
+// The scheduler that asks a model of the learning curves.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/support/history_builder.hpp"
+#include "tests/support/scheduler_world.hpp"
+
+namespace betatune {
+namespace {
+
+using support::fidelity_spec;
+using support::scheduler_of;
+using testing::HasSubstr;
+
+/// A scheduler that is asked after facts that a test writes: trials of one parameter.
+class Study {
+ public:
+  explicit Study(double ladder = 0)
+      : spec_(fidelity_spec(1, 9, "freeze-thaw", {{"ladder", ladder}})) {
+    spec_.space = SearchSpace::make({test::real("x", 0, 1)}).value();
+    spec_.study.seed = 1;
+    scheduler_ = scheduler_of(spec_);
+    emit(StudyCreated{kLogSchema, "curves", Json{{"fidelity", {{"max", 9}}}}, 1, ""});
+    emit(OptimizerStarted{1, ""});
+  }
+  TrialId create(double x) {
+    const TrialId id{state_.trials.size()};
+    emit(TrialCreated{id, Configuration{{"x", x}}, "test", {}, {}});
+    return id;
+  }
+  /// To `until`, where it ends with this loss.
+  void train(TrialId id, Step until, double loss) {
+    begin(id, until);
+    const Trial& trial = state_.trials[id];
+    emit(Reported{id, trial.attempt, 1, until, {}, loss, false});
+    emit(AttemptEnded{id, trial.attempt, AttemptEnd::reached, until, {}, "", true});
+    if (scheduler_->completes(state_, state_.trials[id])) {
+      emit(TrialClosed{id, Outcome::completed, loss});
+    }
+  }
+  void begin(TrialId id, Step until) {
+    const Trial& trial = state_.trials[id];
+    std::optional<ArtifactRef> checkpoint;
+    if (trial.step > 0) checkpoint = ArtifactRef{"c", trial.step, 0};
+    emit(AttemptStarted{id, AttemptId{trial.attempt.n + 1}, "t", trial.step, until, checkpoint});
+  }
+  std::optional<Assignment> next(bool may_start = true) const {
+    return scheduler_->next(state_, may_start);
+  }
+  std::optional<TrialId> resumed(bool may_start = true) const {
+    const auto answer = next(may_start);
+    const auto* resume = answer ? std::get_if<Resume>(&*answer) : nullptr;
+    return resume == nullptr ? std::nullopt : std::optional(resume->trial);
+  }
+
+ private:
+  void emit(Fact fact) {
+    const Event event{state_.seq + 1, 0, std::move(fact)};
+    const Status applied = apply(state_, event);
+    ASSERT_TRUE(applied) << applied.error().message;
+    scheduler_->observe(state_, event);
+  }
+
+  StudySpec spec_;
+  std::unique_ptr<Scheduler> scheduler_;
+  StudyState state_;
+};
+
+TEST(FreezeThaw, SendsTheBestToTheEndAloneBeforeItKnowsAnything) {
+  Study study;
+  study.train(study.create(0.1), 1, 5);
+  EXPECT_EQ(study.resumed(), std::nullopt) << "dims + 2 trials come first";
+  study.train(study.create(0.5), 1, 3);
+  study.train(study.create(0.9), 1, 4);
+  ASSERT_EQ(study.resumed(), TrialId{1});
+  study.begin(TrialId{1}, 3);
+
+  EXPECT_EQ(study.resumed(), std::nullopt) << "one is on the way";
+}
+
+TEST(FreezeThaw, LetsTheScoutGoOnAtEveryRung) {
+  Study study;
+  for (int i = 0; i < 3; ++i) study.train(study.create(0.2 + 0.3 * i), 1, 5 - i);
+  study.train(TrialId{2}, 3, 2);
+
+  EXPECT_EQ(study.resumed(), TrialId{2}) << "although the others have better ranks at their rung";
+}
+
+/// Trials of small x start slowly and end the lower. Some have been trained to the end.
+void teach_crossing(Study& study) {
+  const auto loss = [](double x, double step) {
+    const double start = 2 - x, end = 0.2 + 0.5 * x;
+    return end + (start - end) * (1 - std::log(step) / std::log(9.0));
+  };
+  for (int i = 0; i < 12; ++i) {
+    const double x = (i + 0.5) / 12;
+    const TrialId id = study.create(x);
+    study.train(id, 1, loss(x, 1));
+    if (i % 3 != 1) continue;
+    study.train(id, 3, loss(x, 3));
+    study.train(id, 9, loss(x, 9));
+  }
+}
+
+TEST(FreezeThaw, TrainsOnWhoWillWinAndNotWhoLeads) {
+  Study study;
+  teach_crossing(study);
+
+  EXPECT_EQ(study.resumed(false), TrialId{0})
+      << "the lowest x, which is the highest loss at the first rung";
+}
+
+TEST(FreezeThaw, StartsNewTrialsWhenNoPausedOneCanWin) {
+  Study study;
+  for (int i = 0; i < 12; ++i) {
+    const double x = (i + 0.5) / 12;
+    const TrialId id = study.create(x);
+    study.train(id, 1, 2 + x);
+    if (i > 3) continue;
+    study.train(id, 3, 1.5 + x);
+    study.train(id, 9, 1 + x);
+  }
+
+  EXPECT_EQ(study.resumed(), std::nullopt);
+  EXPECT_EQ(study.next(false), std::nullopt) << "nobody has a chance: the study is done";
+}
+
+TEST(FreezeThaw, LeavesEveryDecisionToTheLadderIfToldSo) {
+  Study study(1);
+  teach_crossing(study);
+
+  EXPECT_EQ(study.resumed(), TrialId{11}) << "the best of the first rung, as asha has it";
+}
+
+TEST(FreezeThaw, RefusesOptionsThatMeanNothing) {
+  const auto problem = [](const Json& options, bool with_fidelity = true) {
+    StudySpec spec = fidelity_spec(1, 9, "freeze-thaw", options);
+    if (!with_fidelity) spec.fidelity.reset();
+    Diagnostics diagnostics;
+    EXPECT_EQ(make_scheduler(spec, diagnostics), nullptr);
+    return diagnostics.render(false);
+  };
+
+  EXPECT_THAT(problem({{"eta", 1}}), HasSubstr("algorithm.scheduler.eta must be above 1"));
+  EXPECT_THAT(problem({{"ladder", 1.5}}),
+              HasSubstr("algorithm.scheduler.ladder must be in [0, 1]"));
+  EXPECT_THAT(problem({{"ladder", 0.5}}, false), HasSubstr("the study has no `fidelity`"));
+}
+
+}  // namespace
+}  // namespace betatune
