@@ -55,12 +55,11 @@ void print_attempts(const Shown& shown, const Objective& objective) {
   Table table({"attempt", "trainer", "from", "until", "end", objective.step, "seconds", "message"});
   for (const AttemptRow& row : shown.attempts) {
     const std::string end = row.end ? *row.end : "running";
-    const auto seconds =
-        row.ended_at_us ? static_cast<double>(*row.ended_at_us - row.started_at_us) / 1e6 : -1;
     table.add({std::to_string(row.attempt), row.trainer, std::to_string(row.from),
                std::to_string(row.until), row.failure ? end + ": " + *row.failure : end,
                row.step ? std::to_string(*row.step) : "-",
-               seconds < 0 ? "-" : fmt::format("{:.1f}", seconds), row.message.value_or("")});
+               row.end ? fmt::format("{:.1f}", static_cast<double>(row.work_us) / 1e6) : "-",
+               row.message.value_or("")});
   }
   fmt::print("\n{}", table.text());
 }
