@@ -5,6 +5,7 @@
 #include "optimizer/cli/errors.hpp"
 #include "optimizer/cli/front.hpp"
 #include "optimizer/cli/output.hpp"
+#include "optimizer/cli/rungs.hpp"
 #include "optimizer/cli/study_argument.hpp"
 #include "optimizer/roster_file.hpp"
 
@@ -169,19 +170,26 @@ std::string block(const char* title, const std::string& text) {
   return out;
 }
 
-void print_status(const StudySummary& study, const StudyPlace& place, const ShownFront* front) {
+struct ShownStatus {
+  std::optional<ShownFront> front;
+  std::optional<RungTable> rungs;
+};
+
+void print_status(const StudySummary& study, const StudyPlace& place, const ShownStatus& shown) {
   const auto roster = roster_of(study, place);
   fmt::print(
       "study       {} - {}\n"
       "trials      {}\n"
       "{}"
       "best        {}\n"
+      "{}"
       "time        {} of work, last change {}\n"
       "folder      {} (seed {}, {} events)\n"
       "{}",
       study.name, headline(study, place), trials_text(study),
       block("budget", budgets_text(budgets_of(stopping_of(study.document), study.used))),
-      front == nullptr ? best_text(study) : front_text(*front),
+      shown.front ? front_text(*shown.front) : best_text(study),
+      shown.rungs ? block("rungs", rungs_text(*shown.rungs, objective_of(study.document))) : "",
       duration_text(static_cast<double>(study.active_us) / 1e6), utc_text(study.last_at_us),
       place.directory.string(), study.seed, study.events,
       roster ? "trainers    " + trainers_text(*roster) : "");
@@ -189,21 +197,25 @@ void print_status(const StudySummary& study, const StudyPlace& place, const Show
 
 int show_status(const OpenStudy& study, bool json) {
   const Objective objective = objective_of(study.summary.document);
-  std::optional<ShownFront> front;
+  ShownStatus shown;
   if (objective.all.size() > 1) {
     auto found = read_front(*study.reader, objective);
     if (!found) return report_error(found.error(), WorksOn::study);
-    front = std::move(found).value();
+    shown.front = std::move(found).value();
   }
+  auto rungs = read_rungs(*study.reader, study.summary);
+  if (!rungs) return report_error(rungs.error(), WorksOn::study);
+  shown.rungs = std::move(rungs).value();
   if (!json) {
-    print_status(study.summary, study.place, front ? &*front : nullptr);
+    print_status(study.summary, study.place, shown);
     return exit_codes::kDone;
   }
   Json document = status_json(study.summary, study.place);
-  if (front) {
+  document["rungs"] = shown.rungs ? rungs_json(*shown.rungs, objective) : Json(nullptr);
+  if (shown.front) {
     document["objectives"] = encode_json(objective.all);
-    document["front"] = {{"trials", front->members.size()},
-                         {"hypervolume", front->front.hypervolume}};
+    document["front"] = {{"trials", shown.front->members.size()},
+                         {"hypervolume", shown.front->front.hypervolume}};
   }
   print_json(document);
   return exit_codes::kDone;
