@@ -10,7 +10,6 @@ constexpr std::array kPlanned = {
     PlannedKey{"report", "TensorBoard files and a metrics port.",
                "export with `betatune export` after or during the run"},
     PlannedKey{"transfer", "Learning from earlier studies.", "write it under `algorithm:`"},
-    PlannedKey{"stopping.gpu_hours", "A budget of GPU time.", "use stopping.wall_time"},
     PlannedKey{"stopping.no_gain", "Ending when nothing gets better.",
                "use stopping.trials and objective.target"},
     PlannedKey{"resources.mem", "Memory of one trial.", "set the limit in the trainer"},

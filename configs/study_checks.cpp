@@ -1,6 +1,7 @@
 // What the types of the keys cannot say: ranges, names, sections that need each other.
 
 #include <algorithm>
+#include <cmath>
 
 #include "configs/study_reader.hpp"
 #include "searchspaces/limits.hpp"
@@ -30,6 +31,11 @@ class Checks {
   void positive(const char* path, const std::optional<Duration>& value) {
     if (!value || value->seconds > 0) return;
     error("E0105", path, "`" + std::string(path) + "` must be longer than 0s");
+  }
+  void positive(const char* path, const std::optional<double>& value) {
+    if (!value || (*value > 0 && std::isfinite(*value))) return;
+    error("E0105", path,
+          "`" + std::string(path) + "` must be a number above 0, found " + to_text(Value(*value)));
   }
   /// A name of a metric or a unit: shown in tables, so without control characters by construction.
   void short_text(const char* path, const std::string& text) {
@@ -80,11 +86,29 @@ void check_fidelity(Checks& checks, const std::optional<FidelitySpec>& fidelity)
 void check_stopping(Checks& checks, const StudySpec& spec) {
   checks.at_least("stopping.trials", spec.stopping.trials, 1);
   checks.positive("stopping.wall_time", spec.stopping.wall_time);
-  const bool bounded = checks.given("stopping.trials") || checks.given("stopping.wall_time") ||
-                       spec.objective.target.has_value();
+  checks.positive("stopping.gpu_hours", spec.stopping.gpu_hours);
+  checks.positive("stopping.trainer_hours", spec.stopping.trainer_hours);
+  checks.at_least("stopping.steps", spec.stopping.steps, 1);
+  if (checks.given("stopping.gpu_hours") && spec.resources.gpus == 0) {
+    checks.error("E0208", "stopping.gpu_hours",
+                 "`stopping.gpu_hours` would never be used: the trials ask for no GPU",
+                 "use stopping.trainer_hours, or set resources.gpus");
+  }
+  if (checks.given("stopping.steps") && !spec.fidelity) {
+    checks.error("E0208", "stopping.steps",
+                 "`stopping.steps` counts steps of the `fidelity`, and the study has none",
+                 "use stopping.trials, or add `fidelity: {name: epoch, min: 1, max: 27}`");
+  }
+  const auto given = [&](const char* rule) { return checks.given(rule); };
+  const bool bounded =
+      std::ranges::any_of(std::array{"stopping.trials", "stopping.wall_time", "stopping.gpu_hours",
+                                     "stopping.trainer_hours", "stopping.steps"},
+                          given) ||
+      spec.objective.target.has_value();
   if (bounded || spec.trainer.external.value_or(false)) return;
-  checks.error("E0208", "stopping", "nothing says when the study ends",
-               "add stopping.trials, stopping.wall_time or objective.target");
+  checks.error(
+      "E0208", "stopping", "nothing says when the study ends",
+      "add stopping.trials, stopping.wall_time, another rule of `stopping`, or objective.target");
 }
 
 void check_trials(Checks& checks, const TrialsSpec& trials) {

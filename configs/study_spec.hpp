@@ -101,11 +101,19 @@ struct AlgorithmSpec {
 struct StoppingSpec {
   std::optional<std::int64_t> trials;
   std::optional<Duration> wall_time;
+  std::optional<double> gpu_hours, trainer_hours;
+  std::optional<Step> steps;
   static constexpr auto fields() {
-    return std::tuple{Field{"trials", &StoppingSpec::trials,
-                            "Total number of trials, over all runs of the file."},
-                      Field{"wall_time", &StoppingSpec::wall_time,
-                            "Total time that the study has been running."}};
+    return std::tuple{
+        Field{"trials", &StoppingSpec::trials,
+              "Total number of trials, over all runs of the file."},
+        Field{"wall_time", &StoppingSpec::wall_time, "Total time that the study has been running."},
+        Field{"gpu_hours", &StoppingSpec::gpu_hours,
+              "Total hours of all attempts, times the GPUs of each (`resources.gpus`)."},
+        Field{"trainer_hours", &StoppingSpec::trainer_hours,
+              "Total hours of all attempts, whatever they run on."},
+        Field{"steps", &StoppingSpec::steps,
+              "Total steps of the fidelity that all attempts have trained."}};
   }
 };
 

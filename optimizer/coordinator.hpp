@@ -124,8 +124,9 @@ class Coordinator {
   const StudySpec& spec() const { return *spec_; }
   /// A snapshot for searchers (recommend, importance).
   std::shared_ptr<const History> history() const;
-  /// Why nothing new starts, for people; empty if something may.
   bool draining() const { return draining_; }
+  /// Of the budgets of the study file, up to the last step().
+  std::vector<Budget> budgets() const;
 
  private:
   /// What only memory knows of a running attempt.

@@ -174,6 +174,11 @@ Monotonic Coordinator::active() const {
   return Monotonic(active_before_us_) + (now_ - started_);
 }
 
+std::vector<Budget> Coordinator::budgets() const {
+  const std::int64_t later_us = active().count() - state_.active_us;
+  return budgets_of(spec_->stopping, state_.used_after(later_us));
+}
+
 bool Coordinator::target_reached() const {
   if (!spec_->objective.target || !state_.best) return false;
   if (spec_->objectives.size() > 1) return reaches_all_targets(*spec_, state_);
@@ -189,6 +194,9 @@ std::optional<std::string> Coordinator::limit_reached() const {
   if (max_failed && state_.failed_count() >= *max_failed) return "failures";
   const auto& wall_time = spec_->stopping.wall_time;
   if (wall_time && active() >= to_monotonic(*wall_time)) return "wall_time";
+  for (const Budget& each : budgets()) {
+    if (each.is_used_up()) return each.name;
+  }
   return std::nullopt;
 }
 
@@ -210,6 +218,9 @@ bool Coordinator::stays_closed() const {
   const auto& wall_time = spec_->stopping.wall_time;
   if (reason == "wall_time") {
     return wall_time && Monotonic(active_before_us_) >= to_monotonic(*wall_time);
+  }
+  for (const Budget& each : budgets()) {
+    if (each.name == reason) return each.is_used_up();
   }
   const auto& max_failed = spec_->trials.max_failed;
   if (reason == "failures") return max_failed && state_.failed_count() >= *max_failed;

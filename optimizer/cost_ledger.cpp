@@ -37,16 +37,22 @@ void CostLedger::add(const AttemptCost& attempt) {
   if (attempt.succeeded) trial.highest = std::max(trial.highest, attempt.step);
 }
 
+double CostLedger::seconds_per_step(std::uint64_t trial) const {
+  const auto found = trials_.find(trial);
+  if (found != trials_.end() && found->second.steps > 0) {
+    return found->second.seconds / static_cast<double>(found->second.steps);
+  }
+  return total_.steps > 0 ? total_.seconds / static_cast<double>(total_.steps) : 0;
+}
+
 Cost CostLedger::saved() const {
   Cost saved;
-  const double mean = total_.steps > 0 ? total_.seconds / static_cast<double>(total_.steps) : 0;
   for (const auto& [id, trial] : trials_) {
     if (trial.highest >= full_budget_) continue;
     ++saved.attempts;
     const Step left = full_budget_ - trial.highest;
     saved.steps += left;
-    const double each = trial.steps > 0 ? trial.seconds / static_cast<double>(trial.steps) : mean;
-    saved.seconds += each * static_cast<double>(left);
+    saved.seconds += seconds_per_step(id) * static_cast<double>(left);
   }
   return saved;
 }

@@ -53,6 +53,8 @@ class CostLedger {
   /// own seconds per step (those without any, at the mean of the others). `attempts`: the trials
   /// that were not trained to the end.
   Cost saved() const;
+  /// Of one trial; where it trained no step, the mean of the others.
+  double seconds_per_step(std::uint64_t trial) const;
 
  private:
   struct TrialCost {

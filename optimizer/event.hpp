@@ -221,10 +221,10 @@ struct TrialClosed {
 /// The budget is used or the target reached. A later OptimizerStarted with a larger budget reopens.
 struct StudyClosed {
   static constexpr const char* kType = "study_closed";
-  std::string reason;  ///< trials, target, wall_time, exhausted, failures
+  /// trials, target, wall_time, gpu_hours, trainer_hours, steps, exhausted, failures
+  std::string reason;
   static constexpr auto fields() {
-    return std::tuple{
-        Field{"reason", &StudyClosed::reason, "trials, target, wall_time, exhausted or failures"}};
+    return std::tuple{Field{"reason", &StudyClosed::reason, "the rule that ended it"}};
   }
 };
 

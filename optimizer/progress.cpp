@@ -147,6 +147,8 @@ class Lines : public ServerObserver {
     if (!state.waiting.empty()) text += fmt::format(", {} waiting", state.waiting.size());
     if (state.failed_count() > 0) text += fmt::format(", {} failed", state.failed_count());
     if (lost_ > 0) text += fmt::format(", {} lost and retried", lost_);
+    const std::string budgets = budgets_text(coordinator.budgets());
+    if (!budgets.empty()) text += ", " + budgets;
     const auto now = Clock::now();
     if (const auto rate = pace_.trials_per_second(now)) {
       text += *rate > 1 ? fmt::format(", {:.0f} trials/s", *rate)

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "optimizer/registry.hpp"
 #include "optimizer/searcher.hpp"
@@ -29,6 +30,14 @@ struct Verdict {
   std::string reason;
 };
 
+/// Where it compares trials, for people.
+struct RungPlan {
+  std::vector<Step> levels;  ///< steps, ascending; none: at no fixed ones
+  double eta = 3;            ///< one in eta goes on
+  bool passing = false;      ///< trials are judged as they come past a rung; else they end there
+  bool brackets = false;     ///< only trials of one bracket are compared
+};
+
 class Scheduler {
  public:
   static constexpr const char* kOptionsPath = "algorithm.scheduler";
@@ -48,6 +57,7 @@ class Scheduler {
   virtual bool completes(const StudyState& state, const Trial& trial) const = 0;
   /// For people: where the trial stands ("rung 2 of 4 (step 9)"), may be empty.
   virtual std::string describe(const StudyState&, const Trial&) const { return {}; }
+  virtual RungPlan rungs() const { return {}; }
 };
 
 using SchedulerRegistry = Registry<Scheduler, PolicyContext>;

@@ -93,6 +93,8 @@ std::uint64_t state_hash(const StudyState& state) {
   }
   hash.add(std::uint64_t{state.best ? state.best->n + 1 : 0});
   hash.add(std::string_view(state.closed_reason.value_or("")));
+  // Studies without a budget of steps keep the hashes of earlier versions.
+  if (state.document.contains(Json::json_pointer("/stopping/steps"))) hash.add(state.used.steps);
   return hash.value();
 }
 

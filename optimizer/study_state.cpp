@@ -35,6 +35,7 @@ class Fold {
     state_.document = fact.document;
     state_.seed = fact.seed;
     state_.full_budget = full_budget_of(fact.document);
+    state_.gpus = gpus_of(fact.document);
     BETATUNE_TRY(state_.outcomes, Outcomes::of(fact.document));
     state_.first_at_us = event_.at_us;
     return Ok{};
@@ -51,6 +52,7 @@ class Fold {
 
   Status on(const DocumentChanged& fact) {
     state_.document = fact.document;
+    state_.gpus = gpus_of(fact.document);
     const Step budget = full_budget_of(fact.document);
     BETATUNE_TRY(Outcomes outcomes, Outcomes::of(fact.document));
     const bool judged_otherwise = outcomes != state_.outcomes;
@@ -130,6 +132,10 @@ class Fold {
     trial.resumed_from = fact.checkpoint ? fact.checkpoint->uri : "";
     trial.from = trial.step = fact.from;
     trial.until = fact.until;
+    trial.trained = 0;
+    trial.began_us = state_.active_us;
+    trial.gpus = state_.gpus;
+    state_.running_gpus += trial.gpus;
     trial.decided.reset();
     trial.decided_by.clear();
     trial.diverged = false;
@@ -156,6 +162,7 @@ class Fold {
     judge(trial);
     observe(trial, fact);
     trial.step = std::max(trial.step, fact.step);
+    count_steps(trial, trial.step);
     return Ok{};
   }
 
@@ -195,6 +202,9 @@ class Fold {
     const bool by_scheduler = state_.trials[fact.trial].decided_by == "scheduler";
     Trial& trial = move_to(fact.trial, state_after(fact.end, by_scheduler));
     trial.last_end = fact.end;
+    // Whoever died may not have said how far it came: what was reported was trained.
+    count_steps(trial, fact.step);
+    state_.running_gpus -= trial.gpus;
     trial.step = fact.step;
     if (fact.end == AttemptEnd::failed || fact.end == AttemptEnd::lost) {
       trial.last_failure = fact.failure.value_or(FailureClass::infra);
@@ -321,6 +331,15 @@ class Fold {
     }
   }
 
+  /// Towards the budget: the steps behind `from`, up to the goal at most (a trainer may say any
+  /// number).
+  void count_steps(Trial& trial, Step step) {
+    const Step trained = std::clamp(step, trial.from, trial.until) - trial.from;
+    if (trained <= trial.trained) return;
+    state_.used.steps += trained - trial.trained;
+    trial.trained = trained;
+  }
+
   void judge(Trial& trial) const {
     if (state_.outcomes.empty()) return;
     trial.outcomes = state_.outcomes.read(trial.watched);
@@ -359,22 +378,15 @@ bool may_follow_the_end(const Fact& fact) {
 /// nothing, and the gap before an optimizer's start is not counted.
 void advance_clock(StudyState& state, const Event& event) {
   const bool first_of_run = std::holds_alternative<OptimizerStarted>(event.fact) || state.seq == 0;
-  if (!first_of_run) state.active_us += std::max<std::int64_t>(0, event.at_us - state.last_at_us);
+  if (!first_of_run) {
+    const std::int64_t later_us = std::max<std::int64_t>(0, event.at_us - state.last_at_us);
+    state.used = state.used_after(later_us);
+    state.active_us += later_us;
+  }
   state.last_at_us = event.at_us;
 }
 
 }  // namespace
-
-std::int64_t StudyState::closed_count() const {
-  std::int64_t count = 0;
-  for (const auto& [outcome, n] : closed) count += n;
-  return count;
-}
-
-std::int64_t StudyState::failed_count() const {
-  const auto found = closed.find(Outcome::failed);
-  return found == closed.end() ? 0 : found->second;
-}
 
 Status apply(StudyState& state, const Event& event) {
   Fold fold(state, event);
@@ -387,8 +399,8 @@ Status apply(StudyState& state, const Event& event) {
   if (state.closed_reason && !may_follow_the_end(event.fact)) {
     return fold.refuse("the study is closed");
   }
-  BETATUNE_CHECK(std::visit([&](const auto& fact) { return fold.on(fact); }, event.fact));
   advance_clock(state, event);
+  BETATUNE_CHECK(std::visit([&](const auto& fact) { return fold.on(fact); }, event.fact));
   state.seq = event.seq;
   return Ok{};
 }

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "optimizer/budgets.hpp"
 #include "optimizer/event.hpp"
 #include "optimizer/outcomes.hpp"
 
@@ -77,6 +78,9 @@ struct Trial {
   Step from = 0;                  ///< of the current attempt
   Step until = 0;                 ///< of the current attempt
   Step step = 0;                  ///< highest step that the current attempt reached
+  Step trained = 0;               ///< steps that the current attempt trained, `until` at most
+  int gpus = 0;                   ///< of the current attempt
+  std::int64_t began_us = 0;      ///< StudyState::active_us when the current attempt started
   std::optional<Action> decided;  ///< stop or pause, of the current attempt
   std::string decided_by;         ///< scheduler, user, optimizer or drain
   bool diverged = false;          ///< the current attempt reported an objective that is not finite
@@ -191,13 +195,18 @@ struct StudyState {
   Outcomes outcomes;     ///< of the document
   std::optional<std::string> closed_reason;
   std::int64_t first_at_us = 0, last_at_us = 0;
-  std::int64_t active_us =
-      0;  ///< time that optimizers have spent on it, gaps between runs left out
+  /// Time that optimizers have spent on it, gaps between runs left out.
+  std::int64_t active_us = 0;
+  Usage used;                     ///< by the last event
+  int gpus = 0;                   ///< of one trial, by the document
+  std::int64_t running_gpus = 0;  ///< of the attempts that run
 
   std::int64_t closed_count() const;
   std::int64_t failed_count() const;
   /// Trials that count against the budget.
   std::int64_t spent() const { return static_cast<std::int64_t>(trials.size()) - confirmations; }
+  /// What has been used when nothing else has happened for so long.
+  Usage used_after(std::int64_t later_us) const;
 };
 
 /// Errors: corrupt if the fact cannot follow this state (`state` is then unchanged in meaning but

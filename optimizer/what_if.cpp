@@ -5,54 +5,32 @@
 #include <set>
 #include <utility>
 
+#include "optimizer/cost_ledger.hpp"
 #include "optimizer/replay.hpp"
 
 namespace betatune {
 namespace {
 
-/// The time and the steps of every trial's attempts.
-class Pace {
- public:
-  void see(const Event& event) {
-    if (const auto* started = std::get_if<AttemptStarted>(&event.fact)) {
-      began_[started->trial] = {event.at_us, started->from};
-    } else if (const auto* ended = std::get_if<AttemptEnded>(&event.fact)) {
-      const auto [at_us, from] = began_[ended->trial];
-      const double seconds =
-          static_cast<double>(std::max<std::int64_t>(0, event.at_us - at_us)) / 1e6;
-      const double steps = static_cast<double>(std::max<Step>(0, ended->step - from));
-      add(sums_[ended->trial], seconds, steps);
-      add(all_, seconds, steps);
-    }
-  }
-  /// Those who trained no step: at the mean of the others.
-  double seconds_per_step(TrialId trial) const {
-    const auto found = sums_.find(trial);
-    const Sum& sum = found != sums_.end() && found->second.steps > 0 ? found->second : all_;
-    return sum.steps > 0 ? sum.seconds / sum.steps : 0;
-  }
+/// An attempt that has just ended.
+AttemptCost cost_of(const StudyState& state, const Trial& trial, bool succeeded) {
+  const std::int64_t work_us = state.active_us - trial.began_us;
+  return {trial.id.n,
+          trial.trainer,
+          trial.origin,
+          trial.from,
+          trial.until,
+          trial.from + trial.trained,
+          static_cast<double>(work_us) / 1e6,
+          succeeded};
+}
 
- private:
-  struct Sum {
-    double seconds = 0, steps = 0;
-  };
-  static void add(Sum& sum, double seconds, double steps) {
-    sum.seconds += seconds;
-    sum.steps += steps;
-  }
-
-  std::map<TrialId, std::pair<std::int64_t, Step>> began_;
-  std::map<TrialId, Sum> sums_;
-  Sum all_;
-};
-
-RecordedTrial recorded(const Trial& trial, const Pace& pace) {
+RecordedTrial recorded(const Trial& trial, const CostLedger& costs) {
   RecordedTrial made;
   made.configuration = *trial.configuration;
   for (const Observation& each : trial.observations) {
     if (each.loss) made.losses.emplace(each.step, *each.loss);
   }
-  made.seconds_per_step = pace.seconds_per_step(trial.id);
+  made.seconds_per_step = costs.seconds_per_step(trial.id.n);
   made.failed = trial.outcome == Outcome::failed;
   return made;
 }
@@ -197,10 +175,14 @@ class Play {
 
 Result<RecordedStudy> read_recorded(const StudyStore& store, Sequence last) {
   StudyState state;
-  Pace pace;
+  CostLedger costs(CostBy::trial, 1);
   BETATUNE_CHECK(for_each_event(store, last, [&](const Event& event) {
-    pace.see(event);
-    return apply(state, event);
+    const Status applied = apply(state, event);
+    const auto* ended = std::get_if<AttemptEnded>(&event.fact);
+    if (applied && ended != nullptr) {
+      costs.add(cost_of(state, state.trials[ended->trial], !ended->failure));
+    }
+    return applied;
   }));
   RecordedStudy study;
   BETATUNE_TRY(study.spec, spec_of_document(state.document));
@@ -210,7 +192,7 @@ Result<RecordedStudy> read_recorded(const StudyStore& store, Sequence last) {
   }
   for (const Trial& trial : state.trials) {
     const bool says_something = trial.loss || trial.outcome == Outcome::failed;
-    if (says_something && !trial.repeats) study.trials.push_back(recorded(trial, pace));
+    if (says_something && !trial.repeats) study.trials.push_back(recorded(trial, costs));
   }
   if (!study.trials.empty()) return study;
   return Error{ErrorKind::invalid_argument, "the study has no trial that was trained"};

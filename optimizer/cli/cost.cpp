@@ -14,26 +14,22 @@ struct CostOptions {
   bool json = false;
 };
 
-template <class T>
-T number_at(const Json& document, const char* path, T otherwise) {
-  const Json::json_pointer at(path);
-  return document.contains(at) && document.at(at).is_number_integer() ? document.at(at).get<T>()
-                                                                      : otherwise;
+Step full_budget_of(const Json& document) {
+  const Json::json_pointer at("/fidelity/max");
+  return document.contains(at) && document.at(at).is_number_integer() ? document.at(at).get<Step>()
+                                                                      : 1;
 }
 
 /// Attempts that run count up to the last event of the log.
 Result<CostLedger> read_ledger(const OpenStudy& study, CostBy by) {
-  CostLedger ledger(by, number_at<Step>(study.summary.document, "/fidelity/max", 1));
-  BETATUNE_CHECK(study.reader->all_attempts([&](std::uint64_t trial, const std::string& origin,
-                                                Step trial_step, const AttemptRow& row) {
-    const bool runs = !row.end;
-    const std::int64_t until_us = row.ended_at_us.value_or(study.summary.last_at_us);
-    ledger.add({trial, row.trainer, origin, row.from, row.until,
-                row.step.value_or(runs ? trial_step : row.from),
-                static_cast<double>(std::max<std::int64_t>(0, until_us - row.started_at_us)) / 1e6,
-                runs || (*row.end != "failed" && *row.end != "lost")});
-    return true;
-  }));
+  CostLedger ledger(by, full_budget_of(study.summary.document));
+  BETATUNE_CHECK(
+      study.reader->all_attempts([&](const TrialOfAttempt& trial, const AttemptRow& row) {
+        ledger.add({trial.id, row.trainer, trial.origin, row.from, row.until,
+                    row.from + row.trained, static_cast<double>(row.work_us) / 1e6,
+                    !row.end || (*row.end != "failed" && *row.end != "lost")});
+        return true;
+      }));
   return ledger;
 }
 
@@ -102,7 +98,7 @@ int show_cost(const CostOptions& options, int& exit_code) {
   if (!study) return exit_code;
   const auto ledger = read_ledger(*study, *by);
   if (!ledger) return report_error(ledger.error(), WorksOn::study);
-  const int gpus = number_at<int>(study->summary.document, "/resources/gpus", 0);
+  const int gpus = gpus_of(study->summary.document);
   if (options.json) {
     print_json(ledger_json(ledger.value(), options.by, study->summary.name, gpus));
   } else {

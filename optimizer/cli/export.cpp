@@ -98,7 +98,7 @@ void put_observations(const ReportRow& report, std::uint64_t trial, bool csv) {
 
 Status observations(StudyReader& reader, bool csv) {
   if (csv) put_line("trial,attempt,step,metric,value,at");
-  return reader.all_reports([&](std::uint64_t trial, const ReportRow& report) {
+  return reader.all_reports(true, [&](std::uint64_t trial, const ReportRow& report) {
     put_observations(report, trial, csv);
     return true;
   });

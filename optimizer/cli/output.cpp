@@ -201,21 +201,27 @@ std::string best_value_text(const StudySummary& study, const Objective& objectiv
                      study.best_result.text());
 }
 
-std::string Table::text() const {
+std::vector<std::string> Table::lines() const {
   std::vector<std::size_t> widths;
   for (const auto& row : rows_) {
     widths.resize(std::max(widths.size(), row.size()));
     for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width_of(row[i]));
   }
-  std::string text;
+  std::vector<std::string> lines;
   for (const auto& row : rows_) {
+    std::string& line = lines.emplace_back();
     for (std::size_t i = 0; i < row.size(); ++i) {
-      text += row[i];
-      if (i + 1 < row.size()) text.append(widths[i] - width_of(row[i]) + 2, ' ');
+      line += row[i];
+      if (i + 1 < row.size()) line.append(widths[i] - width_of(row[i]) + 2, ' ');
     }
-    while (text.ends_with(' ')) text.pop_back();
-    text += '\n';
+    while (line.ends_with(' ')) line.pop_back();
   }
+  return lines;
+}
+
+std::string Table::text() const {
+  std::string text;
+  for (const std::string& line : lines()) text += line + "\n";
   return text;
 }
 

@@ -71,6 +71,8 @@ class Table {
  public:
   explicit Table(std::vector<std::string> header) { rows_.push_back(std::move(header)); }
   void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
+  /// The header first; without line ends.
+  std::vector<std::string> lines() const;
   std::string text() const;
 
  private:

@@ -43,7 +43,9 @@ int fail(const Error& error) {
 
 int exit_code_of_end(const std::string& reason) {
   if (reason == "failures") return exit_codes::kTooManyFailures;
-  if (reason == "wall_time") return exit_codes::kTimeLimit;
+  for (const char* limit : {"wall_time", "gpu_hours", "trainer_hours", "steps"}) {
+    if (reason == limit) return exit_codes::kLimitReached;
+  }
   if (reason == "drained") return exit_codes::kDrained;
   if (reason == "cancelled") return exit_codes::kHardStop;
   if (reason == "no_trainer") return exit_codes::kNoTrainer;

@@ -3,6 +3,7 @@
 #include "optimizer/cli/commands.hpp"
 #include "optimizer/cli/errors.hpp"
 #include "optimizer/cli/output.hpp"
+#include "optimizer/cli/rungs.hpp"
 #include "optimizer/cli/study_argument.hpp"
 
 namespace betatune {
@@ -18,6 +19,7 @@ struct Shown {
   TrialRow trial;
   std::vector<AttemptRow> attempts;
   std::vector<ReportRow> reports;
+  std::optional<RungTable> rungs;
 };
 
 Json show_json(const Shown& shown, const StudySummary& study) {
@@ -42,11 +44,13 @@ Json show_json(const Shown& shown, const StudySummary& study) {
                        {"metrics", row.metrics},
                        {"at", utc_text(row.at_us)}});
   }
-  Json trial = trial_json(shown.trial, objective_of(study.document));
+  const Objective objective = objective_of(study.document);
+  Json trial = trial_json(shown.trial, objective);
   trial["schema"] = "betatune.show/1";
   trial["study"] = study.name;
   trial["attempt_list"] = std::move(attempts);
   trial["reports"] = std::move(reports);
+  trial["rungs"] = shown.rungs ? visits_json(*shown.rungs, shown.trial, objective) : Json(nullptr);
   return trial;
 }
 
@@ -55,16 +59,16 @@ void print_attempts(const Shown& shown, const Objective& objective) {
   Table table({"attempt", "trainer", "from", "until", "end", objective.step, "seconds", "message"});
   for (const AttemptRow& row : shown.attempts) {
     const std::string end = row.end ? *row.end : "running";
-    const auto seconds =
-        row.ended_at_us ? static_cast<double>(*row.ended_at_us - row.started_at_us) / 1e6 : -1;
     table.add({std::to_string(row.attempt), row.trainer, std::to_string(row.from),
                std::to_string(row.until), row.failure ? end + ": " + *row.failure : end,
                row.step ? std::to_string(*row.step) : "-",
-               seconds < 0 ? "-" : fmt::format("{:.1f}", seconds), row.message.value_or("")});
+               row.end ? fmt::format("{:.1f}", static_cast<double>(row.work_us) / 1e6) : "-",
+               row.message.value_or("")});
   }
   fmt::print("\n{}", table.text());
 }
 
+/// The curve, with a line where the trial came to a rung.
 void print_reports(const Shown& shown, const Objective& objective) {
   if (shown.reports.empty()) return;
   Table table({"attempt", objective.step, objective.metric, "metrics"});
@@ -73,7 +77,17 @@ void print_reports(const Shown& shown, const Objective& objective) {
                row.loss ? short_number(objective.value(*row.loss)) : "-",
                assignments_text(row.metrics)});
   }
-  fmt::print("\n{}", table.text());
+  std::vector<std::string> lines = table.lines();
+  const auto visits = shown.rungs ? shown.rungs->of(shown.trial.id) : std::vector<RungVisit>();
+  for (auto visit = visits.rbegin(); visit != visits.rend(); ++visit) {
+    const auto behind = static_cast<std::ptrdiff_t>(visit->reports) + 1;  // the first is the header
+    lines.insert(lines.begin() + behind,
+                 "-- " + visit_text(*visit, *shown.rungs, shown.trial, objective));
+  }
+  fmt::print("\n{}\n", fmt::join(lines, "\n"));
+  if (!visits.empty() && shown.rungs->plan().brackets) {
+    fmt::print("(places are among the trials of all brackets)\n");
+  }
 }
 
 void print_shown(const Shown& shown, const StudySummary& study, const StudyPlace& place) {
@@ -109,9 +123,10 @@ Result<Shown> read(StudyReader& reader, const StudySummary& study, TrialId id) {
                                      : fmt::format("{} has no trial {}; its trials are 0 to {}",
                                                    study.name, id.n, study.trials() - 1)};
   }
-  Shown shown{std::move(*trial), {}, {}};
+  Shown shown{std::move(*trial), {}, {}, {}};
   BETATUNE_TRY(shown.attempts, reader.attempts(id));
   BETATUNE_TRY(shown.reports, reader.reports(id));
+  BETATUNE_TRY(shown.rungs, read_rungs(reader, study));
   return shown;
 }
 

@@ -1,9 +1,11 @@
 #include <fmt/format.h>
 
+#include "configs/study_spec.hpp"
 #include "optimizer/cli/commands.hpp"
 #include "optimizer/cli/errors.hpp"
 #include "optimizer/cli/front.hpp"
 #include "optimizer/cli/output.hpp"
+#include "optimizer/cli/rungs.hpp"
 #include "optimizer/cli/study_argument.hpp"
 #include "optimizer/roster_file.hpp"
 
@@ -15,10 +17,14 @@ std::int64_t count(const std::map<std::string, std::int64_t>& counts, const char
   return found == counts.end() ? 0 : found->second;
 }
 
-std::optional<std::int64_t> budget_of(const Json& document) {
-  const Json::json_pointer path("/stopping/trials");
-  if (!document.contains(path) || !document.at(path).is_number_integer()) return std::nullopt;
-  return document.at(path).get<std::int64_t>();
+/// What this version can read of it.
+StoppingSpec stopping_of(const Json& document) {
+  StoppingSpec stopping;
+  Diagnostics ignored;
+  if (document.contains("stopping")) {
+    read_config(ConfigNode::from_json(document.at("stopping"), ""), "stopping", ignored, stopping);
+  }
+  return stopping;
 }
 
 std::string_view state_of(const StudySummary& study) {
@@ -32,9 +38,16 @@ std::optional<SeenRoster> roster_of(const StudySummary& study, const StudyPlace&
   return read_roster(place.directory);
 }
 
+Json used_json(const Usage& used) {
+  constexpr double kHour_us = 3.6e9;
+  return Json{{"gpu_hours", static_cast<double>(used.gpu_us) / kHour_us},
+              {"trainer_hours", static_cast<double>(used.trainer_us) / kHour_us},
+              {"steps", used.steps}};
+}
+
 Json status_json(const StudySummary& study, const StudyPlace& place) {
   const Objective objective = objective_of(study.document);
-  const auto budget = budget_of(study.document);
+  const StoppingSpec stopping = stopping_of(study.document);
   const auto roster = roster_of(study, place);
   Json trials{{"total", study.trials()}};
   for (const char* state : {"waiting", "running", "paused"}) {
@@ -52,7 +65,12 @@ Json status_json(const StudySummary& study, const StudyPlace& place) {
       {"optimizer_pid", study.optimizer_pid == 0 ? Json(nullptr) : Json(study.optimizer_pid)},
       {"objective",
        {{"metric", objective.metric}, {"goal", objective.maximize ? "maximize" : "minimize"}}},
-      {"budget", {{"trials", budget ? Json(*budget) : Json(nullptr)}}},
+      {"budget",
+       {{"trials", or_null(stopping.trials)},
+        {"gpu_hours", or_null(stopping.gpu_hours)},
+        {"trainer_hours", or_null(stopping.trainer_hours)},
+        {"steps", or_null(stopping.steps)}}},
+      {"used", used_json(study.used)},
       {"trials", trials},
       {"failures", study.by_failure},
       {"enqueued", study.enqueued},
@@ -76,7 +94,7 @@ std::string headline(const StudySummary& study, const StudyPlace& place) {
 
 /// "31 of 60: 28 completed, 1 failed (oom 1), 2 running"
 std::string trials_text(const StudySummary& study) {
-  const auto budget = budget_of(study.document);
+  const std::optional<std::int64_t> budget = stopping_of(study.document).trials;
   std::string text = budget ? fmt::format("{} of {}", study.trials() - study.confirmations, *budget)
                             : fmt::format("{}", study.trials());
   std::string parts;
@@ -141,17 +159,37 @@ std::string front_text(const ShownFront& shown) {
   return front_summary(shown.front);
 }
 
-void print_status(const StudySummary& study, const StudyPlace& place, const ShownFront* front) {
+/// Each line of `text` in the column of the values, the first one behind `title`; or nothing.
+std::string block(const char* title, const std::string& text) {
+  std::string out;
+  for (std::size_t from = 0; from < text.size();) {
+    const std::size_t end = std::min(text.find('\n', from), text.size());
+    out += fmt::format("{:<12}{}\n", from == 0 ? title : "", text.substr(from, end - from));
+    from = end + 1;
+  }
+  return out;
+}
+
+struct ShownStatus {
+  std::optional<ShownFront> front;
+  std::optional<RungTable> rungs;
+};
+
+void print_status(const StudySummary& study, const StudyPlace& place, const ShownStatus& shown) {
   const auto roster = roster_of(study, place);
   fmt::print(
       "study       {} - {}\n"
       "trials      {}\n"
+      "{}"
       "best        {}\n"
+      "{}"
       "time        {} of work, last change {}\n"
       "folder      {} (seed {}, {} events)\n"
       "{}",
       study.name, headline(study, place), trials_text(study),
-      front == nullptr ? best_text(study) : front_text(*front),
+      block("budget", budgets_text(budgets_of(stopping_of(study.document), study.used))),
+      shown.front ? front_text(*shown.front) : best_text(study),
+      shown.rungs ? block("rungs", rungs_text(*shown.rungs, objective_of(study.document))) : "",
       duration_text(static_cast<double>(study.active_us) / 1e6), utc_text(study.last_at_us),
       place.directory.string(), study.seed, study.events,
       roster ? "trainers    " + trainers_text(*roster) : "");
@@ -159,21 +197,25 @@ void print_status(const StudySummary& study, const StudyPlace& place, const Show
 
 int show_status(const OpenStudy& study, bool json) {
   const Objective objective = objective_of(study.summary.document);
-  std::optional<ShownFront> front;
+  ShownStatus shown;
   if (objective.all.size() > 1) {
     auto found = read_front(*study.reader, objective);
     if (!found) return report_error(found.error(), WorksOn::study);
-    front = std::move(found).value();
+    shown.front = std::move(found).value();
   }
+  auto rungs = read_rungs(*study.reader, study.summary);
+  if (!rungs) return report_error(rungs.error(), WorksOn::study);
+  shown.rungs = std::move(rungs).value();
   if (!json) {
-    print_status(study.summary, study.place, front ? &*front : nullptr);
+    print_status(study.summary, study.place, shown);
     return exit_codes::kDone;
   }
   Json document = status_json(study.summary, study.place);
-  if (front) {
+  document["rungs"] = shown.rungs ? rungs_json(*shown.rungs, objective) : Json(nullptr);
+  if (shown.front) {
     document["objectives"] = encode_json(objective.all);
-    document["front"] = {{"trials", front->members.size()},
-                         {"hypervolume", front->front.hypervolume}};
+    document["front"] = {{"trials", shown.front->members.size()},
+                         {"hypervolume", shown.front->front.hypervolume}};
   }
   print_json(document);
   return exit_codes::kDone;

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "configs/study_file.hpp"
+#include "optimizer/budgets.hpp"
 #include "optimizer/cli/output.hpp"
 #include "optimizer/scheduler.hpp"
 
@@ -95,6 +96,9 @@ std::string budget(const StudySpec& spec) {
   const auto add = [&](const std::string& part) { text += (text.empty() ? "" : ", ") + part; };
   if (spec.stopping.trials) add(fmt::format("{} trials", *spec.stopping.trials));
   if (spec.stopping.wall_time) add(time_text(*spec.stopping.wall_time));
+  for (const Budget& each : budgets_of(spec.stopping, {})) {
+    add(number(each.limit) + " " + each.unit);
+  }
   if (spec.objective.target) add("until " + number(*spec.objective.target));
   return text.empty() ? "until its driver ends it" : text;
 }

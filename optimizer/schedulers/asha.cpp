@@ -50,6 +50,7 @@ class Asha final : public Scheduler {
   std::string describe(const StudyState&, const Trial& trial) const override {
     return ladder_.describe(trial.id, std::to_string(ladder_.size()));
   }
+  RungPlan rungs() const override { return {ladder_.levels(), options_.eta, stops(), false}; }
 
  private:
   bool stops() const { return options_.mode == AshaMode::stop; }

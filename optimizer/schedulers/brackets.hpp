@@ -73,6 +73,7 @@ class BracketScheduler final : public Scheduler {
     return trial.until >= levels_.back();
   }
   std::string describe(const StudyState&, const Trial& trial) const override;
+  RungPlan rungs() const override { return {levels_, eta_, false, true}; }
 
  private:
   Bracket* bracket_of(TrialId trial);

@@ -47,7 +47,8 @@ std::optional<double> crossing(const Trial& a, const Trial& b, Step until) {
 class Pasha final : public Scheduler {
  public:
   Pasha(double eta, std::vector<Step> levels)
-      : ladder_(std::move(levels), eta),
+      : eta_(eta),
+        ladder_(std::move(levels), eta),
         top_(std::min<std::size_t>(1, ladder_.size() - 1)),
         losses_(ladder_.size()) {}
 
@@ -60,12 +61,14 @@ class Pasha final : public Scheduler {
   std::string describe(const StudyState&, const Trial& trial) const override {
     return ladder_.describe(trial.id, std::to_string(top_ + 1) + " so far");
   }
+  RungPlan rungs() const override { return {ladder_.levels(), eta_, false, false}; }
 
  private:
   void reached(const StudyState& state, const Trial& trial);
   bool order_is_settled(const StudyState& state) const;
   double epsilon(const StudyState& state, const std::vector<TrialId>& trials) const;
 
+  double eta_;
   Ladder ladder_;
   std::size_t top_;                                ///< the highest rung that trials may go to
   std::vector<std::map<TrialId, double>> losses_;  ///< by rung

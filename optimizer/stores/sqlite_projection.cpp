@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "optimizer/budgets.hpp"
+
 namespace betatune::sqlite {
 namespace {
 
@@ -21,7 +23,7 @@ constexpr const char* kStarted =
     " decision=NULL, decided_by=NULL, started_at_us=coalesce(started_at_us, ?6) WHERE id=?1";
 constexpr const char* kAttempt =
     "INSERT INTO attempt_rows(trial, attempt, trainer, from_step, until, resumed_from,"
-    " started_at_us) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    " started_at_us, began_us, gpus) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 constexpr const char* kReport = "INSERT INTO report_rows VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 // A retried trial reports earlier steps again: loss and metrics stay those of the highest step.
 // Metrics of one step may come in several reports.
@@ -52,7 +54,9 @@ constexpr const char* kFailed =
     "UPDATE trial_rows SET step=?2, state='waiting', failure=?3, message=?4, failures=failures+?5"
     " WHERE id=?1";
 constexpr const char* kAttemptEnded =
-    "UPDATE attempt_rows SET outcome=?3, step=?4, failure=?5, message=?6, ended_at_us=?7"
+    "UPDATE attempt_rows SET outcome=?3, step=?4, failure=?5, message=?6, ended_at_us=?7,"
+    " work_us=?8 - began_us, trained=max(0, min(until,"
+    "  max(?4, (SELECT step FROM trial_rows WHERE id=?1))) - from_step)"
     " WHERE trial=?1 AND attempt=?2";
 constexpr const char* kClosed =
     "UPDATE trial_rows SET state='closed', outcome=?2, ended_at_us=?3,"
@@ -120,6 +124,7 @@ Status Projection::reload() {
   full_budget_ = kept_.integer(2);
   const Json document = Json::parse(kept_.string(3), nullptr, false);
   kept_.reset();
+  gpus_ = gpus_of(document);
   BETATUNE_TRY(outcomes_, Outcomes::of(document));
   return Ok{};
 }
@@ -147,6 +152,7 @@ Status Projection::set(std::string_view key, std::int64_t value) {
 
 Status Projection::set_document(const Json& document) {
   full_budget_ = full_budget_of(document);
+  gpus_ = gpus_of(document);
   BETATUNE_TRY(outcomes_, Outcomes::of(document));
   BETATUNE_CHECK(set("full_budget", full_budget_));
   return set("document", json_text(document));
@@ -234,7 +240,7 @@ Status Projection::on(const Event& event, const AttemptStarted& fact) {
   if (fact.checkpoint) resumed_from = fact.checkpoint->uri;
   return attempt_
       .with(fact.trial.n, fact.attempt.n, fact.trainer, fact.from, fact.until, resumed_from,
-            event.at_us)
+            event.at_us, active_us_, gpus_)
       .run();
 }
 
@@ -273,10 +279,10 @@ Status Projection::on(const Event& event, const AttemptEnded& fact) {
   const auto message = unless_empty(fact.message);
   std::optional<std::string> failure;
   if (failed) failure = to_name(fact.failure.value_or(FailureClass::infra));
-  BETATUNE_CHECK(
-      attempt_ended_
-          .with(fact.trial.n, fact.attempt.n, end, fact.step, failure, message, event.at_us)
-          .run());
+  BETATUNE_CHECK(attempt_ended_
+                     .with(fact.trial.n, fact.attempt.n, end, fact.step, failure, message,
+                           event.at_us, active_us_)
+                     .run());
   if (!failed) return paused_.with(fact.trial.n, fact.step, end, full_budget_).run();
   if (fact.failure == FailureClass::checkpoint) {
     BETATUNE_CHECK(damaged_.with(fact.trial.n, fact.attempt.n).run());

@@ -50,6 +50,7 @@ class Projection {
   std::int64_t last_at_us_ = 0;
   std::int64_t active_us_ = 0;
   std::int64_t full_budget_ = 1;
+  int gpus_ = 0;  ///< of one trial
   Outcomes outcomes_;
 };
 

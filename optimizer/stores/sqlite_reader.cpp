@@ -14,7 +14,7 @@ using sqlite::Statement;
 constexpr std::string_view kTrialColumns =
     "id, state, outcome, loss, step, origin, params, metrics, attempt, failures, failure, message,"
     " decision, trainer, checkpoint, note, created_at_us, started_at_us, ended_at_us,"
-    " (SELECT sum(a.ended_at_us - a.started_at_us) FROM attempt_rows a WHERE a.trial=id)"
+    " (SELECT sum(a.work_us) FROM attempt_rows a WHERE a.trial=id)"
     " AS work_us, iif(violation < 9e999, violation, NULL), watched,"
     " iif(first = id, NULL, first)";
 
@@ -63,7 +63,15 @@ TrialRow trial_of(const Statement& row) {
 
 constexpr const char* kAttemptColumns =
     "a.attempt, a.trainer, a.from_step, a.until, a.outcome, a.failure, a.message, a.step,"
-    " a.started_at_us, a.ended_at_us";
+    " a.started_at_us, a.ended_at_us, a.steps, a.time_us, a.gpus";
+/// With what they have used: those that run by the last event.
+constexpr const char* kAttempts =
+    "(SELECT r.*,"
+    " coalesce(r.trained, (SELECT max(0, min(r.until, t.step) - r.from_step) FROM trial_rows t"
+    "  WHERE t.id=r.trial)) AS steps,"
+    " coalesce(r.work_us, (SELECT value FROM study_rows WHERE key='active_us') - r.began_us)"
+    "  AS time_us"
+    " FROM attempt_rows r) a";
 
 AttemptRow attempt_of(const Statement& row) {
   return {static_cast<std::uint64_t>(row.integer(0)),
@@ -75,7 +83,10 @@ AttemptRow attempt_of(const Statement& row) {
           text_or_nothing(row, 6),
           integer_or_nothing(row, 7),
           row.integer(8),
-          integer_or_nothing(row, 9)};
+          integer_or_nothing(row, 9),
+          row.integer(10),
+          row.integer(11),
+          row.integer(12)};
 }
 
 ReportRow report_of(const Statement& row) {
@@ -107,10 +118,11 @@ class SqliteReader final : public StudyReader {
   Status trials(const TrialQuery& query, const std::function<bool(const TrialRow&)>& each) override;
   Result<std::optional<TrialRow>> trial(TrialId id) override;
   Result<std::vector<AttemptRow>> attempts(TrialId id) override;
-  Status all_attempts(const std::function<bool(std::uint64_t trial, const std::string& origin,
-                                               Step trial_step, const AttemptRow&)>& each) override;
+  Status all_attempts(
+      const std::function<bool(const TrialOfAttempt&, const AttemptRow&)>& each) override;
   Result<std::vector<ReportRow>> reports(TrialId id) override;
   Status all_reports(
+      bool metrics,
       const std::function<bool(std::uint64_t trial, const ReportRow&)>& each) override;
   Result<std::vector<std::string>> parameter_names() override { return keys_of("params"); }
   Result<std::vector<std::string>> metric_names() override { return keys_of("metrics"); }
@@ -118,6 +130,7 @@ class SqliteReader final : public StudyReader {
  private:
   Status read_study(StudySummary& summary);
   Status read_counts(StudySummary& summary);
+  Status read_usage(StudySummary& summary);
   Status read_best(StudySummary& summary);
   Result<std::optional<TrialRow>> one_trial(const std::string& sql);
   Result<std::vector<std::string>> keys_of(const std::string& column);
@@ -168,6 +181,17 @@ Status SqliteReader::read_counts(StudySummary& summary) {
   }
 }
 
+Status SqliteReader::read_usage(StudySummary& summary) {
+  BETATUNE_TRY(Statement rows, database_.prepare(fmt::format(
+                                   "SELECT coalesce(sum(steps), 0), coalesce(sum(time_us), 0),"
+                                   " coalesce(sum(time_us * gpus), 0) FROM {}",
+                                   kAttempts)));
+  BETATUNE_TRY(const bool row, rows.step());
+  BETATUNE_ASSERT(row);
+  summary.used = {rows.integer(1), rows.integer(2), rows.integer(0)};
+  return Ok{};
+}
+
 Status SqliteReader::read_best(StudySummary& summary) {
   BETATUNE_TRY(auto best, sqlite::best_trial(database_));
   if (!best) return Ok{};
@@ -184,6 +208,7 @@ Result<StudySummary> SqliteReader::summary() {
   const auto all = [&]() -> Status {
     BETATUNE_CHECK(read_study(summary));
     BETATUNE_CHECK(read_counts(summary));
+    BETATUNE_CHECK(read_usage(summary));
     BETATUNE_CHECK(read_best(summary));
     BETATUNE_TRY(const std::int64_t events, database_.query_integer("SELECT max(seq) FROM events"));
     summary.events = static_cast<Sequence>(events);
@@ -229,9 +254,9 @@ Result<std::optional<TrialRow>> SqliteReader::trial(TrialId id) {
 }
 
 Result<std::vector<AttemptRow>> SqliteReader::attempts(TrialId id) {
-  BETATUNE_TRY(Statement rows, database_.prepare(fmt::format(
-                                   "SELECT {} FROM attempt_rows a WHERE trial=?1 ORDER BY attempt",
-                                   kAttemptColumns)));
+  BETATUNE_TRY(Statement rows,
+               database_.prepare(fmt::format("SELECT {} FROM {} WHERE trial=?1 ORDER BY attempt",
+                                             kAttemptColumns, kAttempts)));
   rows.with(id.n);
   std::vector<AttemptRow> found;
   for (;;) {
@@ -242,18 +267,18 @@ Result<std::vector<AttemptRow>> SqliteReader::attempts(TrialId id) {
 }
 
 Status SqliteReader::all_attempts(
-    const std::function<bool(std::uint64_t trial, const std::string& origin, Step trial_step,
-                             const AttemptRow&)>& each) {
+    const std::function<bool(const TrialOfAttempt&, const AttemptRow&)>& each) {
   BETATUNE_TRY(Statement rows,
                database_.prepare(fmt::format(
-                   "SELECT {}, a.trial, t.origin, t.step FROM attempt_rows a JOIN trial_rows t ON"
-                   " t.id = a.trial ORDER BY a.trial, a.attempt",
-                   kAttemptColumns)));
+                   "SELECT {}, a.trial, t.origin, t.state, t.outcome FROM {} JOIN trial_rows t"
+                   " ON t.id = a.trial ORDER BY a.trial, a.attempt",
+                   kAttemptColumns, kAttempts)));
   for (;;) {
     BETATUNE_TRY(const bool row, rows.step());
     if (!row) return Ok{};
-    const auto trial = static_cast<std::uint64_t>(rows.integer(10));
-    if (!each(trial, rows.string(11), rows.integer(12), attempt_of(rows))) return Ok{};
+    const TrialOfAttempt trial{static_cast<std::uint64_t>(rows.integer(13)), rows.string(14),
+                               rows.string(15), text_or_nothing(rows, 16)};
+    if (!each(trial, attempt_of(rows))) return Ok{};
   }
 }
 
@@ -271,10 +296,11 @@ Result<std::vector<ReportRow>> SqliteReader::reports(TrialId id) {
 }
 
 Status SqliteReader::all_reports(
-    const std::function<bool(std::uint64_t trial, const ReportRow&)>& each) {
+    bool metrics, const std::function<bool(std::uint64_t trial, const ReportRow&)>& each) {
   BETATUNE_TRY(Statement rows,
-               database_.prepare("SELECT attempt, step, loss, metrics, at_us, trial FROM"
-                                 " report_rows ORDER BY seq"));
+               database_.prepare(fmt::format("SELECT attempt, step, loss, {}, at_us, trial FROM"
+                                             " report_rows ORDER BY seq",
+                                             metrics ? "metrics" : "NULL")));
   for (;;) {
     BETATUNE_TRY(const bool row, rows.step());
     if (!row) return Ok{};
@@ -312,6 +338,14 @@ Result<std::unique_ptr<StudyReader>> StudyReader::open(const std::filesystem::pa
                              directory.string())};
   }
   BETATUNE_TRY(Database database, sqlite::open_database(file, OpenMode::read_only));
+  BETATUNE_TRY(const std::int64_t version,
+               database.query_integer("SELECT value FROM meta WHERE key='projection'"));
+  if (version != sqlite::kProjectionVersion) {
+    return Error{ErrorKind::unsupported,
+                 fmt::format("{}: its tables are those of another version of Betatune; `betatune "
+                             "run STUDY.yaml` makes them anew",
+                             file.string())};
+  }
   return std::unique_ptr<StudyReader>(
       std::make_unique<SqliteReader>(std::move(database), directory));
 }

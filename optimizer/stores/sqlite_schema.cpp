@@ -90,6 +90,10 @@ CREATE TABLE attempt_rows(
   message TEXT,
   started_at_us INTEGER NOT NULL,
   ended_at_us INTEGER,
+  began_us INTEGER NOT NULL,  -- the clock `active_us` of study_rows when it started
+  work_us INTEGER,            -- and how far that went until it ended
+  trained INTEGER,            -- steps, `until` at most
+  gpus INTEGER NOT NULL,
   PRIMARY KEY(trial, attempt)
 ) WITHOUT ROWID;
 CREATE TABLE checkpoint_rows(

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "optimizer/budgets.hpp"
 #include "optimizer/event.hpp"
 #include "optimizer/repeated.hpp"
 
@@ -44,6 +45,17 @@ struct AttemptRow {
   std::optional<Step> step;
   std::int64_t started_at_us = 0;
   std::optional<std::int64_t> ended_at_us;
+  /// As Usage counts; of an attempt that runs, by the last event.
+  Step trained = 0;
+  std::int64_t work_us = 0;
+  std::int64_t gpus = 0;
+};
+
+/// Whose attempt it is.
+struct TrialOfAttempt {
+  std::uint64_t id = 0;
+  std::string origin, state;
+  std::optional<std::string> outcome;
 };
 
 struct ReportRow {
@@ -66,6 +78,7 @@ struct StudySummary {
   std::map<std::string, std::int64_t> by_outcome;  ///< completed, stopped, failed, cancelled
   std::map<std::string, std::int64_t> by_failure;  ///< of failed trials: user, oom ...
   std::int64_t first_at_us = 0, last_at_us = 0, active_us = 0;
+  Usage used;
   std::optional<TrialRow> best;
   Repeated best_result;                   ///< what the best trial counts for
   std::optional<std::string> best_model;  ///< newest checkpoint of the trainings behind it
@@ -94,15 +107,14 @@ class StudyReader {
                         const std::function<bool(const TrialRow&)>& each) = 0;
   virtual Result<std::optional<TrialRow>> trial(TrialId id) = 0;
   virtual Result<std::vector<AttemptRow>> attempts(TrialId id) = 0;
-  /// Every attempt of the study by trial, with the trial's origin and the step that its present
-  /// attempt has come to; false ends it.
+  /// Every attempt of the study by trial, in order; false ends it.
   virtual Status all_attempts(
-      const std::function<bool(std::uint64_t trial, const std::string& origin, Step trial_step,
-                               const AttemptRow&)>& each) = 0;
+      const std::function<bool(const TrialOfAttempt&, const AttemptRow&)>& each) = 0;
   virtual Result<std::vector<ReportRow>> reports(TrialId id) = 0;
-  /// Every report of the study, in the order of the log; false ends it.
+  /// Every report of the study, in the order of the log; false ends it. `metrics`: whether they are
+  /// wanted, which takes most of the time.
   virtual Status all_reports(
-      const std::function<bool(std::uint64_t trial, const ReportRow&)>& each) = 0;
+      bool metrics, const std::function<bool(std::uint64_t trial, const ReportRow&)>& each) = 0;
   /// Names of all parameters and of all metrics that any trial has, sorted.
   virtual Result<std::vector<std::string>> parameter_names() = 0;
   virtual Result<std::vector<std::string>> metric_names() = 0;

@@ -74,6 +74,7 @@ class StudyLife {
                   {"study", {{"name", "generated"}}},
                   {"objective", {{"metric", "val_loss"}, {"goal", "minimize"}}},
                   {"fidelity", {{"name", "epoch"}, {"min", 1}, {"max", shape_.reports}}},
+                  {"resources", {{"gpus", 2}}},
                   {"stopping", {{"trials", shape_.trials}}}};
     if (shape_.limited) document["outcome_constraints"] = {"mem <= 70", "accuracy >= 0.5"};
     return document;

@@ -1,6 +1,7 @@
 // What every registered scheduler keeps, whatever trials do: a new one is tested here as soon as it
 // exists.
 
+#include <algorithm>
 #include <gtest/gtest.h>
 
 #include "tests/support/scheduler_world.hpp"
@@ -136,6 +137,21 @@ TEST_P(SchedulerSuite, DoesNotChangeItsMindWhenAllLossesAreShifted) {
   ASSERT_EQ(world.asked().size(), other.asked().size());
   for (std::size_t i = 0; i < world.asked().size(); ++i) {
     EXPECT_EQ(text_of(world.asked()[i].answer), text_of(other.asked()[i].answer));
+  }
+}
+
+TEST_P(SchedulerSuite, LetsTrialsPauseAtTheRungsThatItTellsOfOnly) {
+  WorldShape shape;
+  shape.slots = 4;
+  SchedulerWorld world(spec(), shape);
+  world.run();
+  const RungPlan plan = world.scheduler().rungs();
+
+  EXPECT_TRUE(std::ranges::is_sorted(plan.levels));
+  if (plan.levels.empty()) return;
+  EXPECT_EQ(plan.levels.back(), 27);
+  for (const auto& [until, count] : world.started()) {
+    EXPECT_TRUE(std::ranges::binary_search(plan.levels, until)) << until;
   }
 }
 

@@ -174,5 +174,27 @@ TEST_F(ExitCode, IsEightAtTheTimeLimitAndALargerOneGoesOn) {
   EXPECT_EQ(json("betatune status demo --json").at("trials").at("total"), 3);
 }
 
+TEST_F(ExitCode, IsEightWhenItsTrainersHoursAreUsedAndMoreOfThemGoOn) {
+  write(1, support::kReportsAtGo);
+  write_yaml("stopping: {trainer_hours: 0.0003, trials: 3}\n");
+
+  const Ended ended = type("betatune run study.yaml");
+
+  EXPECT_EQ(ended.status, 8) << ended.err;
+  EXPECT_THAT(ended.err, HasSubstr("study closed: trainer_hours"));
+  EXPECT_THAT(ended.out, HasSubstr("raise `stopping:` in the file, then betatune run study.yaml"));
+  EXPECT_EQ(type("betatune run study.yaml").status, 8) << "nothing is left of them";
+  EXPECT_THAT(type("betatune status demo").out, HasSubstr("of 0.0003 trainer-hours"));
+  const double used = json("betatune status demo --json").at("used").at("trainer_hours");
+  EXPECT_GE(used, 0.0003);
+  EXPECT_DOUBLE_EQ(used * 3600,
+                   json("betatune cost demo --json").at("total").at("seconds").get<double>());
+  go();
+  write_yaml("stopping: {trainer_hours: 1, trials: 3}\n");
+  const Ended longer = type("betatune run study.yaml");
+  EXPECT_EQ(longer.status, 0) << longer.err;
+  EXPECT_EQ(json("betatune status demo --json").at("trials").at("total"), 3);
+}
+
 }  // namespace
 }  // namespace betatune

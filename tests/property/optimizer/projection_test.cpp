@@ -63,6 +63,7 @@ void expect_same_study(StudyReader& reader, const StudyState& state) {
   EXPECT_EQ(summary.value().epoch, state.epoch);
   EXPECT_EQ(summary.value().events, state.seq);
   EXPECT_EQ(summary.value().active_us, state.active_us);
+  EXPECT_EQ(summary.value().used, state.used);
   EXPECT_EQ(summary.value().closed_reason, state.closed_reason.value_or(""));
   EXPECT_EQ(summary.value().best.has_value(), state.best.has_value());
   if (summary.value().best && state.best) {

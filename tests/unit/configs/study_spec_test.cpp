@@ -222,6 +222,16 @@ TEST(StudySpec, ATargetOrAnExternalTrainerIsAnEnd) {
               testing::ElementsAre("E0208 nothing says when the study ends"));
 }
 
+TEST(StudySpec, AnyBudgetIsAnEnd) {
+  const std::string head =
+      "version: 1\nstudy: {name: demo}\nparameters: {x: {value: 1}}\ntrainer: {plugin: demo}\n"
+      "fidelity: {max: 9}\nresources: {gpus: 2}\n";
+
+  EXPECT_EQ(read_good(head + "stopping: {gpu_hours: 12}\n").stopping.gpu_hours, 12);
+  EXPECT_EQ(read_good(head + "stopping: {trainer_hours: 1.5}\n").stopping.trainer_hours, 1.5);
+  EXPECT_EQ(read_good(head + "stopping: {steps: 2700}\n").stopping.steps, 2700);
+}
+
 TEST(StudySpec, ADocumentReadAgainFromTheLogIsTheSameStudy) {
   const StudySpec spec = read_good(kFull);
   const Json logged = Json::parse(spec.document.dump());

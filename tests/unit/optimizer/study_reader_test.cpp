@@ -4,12 +4,14 @@
 #include <gtest/gtest.h>
 
 #include "optimizer/store.hpp"
+#include "optimizer/stores/sqlite_schema.hpp"
 #include "tests/support/temporary_directory.hpp"
 
 namespace betatune {
 namespace {
 
 using testing::ElementsAre;
+using testing::HasSubstr;
 
 /// A study whose facts come at given seconds.
 class StudyReaderTest : public testing::Test {
@@ -59,6 +61,32 @@ TEST_F(StudyReaderTest, LeavesPausesOutOfATrialsTime) {
   at(1000, TrialClosed{TrialId{1}, Outcome::completed, {}});
 
   EXPECT_THAT(work_by("duration"), ElementsAre("0: 4", "1: 11", "2: none"));
+}
+
+TEST_F(StudyReaderTest, SaysWhatToDoAboutTablesOfAnotherVersion) {
+  ASSERT_TRUE(open_sqlite_store(directory_ / "study", OpenMode::optimizer));
+  {
+    auto database =
+        sqlite::Database::open(directory_ / "study/study.db", sqlite::Access::read_write);
+    ASSERT_TRUE(database.value().execute("UPDATE meta SET value=1 WHERE key='projection'"));
+  }
+
+  const auto reader = StudyReader::open(directory_ / "study");
+
+  ASSERT_FALSE(reader);
+  EXPECT_THAT(reader.error().message, HasSubstr("another version of Betatune"));
+}
+
+TEST_F(StudyReaderTest, LeavesTheTimeBetweenTwoRunsOutOfATrialsTime) {
+  at(0, StudyCreated{kLogSchema, "s", Json::object(), 1, ""});
+  at(0, OptimizerStarted{1, ""});
+  trial(0);
+  at(10, AttemptStarted{TrialId{0}, AttemptId{1}, "t", 0, 9, {}});
+  at(13, Reported{TrialId{0}, AttemptId{1}, 1, 1, {}, 0.5, false});
+  at(5000, OptimizerStarted{2, ""});
+  at(5002, AttemptEnded{TrialId{0}, AttemptId{1}, AttemptEnd::lost, 1, {}, "", false});
+
+  EXPECT_THAT(work_by("id"), ElementsAre("0: 5"));
 }
 
 }  // namespace

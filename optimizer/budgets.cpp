@@ -1,0 +1,59 @@
+#include "optimizer/budgets.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
+#include <limits>
+
+#include "configs/study_spec.hpp"
+
+namespace betatune {
+namespace {
+
+constexpr double kHour_us = 3.6e9;
+
+/// Whole steps, and hours to three digits.
+std::string used_text(double used) {
+  return used >= 100 || used == std::floor(used) ? fmt::format("{:.0f}", used)
+                                                 : fmt::format("{:.3g}", used);
+}
+
+}  // namespace
+
+std::vector<Budget> budgets_of(const StoppingSpec& stopping, const Usage& usage) {
+  std::vector<Budget> budgets;
+  const auto add = [&](const char* name, const char* unit, double used, double limit) {
+    budgets.push_back({name, used, limit, unit});
+  };
+  if (stopping.gpu_hours) {
+    add("gpu_hours", "GPU-hours", static_cast<double>(usage.gpu_us) / kHour_us,
+        *stopping.gpu_hours);
+  }
+  if (stopping.trainer_hours) {
+    add("trainer_hours", "trainer-hours", static_cast<double>(usage.trainer_us) / kHour_us,
+        *stopping.trainer_hours);
+  }
+  if (stopping.steps) {
+    add("steps", "steps", static_cast<double>(usage.steps), static_cast<double>(*stopping.steps));
+  }
+  return budgets;
+}
+
+std::string budgets_text(const std::vector<Budget>& budgets) {
+  std::string text;
+  for (const Budget& each : budgets) {
+    text += fmt::format("{}{} of {} {}", text.empty() ? "" : ", ", used_text(each.used), each.limit,
+                        each.unit);
+  }
+  return text;
+}
+
+int gpus_of(const Json& document) {
+  const Json::json_pointer path("/resources/gpus");
+  if (!document.contains(path) || !document.at(path).is_number_integer()) return 0;
+  constexpr std::int64_t kMost = std::numeric_limits<int>::max();
+  return static_cast<int>(
+      std::clamp<std::int64_t>(document.at(path).get<std::int64_t>(), 0, kMost));
+}
+
+}  // namespace betatune

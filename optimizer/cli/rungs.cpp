@@ -1,0 +1,122 @@
+#include "optimizer/cli/rungs.hpp"
+
+#include <fmt/format.h>
+
+#include "optimizer/replay.hpp"
+#include "optimizer/schedulers/rungs.hpp"
+
+namespace betatune {
+namespace {
+
+RungPlan plan_of(const Json& document) {
+  if (!document.contains("fidelity")) return {};
+  const auto spec = spec_of_document(document);
+  if (!spec) return {};
+  Diagnostics ignored;
+  const auto scheduler = make_scheduler(*spec.value(), ignored);
+  return scheduler == nullptr ? RungPlan{} : scheduler->rungs();
+}
+
+/// 1st, 2nd, 3rd, 4th ... 11th, 21st
+std::string ordinal(std::size_t number) {
+  const std::size_t last = number % 10;
+  const bool teen = number % 100 / 10 == 1;
+  const char* ending = teen || last == 0 || last > 3 ? "th"
+                       : last == 1                   ? "st"
+                       : last == 2                   ? "nd"
+                                                     : "rd";
+  return fmt::format("{}{}", number, ending);
+}
+
+std::string fate_text(const RungVisit& visit, const RungPlan& plan, std::size_t compared,
+                      const TrialRow& trial) {
+  switch (visit.fate) {
+    case RungFate::went_on:
+      return "went on";
+    case RungFate::under_way:
+      return "is on its way to the next";
+    case RungFate::paused: {
+      if (plan.brackets) return "is paused until its bracket goes on";
+      const std::size_t quota = rung_quota(compared, plan.eta);
+      return quota == 0 ? "is paused: too few to compare"
+                        : fmt::format("is paused: the best {} go on", quota);
+    }
+    case RungFate::ended:
+      break;
+  }
+  if (trial.outcome != "stopped") return trial.outcome.value_or("ended");
+  return trial.decision ? "stopped" : "was paused until it was closed";
+}
+
+}  // namespace
+
+Result<std::optional<RungTable>> read_rungs(StudyReader& reader, const StudySummary& study) {
+  RungPlan plan = plan_of(study.document);
+  if (plan.levels.empty()) return std::optional<RungTable>();
+  BETATUNE_TRY(Outcomes outcomes, Outcomes::of(study.document));
+  const bool limited = !outcomes.empty();
+  RungTable table(std::move(plan), std::move(outcomes));
+  BETATUNE_CHECK(reader.all_reports(limited, [&](std::uint64_t trial, const ReportRow& report) {
+    table.add(trial, report);
+    return true;
+  }));
+  BETATUNE_CHECK(reader.all_attempts([&](const TrialOfAttempt& trial, const AttemptRow& attempt) {
+    table.add(trial, attempt);
+    return true;
+  }));
+  table.compare();
+  return std::optional(std::move(table));
+}
+
+std::string rungs_text(const RungTable& rungs, const Objective& objective) {
+  Table table({objective.step, "reached", "went on", "under way", "paused", "ended",
+               "best " + objective.metric});
+  for (RungLine& line : rungs.lines()) {
+    const auto count = [&](RungFate fate) { return std::to_string(line.count[fate]); };
+    table.add({std::to_string(line.step), std::to_string(line.reached), count(RungFate::went_on),
+               count(RungFate::under_way), count(RungFate::paused), count(RungFate::ended),
+               line.best ? short_number(objective.value(*line.best)) : "-"});
+  }
+  return table.text();
+}
+
+Json rungs_json(const RungTable& rungs, const Objective& objective) {
+  Json all = Json::array();
+  for (const RungLine& line : rungs.lines()) {
+    Json json{{"step", line.step},
+              {"reached", line.reached},
+              {"compared", line.compared},
+              {"best", line.best ? Json(objective.value(*line.best)) : Json(nullptr)}};
+    for (const auto& each : enum_names(RungFate{})) {
+      const auto found = line.count.find(each.value);
+      json[std::string(each.name)] = found == line.count.end() ? 0 : found->second;
+    }
+    all.push_back(std::move(json));
+  }
+  return all;
+}
+
+std::string visit_text(const RungVisit& visit, const RungTable& rungs, const TrialRow& trial,
+                       const Objective& objective) {
+  const std::size_t compared = rungs.lines()[visit.rung].compared;
+  const std::string place = visit.place == 0
+                                ? "out of the comparison"
+                                : fmt::format("{} of {}", ordinal(visit.place), compared);
+  return fmt::format("{} {}: {}, {}", objective.step, rungs.plan().levels[visit.rung], place,
+                     fate_text(visit, rungs.plan(), compared, trial));
+}
+
+Json visits_json(const RungTable& rungs, const TrialRow& trial, const Objective& objective) {
+  Json all = Json::array();
+  const std::vector<RungLine> lines = rungs.lines();
+  for (const RungVisit& visit : rungs.of(trial.id)) {
+    all.push_back({{"step", lines[visit.rung].step},
+                   {"value", visit.loss ? Json(objective.value(*visit.loss)) : Json(nullptr)},
+                   {"place", visit.place == 0 ? Json(nullptr) : Json(visit.place)},
+                   {"compared", lines[visit.rung].compared},
+                   {"fate", to_name(visit.fate)}});
+  }
+  return all;
+}
+
+}  // namespace betatune

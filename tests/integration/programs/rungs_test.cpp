@@ -1,0 +1,117 @@
+/// The rungs of a study, as `betatune status` and `betatune show` tell of them.
+
+#include <fstream>
+#include <gmock/gmock.h>
+
+#include "tests/support/user_study.hpp"
+
+namespace betatune {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+class Rungs : public support::UserStudy {
+ protected:
+  /// Nine trials on one trainer, which reports at each of nine epochs.
+  void run(const std::string& scheduler, const std::string& trainer = {}) {
+    std::ofstream(folder_ / "study.yaml")
+        << "version: 1\nstudy: {name: demo, seed: 4}\nobjective: {metric: loss}\n"
+           "parameters: {x: {type: float, min: -5, max: 10}, y: {type: float, min: 0, max: 15}}\n"
+           "fidelity: {name: epoch, max: 9}\nstopping: {trials: 9}\nlauncher: {trainers: 1}\n"
+           "trainer: {plugin: branin, config: {steps: 9"
+        << trainer << "}}\nalgorithm: {name: random, scheduler: " << scheduler << "}\n";
+    const support::Ended ended = type("betatune run study.yaml");
+    ASSERT_EQ(ended.status, 0) << ended.err;
+  }
+  Json rungs() { return json("betatune status demo --json").at("rungs"); }
+  /// Of the trial that is `place`th at the rung.
+  Json trial_at(std::size_t rung, int place) {
+    const int trials = json("betatune status demo --json").at("trials").at("total");
+    for (int id = 0; id < trials; ++id) {
+      Json shown = json("betatune show demo " + std::to_string(id) + " --json");
+      const Json& visits = shown.at("rungs");
+      if (rung < visits.size() && visits[rung].at("place") == place) return shown;
+    }
+    ADD_FAILURE() << "nobody is number " << place;
+    return {};
+  }
+};
+
+TEST_F(Rungs, ShowHowManyWentOnAndWhoStayed) {
+  run("asha");
+
+  const Json all = rungs();
+
+  ASSERT_EQ(all.size(), 3u);
+  for (const std::size_t rung : {0u, 1u, 2u}) {
+    EXPECT_EQ(all[rung].at("step"), std::vector<int>({1, 3, 9})[rung]);
+    EXPECT_EQ(all[rung].at("paused"), 0) << "the study is over";
+    const int on = all[rung].at("went_on");
+    EXPECT_EQ(on, rung == 2 ? 0 : all[rung + 1].at("reached").get<int>());
+    EXPECT_EQ(all[rung].at("ended").get<int>() + on, all[rung].at("reached"));
+  }
+  EXPECT_EQ(all[0].at("reached"), 9);
+  EXPECT_EQ(all[0].at("compared"), 9);
+  const std::string text = type("betatune status demo").out;
+  EXPECT_THAT(text, HasSubstr("rungs       epoch  reached  went on  under way  paused  ended"));
+  EXPECT_THAT(text, HasSubstr("\n            9      "));
+}
+
+TEST_F(Rungs, AreInATrialsCurve) {
+  run("asha");
+
+  const Json best = trial_at(0, 1);
+  const std::string text = type("betatune show demo " + best.at("id").dump()).out;
+  EXPECT_THAT(text, HasSubstr("-- epoch 1: 1st of 9, went on\n2        2 "))
+      << "between the first attempt and the second";
+  EXPECT_EQ(best.at("rungs")[0].at("value"), rungs()[0].at("best"));
+
+  const Json worst = trial_at(0, 9);
+  EXPECT_EQ(worst.at("rungs").size(), 1u);
+  EXPECT_THAT(type("betatune show demo " + worst.at("id").dump()).out,
+              HasSubstr("-- epoch 1: 9th of 9, was paused until it was closed\n"));
+}
+
+TEST_F(Rungs, OfTrialsThatAreStoppedAtThemSayWhy) {
+  run("{name: asha, mode: stop}", ", delay_ms: 100");  // time for the decision to arrive
+
+  EXPECT_EQ(rungs()[0].at("reached"), 9);
+  const Json stopped = json("betatune trials demo --state stopped --json").at("trials");
+  ASSERT_FALSE(stopped.empty());
+  const std::string text = type("betatune show demo " + stopped[0].at("id").dump()).out;
+  EXPECT_THAT(text, HasSubstr(": not among the best 1/3 of "));
+  EXPECT_THAT(text, HasSubstr(", stopped\n"));
+}
+
+TEST_F(Rungs, OfBracketsSayThatPlacesAreAmongAll) {
+  run("hyperband");
+
+  int reached = 0;
+  for (const Json& rung : rungs()) reached += rung.at("reached").get<int>();
+  EXPECT_GE(reached, 9);
+  EXPECT_THAT(type("betatune show demo 0").out, HasSubstr("places are among the trials of all"));
+}
+
+TEST_F(Rungs, AreNoneUnderASchedulerThatHasNone) {
+  run("fifo");
+
+  EXPECT_EQ(rungs(), nullptr);
+  EXPECT_THAT(type("betatune status demo").out, Not(HasSubstr("rungs")));
+  EXPECT_EQ(json("betatune show demo 0 --json").at("rungs"), nullptr);
+}
+
+TEST_F(Rungs, LeaveStepsAndTimeAsTheCostHasThem) {
+  run("asha");
+
+  const Json used = json("betatune status demo --json").at("used");
+  const Json total = json("betatune cost demo --json").at("total");
+
+  EXPECT_EQ(used.at("steps"), total.at("steps"));
+  EXPECT_DOUBLE_EQ(used.at("trainer_hours").get<double>() * 3600,
+                   total.at("seconds").get<double>());
+  EXPECT_EQ(used.at("gpu_hours"), 0);
+}
+
+}  // namespace
+}  // namespace betatune
