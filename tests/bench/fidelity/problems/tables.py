@@ -1,0 +1,1 @@
+"""Learning curves of real trainings, from tables that make_table.py made."""
