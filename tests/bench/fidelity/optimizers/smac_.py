@@ -1,4 +1,5 @@
 import tempfile
+import warnings
 
 from . import Job
 from .configspace_ import plain, translate
@@ -13,6 +14,7 @@ class Smac:
 
         from smac import MultiFidelityFacade, Scenario
 
+        warnings.simplefilter("ignore")
         self.version, self.space = version("smac"), space
         self.folder = tempfile.TemporaryDirectory(prefix="smac-bench-")
         scenario = Scenario(translate(space, seed), output_directory=self.folder.name, n_trials=budget_epochs,

@@ -41,7 +41,7 @@ class Bowl:
 
     def __call__(self, params):
         distance = float((self.weights * self.offsets(params) ** 2).sum()) ** 0.5
-        return distance**2 / (0.15 + distance)
+        return 0.4 * distance**2 / (0.15 + distance)
 
 
 def power_law(final, amplitude, rate, epochs):
@@ -81,7 +81,7 @@ def crossing(rng):
 
     def curve(p):
         speed = coordinate(LR, p["lr"]) - 0.5 * coordinate(DROPOUT, p["dropout"])
-        return power_law(base + bowl(p), 1.5, np.clip(0.45 + 1.2 * (speed - 0.2), 0.1, 1.5), 27)
+        return power_law(base + bowl(p), 1.5, np.clip(0.5 + 0.7 * (speed - 0.2), 0.15, 1.5), 27)
 
     return Instance(space, 27, curve, base)
 
@@ -91,14 +91,14 @@ def diverging(rng):
     """A heavy tail: above a learning rate that momentum lowers, just beyond the best one, losses explode."""
     space = [LR, MOMENTUM, DECAY]
     bowl, base = Bowl(rng, space, [8, 2, 1], 0.3, 0.7), 0.1
-    edge = bowl.optimum[0] + 0.35 * bowl.optimum[1] + 0.06
+    edge = bowl.optimum[0] + 0.35 * bowl.optimum[1] + 0.1
     beyond = lambda p: coordinate(LR, p["lr"]) + 0.35 * coordinate(MOMENTUM, p["momentum"]) - edge  # noqa: E731
 
     def curve(p):
         over = max(beyond(p), 0.0)
         t = np.arange(1, 28)
         rate = np.clip(0.3 + coordinate(LR, p["lr"]), 0.2, 1.2)
-        return power_law(base + bowl(p), 1.0, rate, 27) + np.expm1(np.minimum(6.0 * over * np.sqrt(t), 12.0))
+        return power_law(base + bowl(p), 1.0, rate, 27) + np.expm1(np.minimum(6.0 * over * np.sqrt(t), 8.0))
 
     return Instance(space, 27, curve, base)
 
@@ -139,7 +139,7 @@ def overfit(rng):
         t = np.arange(1, epochs + 1)
         risen = (np.maximum(t - begin, 0.0) / (epochs - begin)) ** 1.5  # 1 at the end
         rate = np.clip(0.6 + 0.5 * excess + 0.8 * lr, 0.15, 1.5)
-        return power_law(final(p), 1.2, rate, epochs) - 0.35 * excess * (1.0 - risen) + wobble(p, epochs)
+        return power_law(final(p), 1.2, rate, epochs) - 0.2 * excess * (1.0 - risen) + wobble(p, epochs)
 
     return Instance(space, epochs, curve, base, final, wider_is_slower)
 
