@@ -105,13 +105,13 @@ def per_problem(medians, problems):
 
 
 def traces(runs, problem):
-    """The median trace of a problem, with the best so far: one that forgets a good incumbent had it once."""
+    """The median trace of a problem over its seeds."""
     columns = zip(*(run["trace"] for run in runs[problem].values()))
     return [statistics.median(column) for column in columns]
 
 
 def early(runs, problems, ours, budget):
-    """At which part of the budget ours has what the best peer has at its end (from there on)."""
+    """At which part of the budget ours first has what the best peer has at its end."""
     at, fractions = GRID.index(budget), []
     header("problem", f"best peer at {budget} R", "its regret", "ours has it at", "part")
     for p in problems:
@@ -121,9 +121,7 @@ def early(runs, problems, ours, budget):
             continue
         best = min(peers, key=peers.get)
         mine = traces(runs[ours], p)
-        beyond = [i for i, regret in enumerate(mine) if regret > peers[best]]
-        first = beyond[-1] + 1 if beyond else 0
-        reached = GRID[first] if first < len(mine) else None
+        reached = next((GRID[i] for i, regret in enumerate(mine) if regret <= peers[best]), None)
         fractions.append((reached or 2 * GRID[len(mine) - 1]) / budget)
         row([p, best, f"{peers[best]:.3g}", f"{reached:g} R" if reached else f"not at {GRID[len(mine) - 1]:g} R",
              f"{fractions[-1]:.2f}"])

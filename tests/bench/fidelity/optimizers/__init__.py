@@ -24,6 +24,11 @@ OPTIMIZERS = {
     "optuna-halving": ("optuna_", "SuccessiveHalving", "a", True),
     "dehb": ("dehb_", "Dehb", "b", True),
     "smac-hyperband": ("smac_", "Smac", "b", False),
+    "bohb": ("hpbandster_", "Bohb", "c", True),
+    "syne-asha": ("syne_tune_", "Asha", "d", True),
+    "syne-asha-bore": ("syne_tune_", "AshaBore", "d", True),
+    "neps-hyperband": ("neps_", "Hyperband", "d", False),
+    "neps-priorband": ("neps_", "Priorband", "d", False),
 }
 
 

@@ -70,8 +70,8 @@ class Table:
         self.params = [{p.name: value(p, row[p.name]) for p in self.space} for row in rows]
         self.points = np.array([self.place(p) for p in self.params])
         self.curves = np.array([[float(row[str(t)]) for t in range(1, EPOCHS + 1)] for row in rows])
-        seconds = np.array([float(row["seconds"]) for row in rows])
-        self.times = seconds / np.median(seconds)
+        self.seconds = np.array([float(row["seconds"]) for row in rows])
+        self.times = self.seconds / np.median(self.seconds)
 
     def place(self, params):
         """A point in the unit cube, choices one by one: two that differ are at the distance 1."""
