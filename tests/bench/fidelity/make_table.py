@@ -3,9 +3,10 @@
 
   make_table.py NAME [--count 1000] [--minutes 25] [--work FOLDER]
 
-A table that has fewer is gone on with. NAME is mlp-digits or higgs-like (scikit-learn's multi-layer perceptron), or fashion-mnist (Betatune's own classifier,
+NAME is mlp-digits or higgs-like (scikit-learn's multi-layer perceptron), or fashion-mnist (Betatune's own classifier,
 through `betatune run`; environment BETATUNE, and its plug-ins beside it). When the minutes are over the table is
-written with the configurations that there are; the file says how many. One thread, 10 to 30 minutes of an idle core.
+written with the configurations that there are, and says how many; a table that has fewer than wanted is gone on with.
+Whoever changes a table makes all runs on it again. One thread, 10 to 30 minutes of an idle core.
 """
 
 import os

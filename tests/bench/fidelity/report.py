@@ -17,6 +17,7 @@ import json
 import math
 import pathlib
 import statistics
+import sys
 
 from problem import PROBLEMS
 import problems as registered  # noqa: F401
@@ -160,6 +161,8 @@ def main():
     if wanted.optimizers:
         runs = {n: r for n, r in runs.items() if n in {*wanted.optimizers, "random", "one-epoch", wanted.ours}}
     base = runs.get(wanted.ours) or runs["random"]
+    if "random" not in runs:
+        sys.exit(f"no runs of random search, the unit, with {wanted.workers} workers: run.py --optimizer random")
     problems = [p for p, each in PROBLEMS.items() if base.get(p) and runs["random"].get(p)
                 and wanted.half in (None, each.half) and (not wanted.problems or p in wanted.problems)]
     column = "lowest" if wanted.lowest else "regret"
@@ -167,6 +170,8 @@ def main():
         scores = normalised(runs, problems, str(budget), column)
         have = [p for p in problems if scores["random"].get(p)]
         print(f"\n### {budget} R, {wanted.workers} workers, {len(have)} problems\n")
+        if not have:
+            continue
         medians = summary(runs, scores, have, wanted.ours)
         if wanted.per_problem:
             print()
