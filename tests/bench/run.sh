@@ -53,6 +53,9 @@ bench_gp() {
 bench_search() {
   tests/bench/search/bench.sh "$@"
 }
+bench_fidelity() {
+  tests/bench/fidelity/bench.sh "$@"
+}
 bench_tpe() {
   say "TPE ask at d = 10, one thread, beside Optuna's TPESampler"
   target bench_tpe_ask && "$(peers)" tests/bench/tpe_vs_optuna.py "$bin/bench_tpe_ask"
@@ -62,16 +65,16 @@ bench_torch() {
   target bench_torch_step && /usr/bin/python3 tests/bench/torch_step.py "$bin/bench_torch_step"
 }
 
-# The long one is not among all of them, and has options of its own.
-if [[ ${1:-} == search ]]; then
-  bench_search "${@:2}"
+# The long ones are not among all of them, and have options of their own.
+if [[ ${1:-} == search || ${1:-} == fidelity ]]; then
+  "bench_$1" "${@:2}"
   exit
 fi
 chosen=("$@")
 ((${#chosen[@]})) || chosen=("${all[@]}")
 for name in "${chosen[@]}"; do
   if ! declare -F "bench_$name" >/dev/null; then
-    echo "unknown benchmark '$name'; there are: ${all[*]} search" >&2
+    echo "unknown benchmark '$name'; there are: ${all[*]} search fidelity" >&2
     exit 2
   fi
   "bench_$name"

@@ -1,0 +1,3 @@
+"""All problems: importing this package registers them."""
+
+from . import synthetic, tables  # noqa: F401
