@@ -6,6 +6,7 @@
 #include "optimizer/cli/study_argument.hpp"
 #include "optimizer/store.hpp"
 #include "optimizer/verify.hpp"
+#include "optimizer/verify_decisions.hpp"
 #include "optimizer/version.hpp"
 
 namespace betatune {
@@ -20,7 +21,8 @@ struct Options {
 struct Replayed {
   PlanLedger ledger;
   StudyState state;
-  std::optional<Verification> verification;  ///< if it was asked for
+  std::optional<Verification> verification;  ///< if it was asked for, as this:
+  std::optional<DecisionVerification> decisions;
 };
 
 using Counts = std::map<std::string, std::int64_t>;
@@ -51,6 +53,7 @@ Result<Replayed> replay(const std::filesystem::path& directory, bool with_search
                                 [&](const Event& event) { return apply(out.state, event); }));
   if (with_searcher) {
     BETATUNE_TRY(out.verification, verify(*store, out.ledger));
+    BETATUNE_TRY(out.decisions, verify_decisions(*store, out.ledger.events));
   }
   return out;
 }
@@ -62,6 +65,14 @@ Json difference_json(const Difference& it) {
               {"what", it.what},
               {"recorded", it.recorded},
               {"recomputed", it.recomputed}};
+}
+
+Json decision_json(const std::optional<DecisionDifference>& it) {
+  if (!it) return nullptr;
+  return Json{{"trial", it->trial.n},
+              {"attempt", it->attempt.n},
+              {"recorded", it->recorded},
+              {"recomputed", it->recomputed}};
 }
 
 Json replay_json(const Replayed& replayed, const std::string& study) {
@@ -76,12 +87,18 @@ Json replay_json(const Replayed& replayed, const std::string& study) {
             {"by_hand", ledger.by_hand},
             {"not_verifiable", ledger.unrecorded},
             {"written_by", ledger.build},
-            {"verification", nullptr}};
+            {"verification", nullptr},
+            {"decisions", nullptr}};
   if (const auto& result = replayed.verification) {
     json["verification"] =
         Json{{"verified", result->verified},
              {"differing", result->differing},
              {"first_difference", result->first ? difference_json(*result->first) : Json(nullptr)}};
+  }
+  if (const auto& result = replayed.decisions) {
+    json["decisions"] = Json{{"verified", result->verified},
+                             {"differing", result->differing},
+                             {"first_difference", decision_json(result->first)}};
   }
   return json;
 }
@@ -98,7 +115,20 @@ void print_ledger(const Replayed& replayed, const std::string& study) {
   fmt::print("suggestions  {} by {} plans", counts_text(ledger.suggested), ledger.plans.size());
 }
 
-void print_difference(const Verification& result, const std::string& written_by) {
+void print_reason(const std::string& written_by) {
+  if (written_by == build_version()) {
+    fmt::print(stderr,
+               "The log was changed after it was written, or another machine's mathematical "
+               "library wrote it.\n");
+  } else {
+    fmt::print(stderr,
+               "The log was written by {}, this is {}: searchers and schedulers differ between "
+               "them.\n",
+               written_by, build_version());
+  }
+}
+
+void print_difference(const Verification& result) {
   const Difference& first = *result.first;
   fmt::print(stderr,
              "error: {} of {} suggestions are not what the searcher answers; the first one is\n"
@@ -107,14 +137,17 @@ void print_difference(const Verification& result, const std::string& written_by)
              "    recomputed  {}\n",
              result.differing, result.differing + result.verified, first.trial.n, first.plan,
              first.parameter ? "parameter" : "its", first.what, first.recorded, first.recomputed);
-  if (written_by == build_version()) {
-    fmt::print(stderr,
-               "The log was changed after it was written, or another machine's mathematical "
-               "library wrote it.\n");
-  } else {
-    fmt::print(stderr, "The log was written by {}, this is {}: searchers differ between them.\n",
-               written_by, build_version());
-  }
+}
+
+void print_difference(const DecisionVerification& result) {
+  const DecisionDifference& first = *result.first;
+  fmt::print(stderr,
+             "error: {} of {} decisions are not what the scheduler answers; the first one is of "
+             "attempt {} of trial {}\n"
+             "    recorded    {}\n"
+             "    recomputed  {}\n",
+             result.differing, result.differing + result.verified, first.attempt.n, first.trial.n,
+             first.recorded, first.recomputed);
 }
 
 void print_replayed(const Replayed& replayed, const StudyPlace& place, const std::string& study) {
@@ -125,6 +158,9 @@ void print_replayed(const Replayed& replayed, const StudyPlace& place, const std
   }
   const Verification& result = *replayed.verification;
   fmt::print(": {} computed again and equal, bit for bit\n", result.verified);
+  fmt::print("decisions    {} by the scheduler: {} computed again and equal\n",
+             replayed.decisions->verified + replayed.decisions->differing,
+             replayed.decisions->verified);
 }
 
 int run(const Options& options) {
@@ -135,9 +171,13 @@ int run(const Options& options) {
   if (!replayed) return report_error(replayed.error(), WorksOn::study);
   options.json ? print_json(replay_json(replayed.value(), study->summary.name))
                : print_replayed(replayed.value(), study->place, study->summary.name);
-  const auto& result = replayed.value().verification;
-  if (!result || !result->first) return exit_codes::kDone;
-  print_difference(*result, replayed.value().ledger.build);
+  const auto& suggestions = replayed.value().verification;
+  const auto& decisions = replayed.value().decisions;
+  const bool changed = suggestions && suggestions->first, other = decisions && decisions->first;
+  if (changed) print_difference(*suggestions);
+  if (other) print_difference(*decisions);
+  if (!changed && !other) return exit_codes::kDone;
+  print_reason(replayed.value().ledger.build);
   return exit_codes::kStorage;
 }
 
@@ -151,11 +191,11 @@ void add_replay_command(CLI::App& app, int& exit_code) {
       "  betatune replay branin\n"
       "  betatune replay branin --verify\n\n"
       "Reads only; the study may run. Exit code 5 if a suggestion is not what the searcher "
-      "answers.\n");
+      "answers, or a decision not what the scheduler does.\n");
   add_study_argument(*command, options->study);
   command->add_flag("--verify", options->verify,
-                    "Ask the searcher again for every suggestion, from what it knew when it made "
-                    "it, and compare bit for bit.");
+                    "Ask the searcher again for every suggestion and the scheduler for every "
+                    "decision, from what they knew then, and compare bit for bit.");
   add_json_flag(*command, options->json, "betatune.replay/1");
   command->callback([options, &exit_code] { exit_code = run(*options); });
 }

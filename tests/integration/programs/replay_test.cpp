@@ -56,6 +56,8 @@ TEST_F(Replay, VerifiesAStudyThatWasKilledAndGoneOnWithAndSeesWhatIsChanged) {
   EXPECT_EQ(replayed.at("verification").at("verified"), 15);
   EXPECT_EQ(replayed.at("verification").at("first_difference"), nullptr);
   EXPECT_EQ(replayed.at("by_hand").at("initial"), 1);
+  EXPECT_GE(replayed.at("decisions").at("verified"), 16);
+  EXPECT_EQ(replayed.at("decisions").at("differing"), 0);
   const Ended said = type("betatune replay demo --verify");
   EXPECT_EQ(said.status, 0);
   EXPECT_THAT(said.out, HasSubstr("15 computed again and equal, bit for bit"));

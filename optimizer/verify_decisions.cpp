@@ -1,0 +1,123 @@
+#include "optimizer/verify_decisions.hpp"
+
+#include <fmt/format.h>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "optimizer/scheduler.hpp"
+
+namespace betatune {
+namespace {
+
+std::string text_of(const std::optional<Assignment>& answer) {
+  if (!answer) return "wait";
+  if (const auto* resume = std::get_if<Resume>(&*answer)) {
+    return fmt::format("trial {} goes on to step {}", resume->trial.n, resume->until);
+  }
+  return fmt::format("a new trial starts towards step {}", std::get<StartNew>(*answer).until);
+}
+
+class DecisionVerifier {
+ public:
+  DecisionVerifier(const StudyStore& store, const SpecOfDocument& spec_of)
+      : store_(store), spec_of_(spec_of) {}
+
+  Status take(const Event& event) {
+    if (scheduler_) compare(event);
+    BETATUNE_CHECK(apply(state_, event));
+    const bool begins = std::holds_alternative<StudyCreated>(event.fact);
+    if (begins || std::holds_alternative<DocumentChanged>(event.fact)) return make_anew(event.seq);
+    scheduler_->observe(state_, event);
+    return Ok{};
+  }
+  const DecisionVerification& result() const { return out_; }
+
+ private:
+  /// As a process does that starts with another study file: the whole log for the new scheduler.
+  Status make_anew(Sequence until) {
+    BETATUNE_TRY(const auto spec, spec_of_(state_.document));
+    Diagnostics problems;
+    scheduler_ = make_scheduler(*spec, problems);
+    if (!scheduler_) {
+      return Error{ErrorKind::invalid_argument, problems.problems().front().message};
+    }
+    StudyState folded;
+    return for_each_event(store_, until, [&](const Event& event) -> Status {
+      BETATUNE_CHECK(apply(folded, event));
+      scheduler_->observe(folded, event);
+      return Ok{};
+    });
+  }
+
+  void compare(const Event& event) {
+    if (const auto* created = std::get_if<TrialCreated>(&event.fact)) {
+      // The scheduler asked for it before it was there.
+      asked_[created->trial] = {scheduler_->next(state_, true)};
+    } else if (const auto* started = std::get_if<AttemptStarted>(&event.fact)) {
+      compare(*started);
+    } else if (const auto* decided = std::get_if<Decided>(&event.fact)) {
+      if (decided->by == "scheduler") compare(*decided);
+    }
+  }
+
+  void compare(const AttemptStarted& started) {
+    const Trial& trial = state_.trials[started.trial];
+    std::vector<std::optional<Assignment>> answers;
+    Assignment recorded = Resume{started.trial, started.until};
+    if (trial.state == TrialState::paused) {
+      // Whether another trial might have started is not in the log.
+      answers = {scheduler_->next(state_, true), scheduler_->next(state_, false)};
+    } else if (trial.until > 0) {
+      return;  // again what was lost or failed: nothing was decided
+    } else {
+      recorded = StartNew{started.until};
+      answers = std::move(asked_[started.trial]);
+      answers.push_back(scheduler_->next(state_, true));
+      // One that nobody asked for, such as a confirmation, may find the scheduler without an
+      // answer.
+      if (text_of(answers.back()) != text_of(recorded)) {
+        const bool starts = answers.back() && std::holds_alternative<StartNew>(*answers.back());
+        if (!starts) answers.emplace_back(StartNew{state_.full_budget});
+      }
+    }
+    asked_.erase(started.trial);
+    bool same = false;
+    for (const auto& each : answers) same = same || text_of(each) == text_of(recorded);
+    note(same, {started.trial, started.attempt, text_of(recorded), text_of(answers.front())});
+  }
+
+  void compare(const Decided& decided) {
+    const Trial& trial = state_.trials[decided.trial];
+    const Observation* at = trial.observed_at(decided.step);
+    if (at == nullptr) return;
+    const Action again = scheduler_->judge(state_, trial, *at).action;
+    note(again == decided.action,
+         {decided.trial, decided.attempt, std::string(to_name(decided.action)),
+          std::string(to_name(again))});
+  }
+
+  void note(bool same, DecisionDifference difference) {
+    ++(same ? out_.verified : out_.differing);
+    if (!same && !out_.first) out_.first = std::move(difference);
+  }
+
+  const StudyStore& store_;
+  const SpecOfDocument& spec_of_;
+  StudyState state_;
+  std::unique_ptr<Scheduler> scheduler_;
+  std::map<TrialId, std::vector<std::optional<Assignment>>> asked_;
+  DecisionVerification out_;
+};
+
+}  // namespace
+
+Result<DecisionVerification> verify_decisions(const StudyStore& store, Sequence last,
+                                              const SpecOfDocument& spec_of) {
+  DecisionVerifier verifier(store, spec_of);
+  BETATUNE_CHECK(
+      for_each_event(store, last, [&](const Event& event) { return verifier.take(event); }));
+  return verifier.result();
+}
+
+}  // namespace betatune
