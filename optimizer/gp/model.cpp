@@ -10,12 +10,12 @@
 namespace betatune {
 namespace {
 
-constexpr Eigen::Index kAlways = 50;    ///< refitted at every result up to here
-constexpr Eigen::Index kLongest = 300;  ///< results between two fits, at most
-constexpr Eigen::Index kFitRows = 250;  ///< rows that a fit looks at
-constexpr Eigen::Index kDoubtfulFitRows =
-    100;                                   ///< of expected results, which change with every new one
+constexpr Eigen::Index kAlways = 50;       ///< refitted at every result up to here
+constexpr Eigen::Index kLongest = 300;     ///< results between two fits, at most
+constexpr Eigen::Index kFitRows = 250;     ///< rows that a fit looks at
 constexpr Eigen::Index kModelRows = 1200;  ///< rows of the posterior at a fit
+/// Of expected results, which change with every new one: nothing is kept from one call to the next.
+constexpr Eigen::Index kDoubtfulFitRows = 100, kDoubtfulModelRows = 400;
 constexpr Eigen::Index kLeastForBend = 8;
 constexpr double kMostDoubt = 3;  ///< standard deviation of an output, which have variance 1
 /// Nats per result by which a logarithm must explain the losses better than a power does. Smooth
@@ -151,7 +151,8 @@ Hyperparameters GpModel::fit_with_bend(const RowMatrix& points) {
 }
 
 std::vector<Eigen::Index> GpModel::rows_of(const Samples& data) const {
-  std::vector<Eigen::Index> rows = choose_rows(ranks_of(fitted_values_), kModelRows);
+  std::vector<Eigen::Index> rows = choose_rows(
+      ranks_of(fitted_values_), fitted_doubts_.size() > 0 ? kDoubtfulModelRows : kModelRows);
   for (Eigen::Index i = fitted_values_.size(); i < data.size(); ++i) rows.push_back(i);
   return rows;
 }

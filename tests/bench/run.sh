@@ -3,7 +3,7 @@
 # packages. Peers live in an environment of their own, build/bench-venv, made at the first use.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-readonly all=(cli store coordinator service transport worker gp tpe torch)
+readonly all=(cli store coordinator service transport worker gp tpe curves torch)
 readonly bin=build/bin
 
 say() { printf '\n== %s\n' "$*"; }
@@ -59,6 +59,10 @@ bench_fidelity() {
 bench_tpe() {
   say "TPE ask at d = 10, one thread, beside Optuna's TPESampler"
   target bench_tpe_ask && "$(peers)" tests/bench/tpe_vs_optuna.py "$bin/bench_tpe_ask"
+}
+bench_curves() {
+  say "learning curves: ms of CPU for n trials: what they will end in, a decision of freeze-thaw, an ask of auto"
+  target bench_curves && "$bin/bench_curves"
 }
 bench_torch() {
   say "classifier: training step, C++ beside Python on the same libtorch"
