@@ -10,8 +10,6 @@ constexpr std::array kPlanned = {
     PlannedKey{"report", "TensorBoard files and a metrics port.",
                "export with `betatune export` after or during the run"},
     PlannedKey{"transfer", "Learning from earlier studies.", "write it under `algorithm:`"},
-    PlannedKey{"stopping.no_gain", "Ending when nothing gets better.",
-               "use stopping.trials and objective.target"},
     PlannedKey{"resources.mem", "Memory of one trial.", "set the limit in the trainer"},
     PlannedKey{"resources.nodes", "Trials over several machines.", "use one node"},
     PlannedKey{"resources.backend", "The collective library of a trial.",

@@ -83,6 +83,20 @@ void check_fidelity(Checks& checks, const std::optional<FidelitySpec>& fidelity)
   }
 }
 
+void check_no_gain(Checks& checks, const StudySpec& spec) {
+  if (!spec.stopping.no_gain) return;
+  checks.positive("stopping.no_gain.below", std::optional(spec.stopping.no_gain->below));
+  checks.at_least("stopping.no_gain.trials", std::optional(spec.stopping.no_gain->trials), 1);
+  const std::string& searcher = spec.algorithm.searcher.name;
+  const bool promises = searcher == "auto" || searcher == "gp";
+  if (promises && spec.objectives.size() == 1) return;
+  checks.error("E0208", "stopping.no_gain",
+               promises ? "`stopping.no_gain` is of one objective, and the study has several"
+                        : "`stopping.no_gain` needs a search that says what it expects, and `" +
+                              searcher + "` does not",
+               promises ? "leave it out" : "use `algorithm: auto` or `gp`, or leave it out");
+}
+
 void check_stopping(Checks& checks, const StudySpec& spec) {
   checks.at_least("stopping.trials", spec.stopping.trials, 1);
   checks.positive("stopping.wall_time", spec.stopping.wall_time);
@@ -99,6 +113,7 @@ void check_stopping(Checks& checks, const StudySpec& spec) {
                  "`stopping.steps` counts steps of the `fidelity`, and the study has none",
                  "use stopping.trials, or add `fidelity: {name: epoch, min: 1, max: 27}`");
   }
+  check_no_gain(checks, spec);
   const auto given = [&](const char* rule) { return checks.given(rule); };
   const bool bounded =
       std::ranges::any_of(std::array{"stopping.trials", "stopping.wall_time", "stopping.gpu_hours",

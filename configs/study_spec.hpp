@@ -98,11 +98,23 @@ struct AlgorithmSpec {
   TransferSpec transfer;
 };
 
+/// Ending when the search expects no more of what it tries.
+struct NoGainSpec {
+  double below = 0;
+  int trials = 10;
+  static constexpr auto fields() {
+    return std::tuple{Field{"below", &NoGainSpec::below,
+                            "Gain of the objective that is not worth a trial, in its own unit."},
+                      defaulted("trials", &NoGainSpec::trials,
+                                "So many suggestions in a row must promise less.")};
+  }
+};
 struct StoppingSpec {
   std::optional<std::int64_t> trials;
   std::optional<Duration> wall_time;
   std::optional<double> gpu_hours, trainer_hours;
   std::optional<Step> steps;
+  std::optional<NoGainSpec> no_gain;
   static constexpr auto fields() {
     return std::tuple{
         Field{"trials", &StoppingSpec::trials,
@@ -113,7 +125,9 @@ struct StoppingSpec {
         Field{"trainer_hours", &StoppingSpec::trainer_hours,
               "Total hours of all attempts, whatever they run on."},
         Field{"steps", &StoppingSpec::steps,
-              "Total steps of the fidelity that all attempts have trained."}};
+              "Total steps of the fidelity that all attempts have trained."},
+        Field{"no_gain", &StoppingSpec::no_gain,
+              "The study ends when the search expects less than this of each new trial."}};
   }
 };
 

@@ -196,6 +196,8 @@ class Coordinator {
   int free_slots(const TrainerEntry& trainer) const;
   void refresh_free(const TrainerId& trainer);
   int startable() const;
+  bool trials_left() const;
+  /// Of trials, and there is anything to be expected of one more.
   bool budget_left() const;
   bool suggestion_in_hand();
   std::vector<Configuration> spoken_for() const;

@@ -15,6 +15,7 @@
 
 #include "optimizer/coordinator.hpp"
 #include "optimizer/hash.hpp"
+#include "optimizer/no_gain.hpp"
 #include "optimizer/plan.hpp"
 #include "searchspaces/log.hpp"
 
@@ -65,8 +66,13 @@ int Coordinator::startable() const {
   return std::min(slots, *spec_->trials.parallel - static_cast<int>(state_.running.size()));
 }
 
-bool Coordinator::budget_left() const {
+bool Coordinator::trials_left() const {
   return !spec_->stopping.trials || state_.spent() < *spec_->stopping.trials;
+}
+
+bool Coordinator::budget_left() const {
+  const auto& no_gain = spec_->stopping.no_gain;
+  return trials_left() && !(no_gain && promises_no_gain(state_.trials, *no_gain));
 }
 
 void Coordinator::dispatch() {

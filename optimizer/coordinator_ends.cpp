@@ -206,14 +206,16 @@ std::optional<std::string> Coordinator::natural_end() const {
   const bool in_hand = !state_.enqueued.empty() || !initial_.empty() || !queue_.empty();
   const bool may_start = budget_left() && (in_hand || !exhausted_);
   if (policies_.scheduler->next(state_, may_start)) return std::nullopt;
-  return budget_left() ? "exhausted" : "trials";
+  if (!trials_left()) return "trials";
+  return budget_left() ? "exhausted" : "no_gain";
 }
 
 /// Whether a closed study has nothing more to do under the present study file.
 bool Coordinator::stays_closed() const {
   if (!state_.closed_reason) return false;
   const std::string& reason = *state_.closed_reason;
-  if (reason == "trials") return !budget_left() && unconfirmed().empty();
+  if (reason == "trials") return !trials_left() && unconfirmed().empty();
+  if (reason == "no_gain") return !budget_left() && unconfirmed().empty();
   if (reason == "exhausted") return state_.enqueued.empty() && state_.document == spec_->document;
   const auto& wall_time = spec_->stopping.wall_time;
   if (reason == "wall_time") {

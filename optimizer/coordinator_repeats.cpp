@@ -27,7 +27,7 @@ void Coordinator::repeat(TrialId first, const char* origin) {
 }
 
 void Coordinator::add_repeats(TrialId first) {
-  for (int i = 1; i < spec_->noise.repeats && budget_left(); ++i) repeat(first, kRepeatOrigin);
+  for (int i = 1; i < spec_->noise.repeats && trials_left(); ++i) repeat(first, kRepeatOrigin);
 }
 
 /// Of the best configurations, each as often as it has still to be trained to be confirmed.

@@ -221,7 +221,7 @@ struct TrialClosed {
 /// The budget is used or the target reached. A later OptimizerStarted with a larger budget reopens.
 struct StudyClosed {
   static constexpr const char* kType = "study_closed";
-  /// trials, target, wall_time, gpu_hours, trainer_hours, steps, exhausted, failures
+  /// trials, target, wall_time, gpu_hours, trainer_hours, steps, no_gain, exhausted, failures
   std::string reason;
   static constexpr auto fields() {
     return std::tuple{Field{"reason", &StudyClosed::reason, "the rule that ended it"}};

@@ -44,6 +44,8 @@ class GpModel {
   OutputBend bend() const { return bend_; }
   /// By which these outputs were multiplied then.
   double output_scale() const { return output_scale_; }
+  /// Of the outputs by the loss, at the lowest loss. After condition().
+  double slope_at_best() const { return slope_at_best_; }
   /// What earlier studies contribute; null: nothing. After condition().
   const EarlierTrend* trend() const { return trend_.get(); }
   /// What condition() returned last.

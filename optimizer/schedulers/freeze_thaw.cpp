@@ -69,7 +69,8 @@ class FreezeThaw final : public Scheduler {
     return turn - std::floor(turn) < options_.ladder;
   }
   bool knows_enough() const {
-    return static_cast<int>(ladder_.rung(0).size()) >= space_.dims() + 2;
+    return static_cast<int>(ladder_.rung(0).size()) >= space_.dims() + 2 &&
+           ladder_.rung(ladder_.size() - 1).size() > 0;
   }
   /// The model, what it says of the trials, and the lowest loss at the end that is known.
   struct Round {
@@ -90,7 +91,6 @@ class FreezeThaw final : public Scheduler {
   };
   std::optional<Assignment> by_ladder(const StudyState& state, bool may_start) const;
   std::optional<Assignment> by_model(const StudyState& state, bool may_start) const;
-  std::optional<Assignment> scout(const StudyState& state, const Round& round) const;
   Choice best_paused(const StudyState& state, const Round& round, bool may_start) const;
   bool may_go_on(const Trial& trial) const {
     return trial.state == TrialState::paused && trial.violation == 0 &&
@@ -151,32 +151,13 @@ std::optional<Assignment> FreezeThaw::by_model(const StudyState& state, bool may
     const bool known = round.rows.variance[i] == 0 && round.trial_of(i, state).violation == 0;
     if (known) round.best = std::min(round.best, round.rows.mean[i]);
   }
-  if (!std::isfinite(round.best)) return scout(state, round);
+  if (!std::isfinite(round.best)) return std::nullopt;
   const Choice paused = best_paused(state, round, may_start);
   if (!may_start) return paused.what;
   const double of_new =
       log_prospect_of_new(space_, round.model, round.table, round.rows, fold_in(key_, decisions_)) -
       std::log(price_of_new_);
   return of_new >= paused.worth ? StartNew{ladder_.level(0)} : paused.what;
-}
-
-/// Nobody has come to the end yet: the most promising trial goes there alone, so that there is
-/// something to learn from of every rung.
-std::optional<Assignment> FreezeThaw::scout(const StudyState& state, const Round& round) const {
-  for (const TrialId id : state.running) {
-    if (state.trials[id].until > ladder_.level(0)) return std::nullopt;
-  }
-  std::optional<Assignment> chosen;
-  std::pair<int, double> most{-1, 0};  // the rung, then the lowest mean
-  for (Eigen::Index i = 0; i < round.table.rows(); ++i) {
-    const Trial& trial = round.trial_of(i, state);
-    if (!may_go_on(trial)) continue;
-    const std::pair<int, double> own{ladder_.rung_of(trial.id), -round.rows.mean[i]};
-    if (chosen && own <= most) continue;
-    most = own;
-    chosen = to_next_rung(trial);
-  }
-  return chosen;
 }
 
 FreezeThaw::Choice FreezeThaw::best_paused(const StudyState& state, const Round& round,

@@ -119,6 +119,7 @@ GpRound::GpRound(const SearchSpace& space, Models models, const Observations& da
       pending_(0, data.points.cols()),
       noisy_(gp_.hyperparameters().noise > kNoisy),
       noise_deviation_(models.noise_deviation),
+      output_slope_(models.output_slope),
       feasibility_(Feasibility::learn(gp_.map(), data)),
       // A front reaches where single objectives are best, often to the border.
       prior_(models.front ? SearchPrior::of(space) : SearchPrior::with_middle(space)),
@@ -151,6 +152,11 @@ void GpRound::choose_best(const Observations& data) {
 std::optional<double> GpRound::log_feasible(const Eigen::VectorXd& point) const {
   if (limits_.empty()) return std::nullopt;
   return limits_.value(point.transpose(), nullptr)[0];
+}
+
+double GpRound::expected_gain(const Eigen::VectorXd& point) const {
+  const double log_ei = LogExpectedImprovement(gp_, best_).value(point.transpose(), nullptr)[0];
+  return std::exp(log_ei + log_feasible(point).value_or(0)) / output_slope_;
 }
 
 std::optional<double> GpRound::log_prior(const Eigen::VectorXd& point) const {
@@ -266,8 +272,8 @@ void GpCore::learn_from(const History& history) {
 GpRound GpCore::begin(const History& history, const Observations& data) {
   learn_from(history);
   GaussianProcess& gp = model_.condition(data.results(), data.pending.rows());
-  GpRound::Models models{gp, model_.noise_deviation(), condition_slacks(data),
-                         condition_front(history, data, gp)};
+  GpRound::Models models{gp, model_.noise_deviation(), model_.slope_at_best(),
+                         condition_slacks(data), condition_front(history, data, gp)};
   return GpRound(history.space(), std::move(models), data, options_);
 }
 
@@ -321,6 +327,8 @@ std::optional<Suggestion> suggest_from_model(const GpRound& round, FreshBatch& b
   if (std::optional<Proposer::Found> found = round.propose(key, batch)) {
     Json note = Json::object();
     if (round.has_feasible()) note[round.has_front() ? "log_ehvi" : "log_ei"] = found->value;
+    if (round.has_feasible() && !round.has_front())
+      note["gain"] = round.expected_gain(found->point);
     if (const auto log_feasible = round.log_feasible(found->point)) {
       note["log_feasible"] = *log_feasible;
     }

@@ -41,6 +41,7 @@ class GpRound {
   struct Models {
     GaussianProcess& gp;
     double noise_deviation = 0;
+    double output_slope = 1;               ///< of the outputs by the loss, at the lowest one
     std::vector<SlackModel> slacks;        ///< of the outcome constraints that anything is known of
     std::optional<FrontModel> front = {};  ///< with several objectives, `gp` being of the first
   };
@@ -65,6 +66,9 @@ class GpRound {
   /// Log of the probability that the outcome constraints are met at an encoded point; nothing if
   /// there are none.
   std::optional<double> log_feasible(const Eigen::VectorXd& point) const;
+  /// By how much a trial at an encoded point is expected to lower the loss. Only if has_feasible(),
+  /// and without a front.
+  double expected_gain(const Eigen::VectorXd& point) const;
   /// What beliefs add to the log acquisition there; nothing if there are none.
   std::optional<double> log_prior(const Eigen::VectorXd& point) const;
   /// Whether losses are so noisy (or the function so rugged) that a low one may be luck.
@@ -83,7 +87,7 @@ class GpRound {
   GpOptions options_;
   RowMatrix incumbents_, pending_;
   bool noisy_;
-  double noise_deviation_;
+  double noise_deviation_, output_slope_;
   std::unique_ptr<Feasibility> feasibility_;  ///< none while nothing has failed
   std::optional<SearchPrior> prior_;
   Eigen::Index results_;  ///< failures included
