@@ -73,7 +73,7 @@ TEST_F(ObjectivesRun, TheReadyStudyEndsWithAFrontWithinItsLimit) {
 }
 
 TEST_F(ObjectivesRun, ASchedulerThatComparesOneNumberIsRefused) {
-  write_two("stopping: {trials: 4}\nfidelity: {max: 9}\nalgorithm: {scheduler: asha}\n");
+  write_two("stopping: {trials: 4}\nfidelity: {max: 9}\nalgorithm: {scheduler: median-stopping}\n");
 
   const Ended checked = type("betatune check study.yaml");
 
