@@ -89,6 +89,10 @@ TEST_F(ObjectivesRun, AshaStopsEarlyWhatIsInNoFront) {
   EXPECT_THAT(type("betatune status study.yaml").out, HasSubstr("ended  front"));
   EXPECT_FALSE(json("betatune best study.yaml --json").at("trials").empty());
   EXPECT_EQ(type("betatune replay study.yaml --verify").status, 0);
+
+  const Json played = json("betatune simulate --from study.yaml --json").at("schedulers");
+  EXPECT_EQ(played.size(), 5u) << "those that take two objectives";
+  for (const Json& each : played) EXPECT_GE(each.at("front"), 1) << each;
 }
 
 TEST_F(ObjectivesRun, ASchedulerThatComparesOneNumberIsRefused) {
