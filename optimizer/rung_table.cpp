@@ -1,24 +1,26 @@
 #include "optimizer/rung_table.hpp"
 
 #include <algorithm>
-#include <limits>
-#include <tuple>
+#include <cmath>
+#include <utility>
 
 #include "optimizer/schedulers/rungs.hpp"
 
 namespace betatune {
-namespace {
-
-constexpr double kWorst = std::numeric_limits<double>::infinity();
-
-}  // namespace
 
 void RungTable::visit(std::uint64_t trial, Climb& climb, Step step, const Result& result) {
   const int rung = rung_at(plan_.levels, step);
   if (rung <= climb.highest) return;
   climb.highest = rung;
   const auto at = static_cast<std::size_t>(rung);
-  visits_[at].push_back({trial, at, result.reports, result.loss, result.violation, {}, 0});
+  visits_[at].push_back({trial, at, result.reports, result.loss, result.violation, result.losses});
+}
+
+std::vector<double> RungTable::losses_of(const Climb& climb, std::optional<double> loss) const {
+  if (!loss || !has_several_objectives()) return {};
+  std::vector<double> losses = outcomes_.losses(*loss, outcomes_.read(climb.watched));
+  const bool known = std::ranges::none_of(losses, [](double each) { return std::isnan(each); });
+  return known ? losses : std::vector<double>();
 }
 
 void RungTable::add(std::uint64_t trial, const ReportRow& report) {
@@ -34,10 +36,16 @@ void RungTable::add(std::uint64_t trial, const ReportRow& report) {
     now.loss_step = report.step;
   }
   if (!plan_.passing) {
+    now.losses = losses_of(climb, now.loss);
     climb.after[report.attempt] = now;
-  } else if (report.loss) {
-    visit(trial, climb, report.step, {now.reports, report.loss, report.step, now.violation});
+    return;
   }
+  // Objectives may be reported one after the other.
+  const bool is_newest = has_several_objectives() && now.loss_step == report.step;
+  const std::optional<double> loss = is_newest ? now.loss : report.loss;
+  const std::vector<double> losses = losses_of(climb, loss);
+  if (has_several_objectives() ? losses.empty() : !loss) return;
+  visit(trial, climb, report.step, {now.reports, loss, report.step, now.violation, losses});
 }
 
 void RungTable::add(const TrialOfAttempt& trial, const AttemptRow& attempt) {
@@ -56,19 +64,45 @@ RungFate RungTable::fate_of(const Climb& climb, std::size_t rung) const {
   return climb.state == "paused" ? RungFate::paused : RungFate::under_way;
 }
 
+bool RungTable::is_compared(const RungVisit& visit) const {
+  const auto& outcome = climbs_.at(visit.trial).outcome;
+  return outcome != "failed" && outcome != "cancelled";
+}
+
+/// As the schedulers compare them.
+std::vector<RungResult> RungTable::results_of(const std::vector<RungVisit>& visits) const {
+  std::vector<RungResult> results;
+  std::vector<RungLosses> several;
+  for (const RungVisit& visit : visits) {
+    const TrialId trial{visit.trial};
+    results.push_back(RungResult::of(trial, visit.loss, visit.violation));
+    // Who has left makes nobody else's front.
+    several.push_back(
+        {trial, visit.violation, is_compared(visit) ? visit.losses : std::vector<double>()});
+  }
+  return has_several_objectives() ? ranked_by_fronts(several) : results;
+}
+
+void RungTable::sort(std::vector<RungVisit>& visits) const {
+  std::ranges::sort(visits, {}, &RungVisit::trial);
+  std::vector<std::pair<RungResult, RungVisit>> compared;
+  const std::vector<RungResult> results = results_of(visits);
+  for (std::size_t i = 0; i < visits.size(); ++i) {
+    visits[i].in_front =
+        has_several_objectives() && results[i].violation == 0 && results[i].merit < 1;
+    compared.emplace_back(results[i], std::move(visits[i]));
+  }
+  std::ranges::sort(compared, {}, &std::pair<RungResult, RungVisit>::first);
+  for (std::size_t i = 0; i < visits.size(); ++i) visits[i] = std::move(compared[i].second);
+}
+
 void RungTable::compare() {
-  const auto key = [](const RungVisit& visit) {
-    return std::tuple(visit.loss ? visit.violation : kWorst, visit.loss.value_or(kWorst),
-                      visit.trial);
-  };
   for (std::vector<RungVisit>& visits : visits_) {
-    std::ranges::sort(visits, {}, key);
+    sort(visits);
     std::size_t place = 0;
     for (RungVisit& visit : visits) {
-      const Climb& climb = climbs_.at(visit.trial);
-      visit.fate = fate_of(climb, visit.rung);
-      const bool left = climb.outcome == "failed" || climb.outcome == "cancelled";
-      if (!left) visit.place = ++place;
+      visit.fate = fate_of(climbs_.at(visit.trial), visit.rung);
+      if (is_compared(visit)) visit.place = ++place;
     }
   }
 }
@@ -82,7 +116,8 @@ std::vector<RungLine> RungTable::lines() const {
       ++line.reached;
       ++line.count[visit.fate];
       line.compared = std::max(line.compared, visit.place);
-      if (visit.place == 1) line.best = visit.loss;
+      line.front += visit.in_front ? 1 : 0;
+      if (visit.place == 1 && !has_several_objectives()) line.best = visit.loss;
     }
   }
   return lines;

@@ -2,8 +2,9 @@
 /// Where the trials of a study stand on the rungs of its scheduler, for people: made from the rows
 /// of attempts and reports, so that nobody has to read the whole log for it.
 ///
-/// It counts results as the schedulers do: the first of a trial at a rung; one that failed or was
-/// cancelled leaves the comparison. Of brackets it knows nothing: places are among all of them.
+/// It counts results as the schedulers do: the first of a trial at a rung, by the loss or by the
+/// fronts of several objectives; one that failed or was cancelled leaves the comparison. Of
+/// brackets it knows nothing: places are among all of them.
 
 #include <map>
 #include <optional>
@@ -11,6 +12,7 @@
 
 #include "optimizer/outcomes.hpp"
 #include "optimizer/scheduler.hpp"
+#include "optimizer/schedulers/rung_order.hpp"
 #include "optimizer/stores/study_reader.hpp"
 
 namespace betatune {
@@ -32,8 +34,11 @@ struct RungVisit {
   std::size_t reports = 0;     ///< that the trial had made by then
   std::optional<double> loss;  ///< to be minimised
   double violation = 0;        ///< of the outcome constraints
+  /// With several objectives: all of them, to be minimised; empty if one is not known.
+  std::vector<double> losses = {};
   RungFate fate = RungFate::ended;
   std::size_t place = 0;  ///< 1 is the best; 0: out of the comparison
+  bool in_front = false;  ///< with several objectives: see RungLine::front
 };
 
 /// All trials at one rung.
@@ -42,7 +47,11 @@ struct RungLine {
   std::map<RungFate, std::int64_t> count;
   std::int64_t reached = 0;
   std::size_t compared = 0;  ///< of those reached
+  /// The loss of the first, with one objective.
   std::optional<double> best;
+  /// With several: how many of those that meet the outcome constraints no other one beats in
+  /// everything.
+  std::int64_t front = 0;
 };
 
 class RungTable {
@@ -50,8 +59,8 @@ class RungTable {
   RungTable(RungPlan plan, Outcomes outcomes)
       : plan_(std::move(plan)), outcomes_(std::move(outcomes)), visits_(plan_.levels.size()) {}
 
-  /// First every report, in the order of the log; its metrics only if there are outcome
-  /// constraints.
+  /// First every report, in the order of the log; its metrics only if there are outcome constraints
+  /// or several objectives.
   void add(std::uint64_t trial, const ReportRow& report);
   /// Then every attempt, each trial's in their order.
   void add(const TrialOfAttempt& trial, const AttemptRow& attempt);
@@ -59,6 +68,7 @@ class RungTable {
   void compare();
 
   const RungPlan& plan() const { return plan_; }
+  bool has_several_objectives() const { return outcomes_.objectives() > 1; }
   std::vector<RungLine> lines() const;
   /// From the lowest rung up.
   std::vector<RungVisit> of(std::uint64_t trial) const;
@@ -70,6 +80,7 @@ class RungTable {
     std::optional<double> loss;
     Step loss_step = 0;
     double violation = 0;
+    std::vector<double> losses = {};  ///< as in RungVisit
   };
   struct Climb {
     Result now;
@@ -80,6 +91,10 @@ class RungTable {
     std::optional<std::string> outcome;
   };
   void visit(std::uint64_t trial, Climb& climb, Step step, const Result& result);
+  std::vector<double> losses_of(const Climb& climb, std::optional<double> loss) const;
+  bool is_compared(const RungVisit& visit) const;
+  std::vector<RungResult> results_of(const std::vector<RungVisit>& visits) const;
+  void sort(std::vector<RungVisit>& visits) const;
   RungFate fate_of(const Climb& climb, std::size_t rung) const;
 
   RungPlan plan_;

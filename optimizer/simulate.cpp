@@ -25,23 +25,26 @@ std::uint64_t hash_of_log(std::span<const Event> log) {
 
 std::string describe(const StudySpec& spec, const FaultRates& rates, std::size_t trainers) {
   return fmt::format(
-      "{} trials, {}, {}, {} steps{}, {} trainers; drop {} duplicate {} slow {} partition {} "
+      "{} trials, {} objectives, {}, {}, {} steps{}, {} trainers; drop {} duplicate {} slow {} "
+      "partition {} "
       "trainer_crash {} hang {} server_crash {} append_fails {} torn {} fail {} diverge {} user {}",
-      *spec.stopping.trials, spec.algorithm.searcher.name, spec.algorithm.scheduler.name,
-      spec.full_budget(), spec.fidelity && spec.fidelity->resumable ? " resumable" : "", trainers,
-      rates.drop, rates.duplicate, rates.slow, rates.partition, rates.trainer_crash, rates.hang,
+      *spec.stopping.trials, spec.objectives.size(), spec.algorithm.searcher.name,
+      spec.algorithm.scheduler.name, spec.full_budget(),
+      spec.fidelity && spec.fidelity->resumable ? " resumable" : "", trainers, rates.drop,
+      rates.duplicate, rates.slow, rates.partition, rates.trainer_crash, rates.hang,
       rates.server_crash, rates.append_fails, rates.torn_append, rates.fail, rates.diverge,
       rates.user);
 }
 
-TrainerSetup draw_trainer(Stream& random, std::size_t index, const ObjectiveSpec& objective) {
+TrainerSetup draw_trainer(Stream& random, std::size_t index, const StudySpec& spec) {
   TrainerSetup setup;
   setup.name = "t" + std::to_string(index);
   setup.slots = 1 + static_cast<int>(random.below(3));
   setup.step_s = 0.2 + 2.0 * random.uniform();
   setup.renames = random.below(3) == 0;
-  setup.metric = objective.metric;
-  setup.maximize = objective.goal == Goal::maximize;
+  setup.metric = spec.objective.metric;
+  setup.maximize = spec.objective.goal == Goal::maximize;
+  if (spec.objectives.size() > 1) setup.cost = spec.objectives[1].metric;
   return setup;
 }
 
@@ -57,7 +60,7 @@ class Wires {
     const std::size_t count = 1 + world_.random.below(4);
     for (std::size_t i = 0; i < count; ++i) {
       trainers_.push_back(std::make_unique<SimTrainer>(
-          world_, checks_, network_, draw_trainer(world_.random, i, spec.objective),
+          world_, checks_, network_, draw_trainer(world_.random, i, spec),
           [this](const TrainerId& link, const PeerId& from, Message message) {
             network_.carry(link, [this, from, message = std::move(message)] {
               server_->receive(from, message);

@@ -24,12 +24,16 @@ AttemptCost cost_of(const StudyState& state, const Trial& trial, bool succeeded)
           succeeded};
 }
 
-RecordedTrial recorded(const Trial& trial, const CostLedger& costs) {
+/// What each trial reported, step by step, of the metrics that decisions take.
+using ReportedOutcomes = std::map<TrialId, std::map<Step, Metrics>>;
+
+RecordedTrial recorded(const Trial& trial, const CostLedger& costs, ReportedOutcomes& reported) {
   RecordedTrial made;
   made.configuration = *trial.configuration;
   for (const Observation& each : trial.observations) {
     if (each.loss) made.losses.emplace(each.step, *each.loss);
   }
+  made.outcomes = std::move(reported[trial.id]);
   made.seconds_per_step = costs.seconds_per_step(trial.id.n);
   made.failed = trial.outcome == Outcome::failed;
   return made;
@@ -57,6 +61,7 @@ class Play {
     for (const Trial& trial : state_.trials) {
       out_.full += trial.outcome == Outcome::completed ? 1 : 0;
     }
+    if (study_.spec->objectives.size() > 1) measure_front();
     return out_;
   }
 
@@ -76,12 +81,25 @@ class Play {
     const Event event{state_.seq + 1, 0, std::move(fact)};
     BETATUNE_CHECK(apply(state_, event));
     scheduler_->observe(state_, event);
-    if (!state_.best) return Ok{};
+    if (!state_.best || study_.spec->objectives.size() > 1) return Ok{};
     const Standing& best = *state_.trials[*state_.best].standing;
     if (out_.best == best) return Ok{};
     out_.best = best;
     out_.best_seconds = now_;
     return Ok{};
+  }
+
+  void measure_front() {
+    const std::vector<TrialId> members = front_trials(state_);
+    out_.front = members.size();
+    if (study_.reference.size() == 0) return;
+    RowMatrix points(std::ssize(members), study_.reference.size());
+    for (Eigen::Index i = 0; i < points.rows(); ++i) {
+      const Trial& trial = state_.trials[members[static_cast<std::size_t>(i)]];
+      const std::vector<double> losses = state_.outcomes.losses(*trial.loss, trial.outcomes);
+      points.row(i) = Eigen::Map<const Eigen::RowVectorXd>(losses.data(), std::ssize(losses));
+    }
+    out_.hypervolume = hypervolume(points, study_.reference);
   }
 
   Status fill() {
@@ -128,7 +146,10 @@ class Play {
     const auto above = losses.upper_bound(step);
     std::optional<double> loss;
     if (above != losses.begin()) loss = std::prev(above)->second;
-    Reported report{id, trial.attempt, trial.last_seq + 1, step, {}, loss, false};
+    // Of the other metrics the fold itself keeps the newest.
+    const auto outcomes = of(id).outcomes.find(step);
+    const Metrics metrics = outcomes == of(id).outcomes.end() ? Metrics{} : outcomes->second;
+    Reported report{id, trial.attempt, trial.last_seq + 1, step, metrics, loss, false};
     BETATUNE_CHECK(emit(std::move(report)));
     return go_on(id, step);
   }
@@ -176,8 +197,13 @@ class Play {
 Result<RecordedStudy> read_recorded(const StudyStore& store, Sequence last) {
   StudyState state;
   CostLedger costs(CostBy::trial, 1);
+  ReportedOutcomes reported;
   BETATUNE_CHECK(for_each_event(store, last, [&](const Event& event) {
     const Status applied = apply(state, event);
+    const auto* report = std::get_if<Reported>(&event.fact);
+    if (applied && report != nullptr && !state.outcomes.empty()) {
+      state.outcomes.remember(report->metrics, reported[report->trial][report->step]);
+    }
     const auto* ended = std::get_if<AttemptEnded>(&event.fact);
     if (applied && ended != nullptr) {
       costs.add(cost_of(state, state.trials[ended->trial], !ended->failure));
@@ -192,7 +218,10 @@ Result<RecordedStudy> read_recorded(const StudyStore& store, Sequence last) {
   }
   for (const Trial& trial : state.trials) {
     const bool says_something = trial.loss || trial.outcome == Outcome::failed;
-    if (says_something && !trial.repeats) study.trials.push_back(recorded(trial, costs));
+    if (says_something && !trial.repeats) study.trials.push_back(recorded(trial, costs, reported));
+  }
+  if (study.spec->objectives.size() > 1) {
+    study.reference = front_of(study.spec->objectives, state).reference;
   }
   if (!study.trials.empty()) return study;
   return Error{ErrorKind::invalid_argument, "the study has no trial that was trained"};

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "optimizer/pareto/study_front.hpp"
 #include "optimizer/scheduler.hpp"
 #include "optimizer/store.hpp"
 
@@ -21,6 +22,8 @@ namespace betatune {
 struct RecordedTrial {
   Configuration configuration;
   std::map<Step, double> losses;  ///< minimised
+  /// The metrics, reported at each step, that outcome constraints and further objectives are of.
+  std::map<Step, Metrics> outcomes;
   double seconds_per_step = 0;
   bool failed = false;  ///< for good, behind its last step
 };
@@ -28,6 +31,7 @@ struct RecordedTrial {
 struct RecordedStudy {
   std::shared_ptr<const StudySpec> spec;  ///< of the recorded study file
   std::vector<RecordedTrial> trials;      ///< that were trained, or failed, in their order
+  Eigen::VectorXd reference;              ///< of the recorded front; none without one
 };
 
 /// Errors: the store's, corrupt; invalid_argument (no `fidelity`, or no trial was trained).
@@ -37,10 +41,14 @@ struct WhatIf {
   double seconds = 0;       ///< until the last trial ended
   double busy_seconds = 0;  ///< of all workers
   Step steps = 0;
-  std::optional<Standing> best;
-  double best_seconds = 0;  ///< when it was found
-  int full = 0;             ///< trials that were trained to the end
-  int beyond = 0;           ///< trials that were asked for more steps than are recorded
+  std::optional<Standing> best;  ///< with one objective
+  double best_seconds = 0;       ///< when it was found
+  /// With several objectives: those that no other one beats in everything, and the hypervolume that
+  /// they dominate below RecordedStudy::reference, if there is one.
+  std::size_t front = 0;
+  std::optional<double> hypervolume;
+  int full = 0;    ///< trials that were trained to the end
+  int beyond = 0;  ///< trials that were asked for more steps than are recorded
 };
 
 /// `scheduler`: a name of the registry, with the recorded options if it is the study's own, else

@@ -54,9 +54,9 @@ Result<std::optional<RungTable>> read_rungs(StudyReader& reader, const StudySumm
   RungPlan plan = plan_of(study.document);
   if (plan.levels.empty()) return std::optional<RungTable>();
   BETATUNE_TRY(Outcomes outcomes, Outcomes::of(study.document));
-  const bool limited = !outcomes.empty();
+  const bool by_metrics = !outcomes.empty();
   RungTable table(std::move(plan), std::move(outcomes));
-  BETATUNE_CHECK(reader.all_reports(limited, [&](std::uint64_t trial, const ReportRow& report) {
+  BETATUNE_CHECK(reader.all_reports(by_metrics, [&](std::uint64_t trial, const ReportRow& report) {
     table.add(trial, report);
     return true;
   }));
@@ -70,12 +70,14 @@ Result<std::optional<RungTable>> read_rungs(StudyReader& reader, const StudySumm
 
 std::string rungs_text(const RungTable& rungs, const Objective& objective) {
   Table table({objective.step, "reached", "went on", "under way", "paused", "ended",
-               "best " + objective.metric});
+               rungs.has_several_objectives() ? "front" : "best " + objective.metric});
   for (RungLine& line : rungs.lines()) {
+    const std::string best = rungs.has_several_objectives() ? std::to_string(line.front)
+                             : line.best ? short_number(objective.value(*line.best))
+                                         : "-";
     const auto count = [&](RungFate fate) { return std::to_string(line.count[fate]); };
     table.add({std::to_string(line.step), std::to_string(line.reached), count(RungFate::went_on),
-               count(RungFate::under_way), count(RungFate::paused), count(RungFate::ended),
-               line.best ? short_number(objective.value(*line.best)) : "-"});
+               count(RungFate::under_way), count(RungFate::paused), count(RungFate::ended), best});
   }
   return table.text();
 }
@@ -87,6 +89,7 @@ Json rungs_json(const RungTable& rungs, const Objective& objective) {
               {"reached", line.reached},
               {"compared", line.compared},
               {"best", line.best ? Json(objective.value(*line.best)) : Json(nullptr)}};
+    if (rungs.has_several_objectives()) json["front"] = line.front;
     for (const auto& each : enum_names(RungFate{})) {
       const auto found = line.count.find(each.value);
       json[std::string(each.name)] = found == line.count.end() ? 0 : found->second;

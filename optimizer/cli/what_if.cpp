@@ -18,31 +18,45 @@ struct Row {
 
 Json row_json(const Row& row, const Objective& objective) {
   const WhatIf& it = row.result;
-  return Json{{"scheduler", row.scheduler},
-              {"seconds", it.seconds},
-              {"busy_seconds", it.busy_seconds},
-              {"steps", it.steps},
-              {"best", it.best ? Json(objective.value(it.best->loss)) : Json(nullptr)},
-              {"best_step", it.best ? Json(it.best->level) : Json(nullptr)},
-              {"best_seconds", it.best_seconds},
-              {"full", it.full},
-              {"beyond", it.beyond}};
+  Json json{{"scheduler", row.scheduler},
+            {"seconds", it.seconds},
+            {"busy_seconds", it.busy_seconds},
+            {"steps", it.steps},
+            {"best", it.best ? Json(objective.value(it.best->loss)) : Json(nullptr)},
+            {"best_step", it.best ? Json(it.best->level) : Json(nullptr)},
+            {"best_seconds", it.best_seconds},
+            {"full", it.full},
+            {"beyond", it.beyond}};
+  if (objective.all.size() == 1) return json;
+  json["front"] = it.front;
+  json["hypervolume"] = it.hypervolume ? Json(*it.hypervolume) : Json(nullptr);
+  return json;
+}
+
+/// What the scheduler has found: two cells.
+std::vector<std::string> found_cells(const WhatIf& it, const Objective& objective) {
+  if (objective.all.size() > 1) {
+    return {std::to_string(it.front), it.hypervolume ? short_number(*it.hypervolume) : "-"};
+  }
+  if (!it.best) return {"-", "-"};
+  return {fmt::format("{} (step {})", short_number(objective.value(it.best->loss)), it.best->level),
+          duration_text(it.best_seconds)};
 }
 
 void print_rows(const std::vector<Row>& rows, const RecordedStudy& study,
                 const Objective& objective, int workers) {
   fmt::print("{} recorded trials, {} at a time\n\n", study.trials.size(), workers);
-  Table table({"scheduler", "time", objective.step + "s", "best " + objective.metric, "found after",
-               "trained to the end"});
+  const bool several = objective.all.size() > 1;
+  Table table({"scheduler", "time", objective.step + "s",
+               several ? "front" : "best " + objective.metric,
+               several ? "hypervolume" : "found after", "trained to the end"});
   int beyond = 0;
   for (const Row& row : rows) {
     const WhatIf& it = row.result;
     beyond = std::max(beyond, it.beyond);
-    table.add({row.scheduler, duration_text(it.seconds), std::to_string(it.steps),
-               it.best ? fmt::format("{} (step {})", short_number(objective.value(it.best->loss)),
-                                     it.best->level)
-                       : "-",
-               it.best ? duration_text(it.best_seconds) : "-", std::to_string(it.full)});
+    const std::vector<std::string> found = found_cells(it, objective);
+    table.add({row.scheduler, duration_text(it.seconds), std::to_string(it.steps), found[0],
+               found[1], std::to_string(it.full)});
   }
   fmt::print("{}", table.text());
   if (beyond == 0) return;
@@ -52,10 +66,17 @@ void print_rows(const std::vector<Row>& rows, const RecordedStudy& study,
       beyond, objective.metric);
 }
 
-std::vector<std::string> names_of(const WhatIfOptions& options) {
+/// Those asked for, or all that take such a study.
+std::vector<std::string> names_of(const WhatIfOptions& options, const StudySpec& recorded) {
   if (!options.schedulers.empty()) return options.schedulers;
   std::vector<std::string> all;
-  for (const auto& [name, summary] : SchedulerRegistry::list()) all.push_back(name);
+  StudySpec spec = recorded;
+  spec.algorithm.scheduler.options = ConfigNode();
+  for (const auto& [name, summary] : SchedulerRegistry::list()) {
+    spec.algorithm.scheduler.name = name;
+    Diagnostics ignored;
+    if (make_scheduler(spec, ignored) != nullptr) all.push_back(name);
+  }
   return all;
 }
 
@@ -74,7 +95,7 @@ int show_what_if(const WhatIfOptions& options) {
   const auto study = read_recorded(*store.value(), open->summary.events);
   if (!study) return report_error(study.error(), WorksOn::study);
   std::vector<Row> rows;
-  for (const std::string& name : names_of(options)) {
+  for (const std::string& name : names_of(options, *study.value().spec)) {
     auto result = what_if(study.value(), name, options.workers);
     if (!result) return report_error(result.error(), WorksOn::study);
     rows.push_back({name, std::move(result).value()});

@@ -8,7 +8,7 @@ namespace betatune {
 
 struct WhatIfOptions {
   std::string study;
-  std::vector<std::string> schedulers;  ///< empty: all that there are
+  std::vector<std::string> schedulers;  ///< empty: all that take the study
   int workers = 1;
   bool json = false;
 };

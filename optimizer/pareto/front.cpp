@@ -22,6 +22,17 @@ std::vector<Eigen::Index> lexicographic(const RowMatrix& points) {
   return order;
 }
 
+/// Whether any member of a front, in lexicographic order, dominates a row behind all of them.
+bool any_dominates(const RowMatrix& points, const std::vector<Eigen::Index>& front,
+                   Eigen::Index row) {
+  const auto beats = [&](Eigen::Index other) {
+    return dominates(points.row(other), points.row(row));
+  };
+  // With two objectives the second one falls along a front: the last member has the lowest.
+  if (points.cols() <= 2) return beats(front.back());
+  return std::any_of(front.rbegin(), front.rend(), beats);
+}
+
 /// How lonely each member of one front is: the sum over objectives of the distance of its
 /// neighbours, in ranges of the front; infinite at the ends.
 std::vector<double> crowding(const RowMatrix& points, const std::vector<Eigen::Index>& front) {
@@ -33,8 +44,8 @@ std::vector<double> crowding(const RowMatrix& points, const std::vector<Eigen::I
     std::stable_sort(order.begin(), order.end(),
                      [&](std::size_t a, std::size_t b) { return value(a) < value(b); });
     const double range = value(order.back()) - value(order.front());
+    if (!(range > 0)) continue;  // of equals none is at an end
     out[order.front()] = out[order.back()] = std::numeric_limits<double>::infinity();
-    if (!(range > 0)) continue;
     for (std::size_t i = 1; i + 1 < order.size(); ++i) {
       out[order[i]] += (value(order[i + 1]) - value(order[i - 1])) / range;
     }
@@ -97,15 +108,16 @@ std::vector<int> front_ranks(const RowMatrix& points) {
   std::vector<int> ranks(static_cast<std::size_t>(points.rows()), 0);
   std::vector<std::vector<Eigen::Index>> fronts;
   for (const Eigen::Index row : lexicographic(points)) {
-    // Whoever dominates it stands before it, and is in a front already.
-    std::size_t front = 0;
-    const auto beats = [&](Eigen::Index other) {
-      return dominates(points.row(other), points.row(row));
-    };
-    while (front < fronts.size() && std::ranges::any_of(fronts[front], beats)) ++front;
-    if (front == fronts.size()) fronts.emplace_back();
-    fronts[front].push_back(row);
-    ranks[static_cast<std::size_t>(row)] = static_cast<int>(front);
+    // Whoever dominates it stands before it, and is in a front already. Where one front has such a
+    // row, all before it have one.
+    const auto first = std::ranges::partition_point(
+        fronts, [&](const auto& front) { return any_dominates(points, front, row); });
+    ranks[static_cast<std::size_t>(row)] = static_cast<int>(first - fronts.begin());
+    if (first == fronts.end()) {
+      fronts.push_back({row});
+    } else {
+      first->push_back(row);
+    }
   }
   return ranks;
 }

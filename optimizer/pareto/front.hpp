@@ -18,12 +18,13 @@ bool dominates(const Eigen::Ref<const Eigen::RowVectorXd>& a,
 std::vector<Eigen::Index> non_dominated(const RowMatrix& points);
 
 /// The fronts that remain when the ones before are taken away: the front of each row, from 0. Equal
-/// rows are in one front.
-/// source: Deb et al. 2002 (NSGA-II), doi:10.1109/4235.996017
+/// rows are in one front. O(n log n) for two objectives, O(n^2) for more.
+/// source: Deb et al. 2002 (NSGA-II), doi:10.1109/4235.996017; how: Zhang et al. 2015 (ENS-BS),
+/// doi:10.1109/TEVC.2014.2308305
 std::vector<int> front_ranks(const RowMatrix& points);
 
 /// One number per row to rank all of them by, lower is better: the row's front, and within it, in
-/// [0, 1), its place by crowding distance, the loneliest first (NSGA-II).
+/// [0, 1), its place by crowding distance, the loneliest first (NSGA-II); equals in their order.
 Eigen::VectorXd front_merits(const RowMatrix& points);
 
 /// The volume that rows dominate below `reference`; what does not dominate the reference adds

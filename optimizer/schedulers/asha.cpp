@@ -6,6 +6,9 @@
 /// again from the start. mode stop: a trial starts towards the full budget and is stopped at the
 /// first rung where it is not among the top 1/eta of the results so far; the first results of a
 /// rung (fewer than eta) pass.
+///
+/// With several objectives the best are those of the first fronts (MO-ASHA, Schmucker et al. 2021,
+/// arXiv:2106.12639).
 
 #include "optimizer/schedulers/ladder.hpp"
 #include "optimizer/schedulers/options.hpp"
@@ -37,8 +40,10 @@ struct AshaOptions {
 
 class Asha final : public Scheduler {
  public:
-  Asha(const AshaOptions& options, std::vector<Step> levels)
-      : options_(options), ladder_(std::move(levels), options.eta) {}
+  Asha(const AshaOptions& options, std::vector<Step> levels, std::size_t objectives)
+      : options_(options),
+        objectives_(objectives),
+        ladder_(std::move(levels), options.eta, objectives) {}
 
   void observe(const StudyState& state, const Event& event) override;
   std::optional<Assignment> next(const StudyState& state, bool may_start) const override;
@@ -54,22 +59,35 @@ class Asha final : public Scheduler {
 
  private:
   bool stops() const { return options_.mode == AshaMode::stop; }
+  void pass(const StudyState& state, const Reported& reported);
 
   AshaOptions options_;
+  std::size_t objectives_;
   Ladder ladder_;
 };
+
+/// A trial that runs on is at a rung as soon as all that trials are compared by is known. What else
+/// is reported is no result; objectives may be reported one after the other.
+void Asha::pass(const StudyState& state, const Reported& reported) {
+  const Trial& trial = state.trials[reported.trial];
+  std::optional<double> loss = reported.loss;
+  if (objectives_ > 1) {
+    loss = trial.loss_at(reported.step);
+    if (known_losses(state, trial, loss, objectives_).empty()) loss.reset();
+  }
+  if (!loss && !reported.diverged) return;
+  ladder_.record(state, trial, rung_at(ladder_.levels(), reported.step), loss);
+}
 
 void Asha::observe(const StudyState& state, const Event& event) {
   if (const auto* started = std::get_if<AttemptStarted>(&event.fact)) {
     ladder_.start(*started);
   } else if (const auto* reported = std::get_if<Reported>(&event.fact); reported && stops()) {
-    if (!reported->loss && !reported->diverged) return;  // other metrics are no result
-    ladder_.record(state.trials[reported->trial], rung_at(ladder_.levels(), reported->step),
-                   reported->loss);
+    pass(state, *reported);
   } else if (const auto* ended = std::get_if<AttemptEnded>(&event.fact)) {
     if (ended->end == AttemptEnd::reached) {
       const Trial& trial = state.trials[ended->trial];
-      ladder_.record(trial, rung_at(ladder_.levels(), trial.until), trial.loss);
+      ladder_.record(state, trial, rung_at(ladder_.levels(), trial.until), trial.loss);
     }
   } else if (const auto* closed = std::get_if<TrialClosed>(&event.fact)) {
     ladder_.close(*closed);
@@ -104,7 +122,8 @@ std::unique_ptr<Scheduler> make(const PolicyContext& context, const AshaOptions&
   fine = check_fidelity("asha", context.spec, node, diagnostics) && fine;
   if (!fine) return nullptr;
   const FidelitySpec& fidelity = *context.spec.fidelity;
-  return std::make_unique<Asha>(options, rung_levels(fidelity.min, fidelity.max, options.eta));
+  return std::make_unique<Asha>(options, rung_levels(fidelity.min, fidelity.max, options.eta),
+                                context.spec.objectives.size());
 }
 
 const bool registered = SchedulerRegistry::add<AshaOptions>(

@@ -2,8 +2,8 @@
 
 namespace betatune {
 
-Bracket::Bracket(BracketPlan plan, std::size_t rungs, double eta)
-    : plan_(plan), levels_(rungs, Level(eta)) {
+Bracket::Bracket(BracketPlan plan, std::size_t rungs, const Rung& empty)
+    : plan_(plan), levels_(rungs, Level{{}, empty}) {
   BETATUNE_ASSERT(plan.trials > 0);
   BETATUNE_ASSERT(plan.first < rungs);
 }
@@ -21,9 +21,9 @@ void Bracket::aim(TrialId trial, std::size_t rung) {
   if (rung > plan_.first) sealed_ = true;
 }
 
-void Bracket::reach(const Trial& trial, std::size_t rung) {
+void Bracket::reach(const StudyState& state, const Trial& trial, std::size_t rung) {
   for (Level& level : levels_) level.pending.erase(trial.id);
-  levels_[rung].results.add(trial.id, trial.loss, trial.violation);
+  levels_[rung].results.add(state, trial, trial.loss);
 }
 
 void Bracket::close(TrialId trial, Outcome outcome) {
@@ -60,8 +60,9 @@ bool Bracket::done() const {
   return !promotable(false);
 }
 
-BracketScheduler::BracketScheduler(std::vector<Step> levels, double eta, Plan plan)
-    : levels_(std::move(levels)), eta_(eta), plan_(std::move(plan)) {}
+BracketScheduler::BracketScheduler(std::vector<Step> levels, double eta, std::size_t objectives,
+                                   Plan plan)
+    : levels_(std::move(levels)), eta_(eta), objectives_(objectives), plan_(std::move(plan)) {}
 
 Bracket* BracketScheduler::bracket_of(TrialId trial) {
   const auto number = number_.find(trial);
@@ -73,7 +74,7 @@ Bracket* BracketScheduler::bracket_of(TrialId trial) {
 /// The first attempt of a trial puts it into the bracket that is being filled.
 void BracketScheduler::begin(const AttemptStarted& started) {
   if (active_.empty() || !active_.rbegin()->second.filling()) {
-    active_.emplace(begun_, Bracket(plan_(begun_), levels_.size(), eta_));
+    active_.emplace(begun_, Bracket(plan_(begun_), levels_.size(), Rung(eta_, objectives_)));
     ++begun_;
   }
   active_.rbegin()->second.start(started.trial);
@@ -94,7 +95,7 @@ void BracketScheduler::observe(const StudyState& state, const Event& event) {
     Bracket* bracket = bracket_of(trial);
     const Trial& row = state.trials[trial];
     if (bracket != nullptr && ended->end == AttemptEnd::reached) {
-      bracket->reach(row, rung_of(row.until));
+      bracket->reach(state, row, rung_of(row.until));
     }
   } else if (const auto* closed = std::get_if<TrialClosed>(&event.fact)) {
     trial = closed->trial;

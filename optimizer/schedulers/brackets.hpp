@@ -22,8 +22,8 @@ struct BracketPlan {
 /// One bracket, a fold of what happened to its trials.
 class Bracket {
  public:
-  /// `rungs` of the whole ladder; rung numbers below count on it.
-  Bracket(BracketPlan plan, std::size_t rungs, double eta);
+  /// `rungs` of the whole ladder, each as the `empty` one; rung numbers below count on it.
+  Bracket(BracketPlan plan, std::size_t rungs, const Rung& empty);
 
   const BracketPlan& plan() const { return plan_; }
   /// More new trials belong to it.
@@ -34,7 +34,7 @@ class Bracket {
   void start(TrialId trial);
   /// An attempt towards `rung` began: a promotion, or a retry.
   void aim(TrialId trial, std::size_t rung);
-  void reach(const Trial& trial, std::size_t rung);
+  void reach(const StudyState& state, const Trial& trial, std::size_t rung);
   void close(TrialId trial, Outcome outcome);
 
   struct Promotion {
@@ -47,7 +47,6 @@ class Bracket {
 
  private:
   struct Level {
-    explicit Level(double eta) : results(eta) {}
     bool empty() const { return pending.empty() && results.size() == 0; }
     std::set<TrialId> pending;  ///< training towards it
     Rung results;
@@ -64,7 +63,7 @@ class Bracket {
 class BracketScheduler final : public Scheduler {
  public:
   using Plan = std::function<BracketPlan(std::size_t)>;
-  BracketScheduler(std::vector<Step> levels, double eta, Plan plan);
+  BracketScheduler(std::vector<Step> levels, double eta, std::size_t objectives, Plan plan);
 
   void observe(const StudyState& state, const Event& event) override;
   std::optional<Assignment> next(const StudyState& state, bool may_start) const override;
@@ -81,6 +80,7 @@ class BracketScheduler final : public Scheduler {
 
   std::vector<Step> levels_;
   double eta_;
+  std::size_t objectives_;
   Plan plan_;
   std::map<std::size_t, Bracket> active_;  ///< by number; the last one may be filling
   std::map<TrialId, std::size_t> number_;  ///< bracket of a trial

@@ -40,7 +40,7 @@ class FreezeThaw final : public Scheduler {
         fidelity_(*spec.fidelity),
         key_(fold_in(study_key(spec), "freeze-thaw")),
         map_(spec.space.columns()),
-        ladder_(rung_levels(fidelity_.min, fidelity_.max, options.eta), options.eta) {
+        ladder_(rung_levels(fidelity_.min, fidelity_.max, options.eta), options.eta, 1) {
     prices_.assign(ladder_.size(), 0);
     for (std::size_t rung = ladder_.size() - 1; rung-- > 0;) {
       prices_[rung] = price_of_step(rung) + prices_[rung + 1] / options.eta;
@@ -120,7 +120,7 @@ void FreezeThaw::observe(const StudyState& state, const Event& event) {
   } else if (const auto* ended = std::get_if<AttemptEnded>(&event.fact)) {
     if (ended->end == AttemptEnd::reached) {
       const Trial& trial = state.trials[ended->trial];
-      ladder_.record(trial, rung_at(ladder_.levels(), trial.until), trial.loss);
+      ladder_.record(state, trial, rung_at(ladder_.levels(), trial.until), trial.loss);
     }
   } else if (const auto* closed = std::get_if<TrialClosed>(&event.fact)) {
     ladder_.close(*closed);
@@ -182,6 +182,7 @@ std::unique_ptr<Scheduler> make(const PolicyContext& context, const FreezeThawOp
                                 const ConfigNode& node, Diagnostics& diagnostics) {
   bool fine = check_eta(options.eta, node, diagnostics);
   fine = check_fidelity("freeze-thaw", context.spec, node, diagnostics) && fine;
+  fine = check_one_objective("freeze-thaw", context.spec, node, diagnostics) && fine;
   if (!(options.ladder >= 0 && options.ladder <= 1)) {
     diagnostics.error("E0502", "algorithm.scheduler.ladder must be in [0, 1]",
                       option_mark(node, "ladder"), "0.25: every fourth decision");

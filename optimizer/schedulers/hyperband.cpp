@@ -40,7 +40,8 @@ std::unique_ptr<Scheduler> make(const PolicyContext& context, const HyperbandOpt
   const auto plan = [rungs = levels.size(), eta = options.eta](std::size_t number) {
     return hyperband_bracket(number, rungs, eta);
   };
-  return std::make_unique<BracketScheduler>(std::move(levels), options.eta, plan);
+  return std::make_unique<BracketScheduler>(std::move(levels), options.eta,
+                                            context.spec.objectives.size(), plan);
 }
 
 const bool registered = SchedulerRegistry::add<HyperbandOptions>(

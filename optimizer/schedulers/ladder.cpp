@@ -9,12 +9,13 @@ void Ladder::start(const AttemptStarted& started) {
   }
 }
 
-bool Ladder::record(const Trial& trial, int rung, std::optional<double> loss) {
+bool Ladder::record(const StudyState& state, const Trial& trial, int rung,
+                    std::optional<double> loss) {
   if (rung < 0) return false;
   const auto [found, first] = highest_.emplace(trial.id, rung);
   if (!first && found->second >= rung) return false;
   found->second = rung;
-  rungs_[static_cast<std::size_t>(rung)].add(trial.id, loss, trial.violation);
+  rungs_[static_cast<std::size_t>(rung)].add(state, trial, loss);
   return true;
 }
 

@@ -13,14 +13,14 @@ namespace betatune {
 
 class Ladder {
  public:
-  Ladder(std::vector<Step> levels, double eta)
-      : levels_(std::move(levels)), rungs_(levels_.size(), Rung(eta)) {}
+  Ladder(std::vector<Step> levels, double eta, std::size_t objectives)
+      : levels_(std::move(levels)), rungs_(levels_.size(), Rung(eta, objectives)) {}
 
   /// The trial is taken from the rungs below the one that it goes to.
   void start(const AttemptStarted& started);
   /// A result at a rung, the highest that the trial has reached; false if it is no news: a retried
   /// attempt reports its first steps again.
-  bool record(const Trial& trial, int rung, std::optional<double> loss);
+  bool record(const StudyState& state, const Trial& trial, int rung, std::optional<double> loss);
   /// A failed trial leaves every comparison; a finished or stopped one stays comparable. Returns
   /// whether it left.
   bool close(const TrialClosed& closed);

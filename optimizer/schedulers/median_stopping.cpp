@@ -92,7 +92,9 @@ class MedianStopping final : public Scheduler {
 
 std::unique_ptr<Scheduler> make(const PolicyContext& context, const MedianOptions& options,
                                 const ConfigNode& node, Diagnostics& diagnostics) {
-  if (!check_fidelity("median-stopping", context.spec, node, diagnostics)) return nullptr;
+  bool fine = check_fidelity("median-stopping", context.spec, node, diagnostics);
+  fine = check_one_objective("median-stopping", context.spec, node, diagnostics) && fine;
+  if (!fine) return nullptr;
   const FidelitySpec& fidelity = *context.spec.fidelity;
   if (options.min_trials < 1) {
     diagnostics.error("E0502",

@@ -13,5 +13,8 @@ bool check_eta(double eta, const ConfigNode& node, Diagnostics& diagnostics);
 /// Errors: the scheduler compares trials before their end, so the study needs a `fidelity`.
 bool check_fidelity(const char* name, const StudySpec& spec, const ConfigNode& node,
                     Diagnostics& diagnostics);
+/// Errors: the scheduler compares trials by one number, but the study has several objectives.
+bool check_one_objective(const char* name, const StudySpec& spec, const ConfigNode& node,
+                         Diagnostics& diagnostics);
 
 }  // namespace betatune

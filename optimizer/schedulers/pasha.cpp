@@ -6,6 +6,9 @@
 /// the lower rung differ by at most epsilon may change places; if any others did, there is one rung
 /// more. Epsilon is the noise of the trials' own curves: the 90th percentile of the differences of
 /// pairs that crossed and crossed back.
+///
+/// With several objectives the order must hold in each of them, with an epsilon for each: then the
+/// fronts hold too, because who dominates whom follows from these orders.
 
 #include <algorithm>
 #include <cmath>
@@ -25,18 +28,32 @@ struct PashaOptions {
   }
 };
 
+/// An objective's value at each step where it is known, to be minimised.
+using Curve = std::map<Step, double>;
+
+Curve curve_of(const StudyState& state, const Trial& trial, std::size_t objective, Step until) {
+  Curve curve;
+  for (const Observation& each : trial.observations) {
+    if (each.step > until) break;
+    if (!each.loss) continue;
+    const double value =
+        objective == 0 ? *each.loss : state.outcomes.losses(*each.loss, each.outcomes)[objective];
+    if (!std::isnan(value)) curve.emplace_hint(curve.end(), each.step, value);
+  }
+  return curve;
+}
+
 /// Of two curves: the distance at the last of their common steps if their order there is that of an
 /// earlier step, and was another one between; nothing if it never came back.
-std::optional<double> crossing(const Trial& a, const Trial& b, Step until) {
+std::optional<double> crossing(const Curve& a, const Curve& b) {
   int changes = 0;
   int order = 0;
   double distance = 0;
-  for (const Observation& each : a.observations) {
-    if (each.step > until) break;
-    const auto other = b.loss_at(each.step);
-    if (!each.loss || !other) continue;
-    distance = std::abs(*each.loss - *other);
-    const int now = *each.loss < *other ? -1 : *each.loss > *other ? 1 : 0;
+  for (const auto& [step, mine] : a) {
+    const auto other = b.find(step);
+    if (other == b.end()) continue;
+    distance = std::abs(mine - other->second);
+    const int now = mine < other->second ? -1 : mine > other->second ? 1 : 0;
     if (now == 0) continue;
     if (order != 0 && now != order) ++changes;
     order = now;
@@ -46,9 +63,10 @@ std::optional<double> crossing(const Trial& a, const Trial& b, Step until) {
 
 class Pasha final : public Scheduler {
  public:
-  Pasha(double eta, std::vector<Step> levels)
+  Pasha(double eta, std::vector<Step> levels, std::size_t objectives)
       : eta_(eta),
-        ladder_(std::move(levels), eta),
+        objectives_(objectives),
+        ladder_(std::move(levels), eta, objectives),
         top_(std::min<std::size_t>(1, ladder_.size() - 1)),
         losses_(ladder_.size()) {}
 
@@ -66,19 +84,25 @@ class Pasha final : public Scheduler {
  private:
   void reached(const StudyState& state, const Trial& trial);
   bool order_is_settled(const StudyState& state) const;
-  double epsilon(const StudyState& state, const std::vector<TrialId>& trials) const;
+  bool order_holds(const std::vector<TrialId>& trials, std::size_t objective,
+                   double tolerated) const;
+  double epsilon(const StudyState& state, const std::vector<TrialId>& trials,
+                 std::size_t objective) const;
 
   double eta_;
+  std::size_t objectives_;
   Ladder ladder_;
-  std::size_t top_;                                ///< the highest rung that trials may go to
-  std::vector<std::map<TrialId, double>> losses_;  ///< by rung
+  std::size_t top_;  ///< the highest rung that trials may go to
+  std::vector<std::map<TrialId, std::vector<double>>> losses_;  ///< by rung, of all objectives
 };
 
 void Pasha::reached(const StudyState& state, const Trial& trial) {
   const int at = rung_at(ladder_.levels(), trial.until);
-  if (!ladder_.record(trial, at, trial.loss)) return;
+  if (!ladder_.record(state, trial, at, trial.loss)) return;
   const auto rung = static_cast<std::size_t>(at);
-  if (trial.loss) losses_[rung][trial.id] = *trial.loss;
+  std::vector<double> losses = known_losses(state, trial, trial.loss, objectives_);
+  if (losses.empty()) return;
+  losses_[rung][trial.id] = std::move(losses);
   if (rung == top_ && top_ + 1 < ladder_.size() && !order_is_settled(state)) ++top_;
 }
 
@@ -89,28 +113,40 @@ bool Pasha::order_is_settled(const StudyState& state) const {
     if (losses_[top_ - 1].contains(trial)) trials.push_back(trial);
   }
   if (trials.size() < 2) return true;
-  const auto by = [this](std::size_t rung) {
-    return [this, rung](TrialId a, TrialId b) {
-      return std::pair(losses_[rung].at(a), a) < std::pair(losses_[rung].at(b), b);
-    };
-  };
-  std::vector<TrialId> below = trials;
-  std::ranges::sort(trials, by(top_));
-  std::ranges::sort(below, by(top_ - 1));
-  const double tolerated = epsilon(state, trials);
-  const auto& before = losses_[top_ - 1];
-  for (std::size_t place = 0; place < trials.size(); ++place) {
-    if (std::abs(before.at(trials[place]) - before.at(below[place])) > tolerated) return false;
+  for (std::size_t objective = 0; objective < objectives_; ++objective) {
+    if (!order_holds(trials, objective, epsilon(state, trials, objective))) return false;
   }
   return true;
 }
 
-double Pasha::epsilon(const StudyState& state, const std::vector<TrialId>& trials) const {
+bool Pasha::order_holds(const std::vector<TrialId>& trials, std::size_t objective,
+                        double tolerated) const {
+  const auto by = [&](std::size_t rung) {
+    return [this, rung, objective](TrialId a, TrialId b) {
+      return std::pair(losses_[rung].at(a)[objective], a) <
+             std::pair(losses_[rung].at(b)[objective], b);
+    };
+  };
+  std::vector<TrialId> above = trials, below = trials;
+  std::ranges::sort(above, by(top_));
+  std::ranges::sort(below, by(top_ - 1));
+  const auto before = [&](TrialId trial) { return losses_[top_ - 1].at(trial)[objective]; };
+  for (std::size_t place = 0; place < trials.size(); ++place) {
+    if (std::abs(before(above[place]) - before(below[place])) > tolerated) return false;
+  }
+  return true;
+}
+
+double Pasha::epsilon(const StudyState& state, const std::vector<TrialId>& trials,
+                      std::size_t objective) const {
+  std::vector<Curve> curves;
+  for (const TrialId trial : trials) {
+    curves.push_back(curve_of(state, state.trials[trial], objective, ladder_.level(top_)));
+  }
   std::vector<double> distances;
   for (std::size_t i = 0; i < trials.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) {
-      const auto distance =
-          crossing(state.trials[trials[i]], state.trials[trials[j]], ladder_.level(top_));
+      const auto distance = crossing(curves[i], curves[j]);
       if (distance) distances.push_back(*distance);
     }
   }
@@ -145,7 +181,8 @@ std::unique_ptr<Scheduler> make(const PolicyContext& context, const PashaOptions
   fine = check_fidelity("pasha", context.spec, node, diagnostics) && fine;
   if (!fine) return nullptr;
   const FidelitySpec& fidelity = *context.spec.fidelity;
-  return std::make_unique<Pasha>(options.eta, rung_levels(fidelity.min, fidelity.max, options.eta));
+  return std::make_unique<Pasha>(options.eta, rung_levels(fidelity.min, fidelity.max, options.eta),
+                                 context.spec.objectives.size());
 }
 
 const bool registered = SchedulerRegistry::add<PashaOptions>(

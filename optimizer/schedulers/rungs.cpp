@@ -26,55 +26,54 @@ int rung_at(const std::vector<Step>& levels, Step step) {
   return static_cast<int>(above - levels.begin()) - 1;
 }
 
-std::size_t rung_quota(std::size_t results, double eta) {
-  // 1e-9: 3 / 1.5 must not become 1.999...
-  return static_cast<std::size_t>(static_cast<double>(results) / eta + 1e-9);
+std::vector<double> known_losses(const StudyState& state, const Trial& trial,
+                                 std::optional<double> loss, std::size_t objectives) {
+  if (!loss) return {};
+  if (objectives == 1) return {*loss};
+  // The study file may have had other objectives when the trial was trained.
+  if (state.outcomes.objectives() != objectives) return {};
+  std::vector<double> losses = state.outcomes.losses(*loss, trial.outcomes);
+  const bool known = std::ranges::none_of(losses, [](double each) { return std::isnan(each); });
+  return known ? losses : std::vector<double>();
+}
+
+void Rung::add(const StudyState& state, const Trial& trial, std::optional<double> loss) {
+  if (objectives_ == 1) return add(trial.id, loss, trial.violation);
+  add({trial.id, trial.violation, known_losses(state, trial, loss, objectives_)});
 }
 
 void Rung::add(TrialId trial, std::optional<double> loss, double violation) {
-  constexpr double kWorst = std::numeric_limits<double>::infinity();
-  const RungResult result{loss ? violation : kWorst, loss.value_or(kWorst), trial};
-  if (!results_.emplace(trial, result).second) return;
-  (!top_.empty() && result < *top_.rbegin() ? top_ : rest_).insert(result);
-  open_.insert(result);
-  balance();
+  BETATUNE_ASSERT(objectives_ == 1);
+  order_.add(RungResult::of(trial, loss, violation));
+}
+
+void Rung::add(RungLosses result) {
+  BETATUNE_ASSERT(objectives_ > 1);
+  BETATUNE_ASSERT(result.losses.empty() || result.losses.size() == objectives_);
+  const TrialId trial = result.trial;
+  if (measured_.emplace(trial, std::move(result)).second) is_ranked_ = false;
 }
 
 void Rung::take(TrialId trial) {
-  const auto found = results_.find(trial);
-  if (found != results_.end()) open_.erase(found->second);
+  order_.take(trial);
+  if (measured_.contains(trial)) taken_.insert(trial);
 }
 
 void Rung::remove(TrialId trial) {
-  const auto found = results_.find(trial);
-  if (found == results_.end()) return;
-  const RungResult result = found->second;
-  results_.erase(found);
-  top_.erase(result);
-  rest_.erase(result);
-  open_.erase(result);
-  balance();
+  order_.remove(trial);
+  taken_.erase(trial);
+  if (measured_.erase(trial) > 0) is_ranked_ = false;
 }
 
-void Rung::balance() {
-  const std::size_t quota = rung_quota(results_.size(), eta_);
-  while (top_.size() < quota) top_.insert(rest_.extract(rest_.begin()));
-  while (top_.size() > quota) rest_.insert(top_.extract(std::prev(top_.end())));
-}
-
-bool Rung::in_top(TrialId trial) const {
-  const auto found = results_.find(trial);
-  return found != results_.end() && top_.contains(found->second);
-}
-
-std::optional<TrialId> Rung::best_open() const {
-  if (open_.empty() || !std::isfinite(open_.begin()->loss)) return std::nullopt;
-  return open_.begin()->trial;
-}
-
-std::optional<TrialId> Rung::promotable() const {
-  const auto best = best_open();
-  return best && top_.contains(*open_.begin()) ? best : std::nullopt;
+const RungOrder& Rung::order() const {
+  if (is_ranked_) return order_;
+  std::vector<RungLosses> results;
+  for (const auto& [trial, result] : measured_) results.push_back(result);
+  order_ = RungOrder(eta_);
+  for (const RungResult& each : ranked_by_fronts(results)) order_.add(each);
+  for (const TrialId trial : taken_) order_.take(trial);
+  is_ranked_ = true;
+  return order_;
 }
 
 }  // namespace betatune

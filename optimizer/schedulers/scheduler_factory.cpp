@@ -27,25 +27,29 @@ bool check_fidelity(const char* name, const StudySpec& spec, const ConfigNode& n
   return false;
 }
 
+bool check_one_objective(const char* name, const StudySpec& spec, const ConfigNode& node,
+                         Diagnostics& diagnostics) {
+  if (spec.objectives.size() == 1) return true;
+  diagnostics.error("E0505",
+                    std::string("scheduler `") + name +
+                        "` compares trials by one objective, but the study has " +
+                        std::to_string(spec.objectives.size()),
+                    node.mark(),
+                    "use `asha`, `hyperband`, `successive-halving` or `pasha`, which compare by "
+                    "all of them, or `fifo`");
+  return false;
+}
+
 std::string scheduler_name(const StudySpec& spec) {
   const std::string& wanted = spec.algorithm.scheduler.name;
   if (!wanted.empty() && wanted != "auto") return wanted;
-  // What compares trials on the way compares one number.
   const bool compares = spec.fidelity && spec.fidelity->min < spec.fidelity->max;
-  return compares && spec.objectives.size() == 1 && !spec.noise.trains_again() ? "asha" : "fifo";
+  return compares && !spec.noise.trains_again() ? "asha" : "fifo";
 }
 
 std::unique_ptr<Scheduler> make_scheduler(const StudySpec& spec, Diagnostics& diagnostics) {
   const PolicySpec& wanted = spec.algorithm.scheduler;
   const std::string name = scheduler_name(spec);
-  if (spec.objectives.size() > 1 && name != "fifo") {
-    diagnostics.error("E0505",
-                      "scheduler `" + name +
-                          "` compares trials by one objective, but the study has " +
-                          std::to_string(spec.objectives.size()),
-                      wanted.options.mark(), "use `scheduler: fifo`");
-    return nullptr;
-  }
   if (spec.noise.trains_again() && name != "fifo") {
     diagnostics.error("E0505",
                       "scheduler `" + name +

@@ -40,6 +40,7 @@ std::unique_ptr<Scheduler> make(const PolicyContext& context, const HalvingOptio
                                         : static_cast<std::size_t>(std::ceil(whole - 1e-9)),
                          0};
   return std::make_unique<BracketScheduler>(std::move(levels), options.eta,
+                                            context.spec.objectives.size(),
                                             [plan](std::size_t) { return plan; });
 }
 

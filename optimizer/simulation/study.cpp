@@ -30,6 +30,22 @@ SearchSpace draw_space(Stream& random) {
   return std::move(space).value();
 }
 
+/// Some studies that may have a second objective get one. All targets would have to be reached by
+/// one trial, which is no question for a simulation.
+void draw_objectives(Stream& random, StudySpec& spec) {
+  spec.objectives = {spec.objective};
+  if (spec.noise.trains_again() || random.below(3) != 0) return;
+  StudySpec two = spec;
+  two.objective.target.reset();
+  two.objectives = {two.objective, {"cost", Goal::minimize, {}, {}}};
+  Diagnostics refused;
+  if (make_scheduler(two, refused) == nullptr) return;
+  for (const ObjectiveSpec& each : two.objectives) {
+    two.document["objectives"].push_back({{"metric", each.metric}, {"goal", to_name(each.goal)}});
+  }
+  spec = std::move(two);
+}
+
 }  // namespace
 
 StudySpec draw_study(Stream& random, const SimulationOptions& options) {
@@ -66,6 +82,7 @@ StudySpec draw_study(Stream& random, const SimulationOptions& options) {
   }
   spec.document = Json{{"stopping", {{"trials", *spec.stopping.trials}}}};
   if (spec.fidelity) spec.document["fidelity"] = Json{{"max", spec.fidelity->max}};
+  draw_objectives(random, spec);
   return spec;
 }
 

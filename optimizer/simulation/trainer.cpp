@@ -1,5 +1,6 @@
 #include "optimizer/simulation/trainer.hpp"
 
+#include <cmath>
 #include <limits>
 
 namespace betatune::simulation {
@@ -158,6 +159,16 @@ double SimTrainer::loss_of(const Job& job) {
   return loss;
 }
 
+/// Lowest where the loss is not.
+double SimTrainer::cost_of(const Job& job) {
+  double cost = 0;
+  for (const auto& [name, value] : job.assign.params) {
+    double number = 0;
+    if (to_number(value, &number)) cost += std::abs(number - 0.7);
+  }
+  return cost;
+}
+
 void SimTrainer::report(Job& job, bool with_metrics, bool with_checkpoint) {
   Report report;
   report.trial = job.assign.trial;
@@ -169,6 +180,7 @@ void SimTrainer::report(Job& job, bool with_metrics, bool with_checkpoint) {
     if (setup_.maximize) value = -value;
     if (world_.chance(world_.rates.diverge / 3)) value = std::numeric_limits<double>::quiet_NaN();
     report.metrics[setup_.metric] = value;
+    if (!setup_.cost.empty()) report.metrics[setup_.cost] = cost_of(job);
     report.metrics["serial"] = static_cast<double>(++world_.serial);
   }
   if (with_checkpoint) {

@@ -18,6 +18,7 @@ struct TrainerSetup {
   bool renames = false;  ///< takes a new name after each crash, as a relaunched process does
   std::string metric;
   bool maximize = false;
+  std::string cost;  ///< name of a second objective, to be minimised; empty: none
 };
 
 class SimTrainer {
@@ -61,6 +62,7 @@ class SimTrainer {
   void report(Job& job, bool with_metrics, bool with_checkpoint);
   void finish(Job& job, AttemptEnd end, std::optional<FailureClass> failure);
   double loss_of(const Job& job);
+  static double cost_of(const Job& job);
   void drop(TrialId trial, AttemptId attempt);
   std::vector<Held> held() const;
   bool hangs() const { return world_.clock.now() < hung_until_; }

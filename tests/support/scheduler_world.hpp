@@ -22,6 +22,12 @@ inline StudySpec fidelity_spec(Step min, Step max, const std::string& scheduler,
   return spec;
 }
 
+/// The same with a second objective, `cost`, to be minimised as well.
+inline StudySpec with_cost(StudySpec spec) {
+  spec.objectives = {{"loss", Goal::minimize, {}, {}}, {"cost", Goal::minimize, {}, {}}};
+  return spec;
+}
+
 inline std::unique_ptr<Scheduler> scheduler_of(const StudySpec& spec) {
   Diagnostics diagnostics;
   auto scheduler = make_scheduler(spec, diagnostics);
@@ -38,6 +44,10 @@ struct WorldShape {
   std::function<double(TrialId, Step)> loss = [](TrialId trial, Step step) {
     return static_cast<double>((trial.n * 7919) % 1009) + 1.0 / static_cast<double>(step);
   };
+  /// Reported if the study has it as an objective.
+  std::function<double(TrialId, Step)> cost = [](TrialId trial, Step) {
+    return static_cast<double>((trial.n * 104729) % 997);
+  };
 };
 
 class SchedulerWorld {
@@ -53,8 +63,11 @@ class SchedulerWorld {
         scheduler_(scheduler_of(spec)),
         shape_(std::move(shape)),
         draws_(root_key(shape_.seed)) {
-    emit(StudyCreated{kLogSchema, "world", Json{{"fidelity", {{"max", spec.full_budget()}}}}, 1,
-                      ""});
+    Json document{{"fidelity", {{"max", spec.full_budget()}}}};
+    for (const ObjectiveSpec& each : spec.objectives) {
+      document["objectives"].push_back({{"metric", each.metric}});
+    }
+    emit(StudyCreated{kLogSchema, "world", document, 1, ""});
     emit(OptimizerStarted{1, ""});
   }
 
@@ -137,7 +150,9 @@ class SchedulerWorld {
     if (draws_.uniform() < shape_.failing) return fail(id, attempt);
     const double loss = shape_.loss(id, step);
     const std::uint64_t seq = state_.trials[id].last_seq + 1;
-    emit(Reported{id, attempt, seq, step, Metrics{{"loss", loss}}, loss, false});
+    Metrics metrics{{"loss", loss}};
+    if (spec_.objectives.size() > 1) metrics["cost"] = shape_.cost(id, step);
+    emit(Reported{id, attempt, seq, step, std::move(metrics), loss, false});
     const Trial& trial = state_.trials[id];
     if (step >= trial.until) return reach(id, attempt);
     const Verdict verdict = scheduler_->judge(state_, trial, trial.observations.back());

@@ -2,6 +2,7 @@
 // exists.
 
 #include <algorithm>
+#include <cmath>
 #include <gtest/gtest.h>
 
 #include "tests/support/scheduler_world.hpp"
@@ -12,17 +13,35 @@ namespace {
 using support::fidelity_spec;
 using support::scheduler_of;
 using support::SchedulerWorld;
+using support::with_cost;
 using support::WorldShape;
 
-std::vector<std::string> names() {
-  std::vector<std::string> all;
-  for (const auto& [name, summary] : SchedulerRegistry::list()) all.push_back(name);
+struct Case {
+  std::string name;
+  bool with_cost = false;  ///< a second objective
+};
+
+bool takes_two_objectives(const std::string& name) {
+  Diagnostics diagnostics;
+  return make_scheduler(with_cost(fidelity_spec(1, 27, name)), diagnostics) != nullptr;
+}
+
+/// Every scheduler, and again with two objectives if it takes them.
+std::vector<Case> cases() {
+  std::vector<Case> all;
+  for (const auto& [name, summary] : SchedulerRegistry::list()) {
+    all.push_back({name, false});
+    if (takes_two_objectives(name)) all.push_back({name, true});
+  }
   return all;
 }
 
-class SchedulerSuite : public testing::TestWithParam<std::string> {
+class SchedulerSuite : public testing::TestWithParam<Case> {
  protected:
-  StudySpec spec(Step max = 27) const { return fidelity_spec(1, max, GetParam()); }
+  StudySpec spec(const Json& options = nullptr) const {
+    const StudySpec study = fidelity_spec(1, 27, GetParam().name, options);
+    return GetParam().with_cost ? with_cost(study) : study;
+  }
 };
 
 /// Shapes that between them meet every corner: no failure, many, all; fewer trials than slots.
@@ -127,6 +146,10 @@ TEST_P(SchedulerSuite, DoesNotChangeItsMindWhenAllLossesAreShifted) {
   WorldShape shape;
   shape.trials = 40;
   shape.slots = 4;
+  // In 64ths, so that the shift rounds nothing: equal distances between trials stay equal.
+  shape.loss = [loss = shape.loss](TrialId trial, Step step) {
+    return std::floor(64 * loss(trial, step)) / 64;
+  };
   SchedulerWorld world(spec(), shape);
   world.run();
   WorldShape shifted = shape;
@@ -181,7 +204,7 @@ TEST_P(SchedulerSuite, NeverPromotesWithoutALoss) {
 }
 
 TEST_P(SchedulerSuite, RefusesOptionsThatItDoesNotHave) {
-  const StudySpec study = fidelity_spec(1, 27, GetParam(), Json{{"brackts", 3}});
+  const StudySpec study = spec(Json{{"brackts", 3}});
   Diagnostics diagnostics;
 
   const auto scheduler = make_scheduler(study, diagnostics);
@@ -191,11 +214,50 @@ TEST_P(SchedulerSuite, RefusesOptionsThatItDoesNotHave) {
   EXPECT_NE(diagnostics.problems()[0].message.find("brackts"), std::string::npos);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, SchedulerSuite, testing::ValuesIn(names()), [](const auto& kind) {
-  std::string name = kind.param;
+/// What the scheduler answers in a study of 60 trials; the shape says what they come to.
+std::vector<std::string> answers(const StudySpec& spec, WorldShape shape) {
+  shape.trials = 60;
+  shape.slots = 4;
+  shape.failing = 0.02;
+  SchedulerWorld world(spec, shape);
+  world.run();
+  std::vector<std::string> out;
+  for (const auto& asked : world.asked()) out.push_back(text_of(asked.answer));
+  return out;
+}
+
+TEST(Schedulers, DecideByEitherObjectiveWhereTheOtherSaysNothing) {
+  WorldShape by_loss, by_cost, one;
+  by_loss.cost = [](TrialId, Step) { return 1.0; };
+  by_cost.cost = one.loss;
+  by_cost.loss = [](TrialId, Step) { return 1.0; };
+  for (const Case& each : cases()) {
+    if (!each.with_cost) continue;
+    const StudySpec alone = fidelity_spec(1, 27, each.name);
+    const std::vector<std::string> expected = answers(alone, one);
+
+    EXPECT_EQ(answers(with_cost(alone), by_loss), expected) << each.name;
+    EXPECT_EQ(answers(with_cost(alone), by_cost), expected) << each.name;
+  }
+}
+
+TEST(Schedulers, ThatCompareByOneObjectiveRefuseTwo) {
+  for (const auto& [name, summary] : SchedulerRegistry::list()) {
+    Diagnostics diagnostics;
+    if (make_scheduler(with_cost(fidelity_spec(1, 27, name)), diagnostics)) continue;
+    const std::string told = diagnostics.render(false);
+    EXPECT_NE(told.find("E0505"), std::string::npos) << told;
+    EXPECT_NE(told.find("use `asha`"), std::string::npos) << told;
+  }
+}
+
+std::string name_of(const testing::TestParamInfo<Case>& each) {
+  std::string name = each.param.name + (each.param.with_cost ? "_two_objectives" : "");
   std::replace(name.begin(), name.end(), '-', '_');
   return name;
-});
+}
+
+INSTANTIATE_TEST_SUITE_P(All, SchedulerSuite, testing::ValuesIn(cases()), name_of);
 
 }  // namespace
 }  // namespace betatune

@@ -72,8 +72,31 @@ TEST_F(ObjectivesRun, TheReadyStudyEndsWithAFrontWithinItsLimit) {
   }
 }
 
+TEST_F(ObjectivesRun, AshaStopsEarlyWhatIsInNoFront) {
+  // Without a scheduler asked for: a fidelity is enough.
+  write_two(
+      "stopping: {trials: 12}\nfidelity: {max: 9, resumable: false}\nalgorithm: {name: random}\n");
+
+  const Ended ran = type("betatune run study.yaml");
+  ASSERT_EQ(ran.status, 0) << ran.err;
+  const Json rungs = json("betatune status study.yaml --json").at("rungs");
+  ASSERT_EQ(rungs.size(), 3u);
+  EXPECT_EQ(rungs[0].at("reached"), 12);
+  EXPECT_GE(rungs[0].at("went_on"), 4);
+  EXPECT_LT(rungs[2].at("reached"), 12);
+  EXPECT_EQ(rungs[0].at("best"), nullptr);
+  EXPECT_GE(rungs[0].at("front"), 1);
+  EXPECT_THAT(type("betatune status study.yaml").out, HasSubstr("ended  front"));
+  EXPECT_FALSE(json("betatune best study.yaml --json").at("trials").empty());
+  EXPECT_EQ(type("betatune replay study.yaml --verify").status, 0);
+
+  const Json played = json("betatune simulate --from study.yaml --json").at("schedulers");
+  EXPECT_EQ(played.size(), 5u) << "those that take two objectives";
+  for (const Json& each : played) EXPECT_GE(each.at("front"), 1) << each;
+}
+
 TEST_F(ObjectivesRun, ASchedulerThatComparesOneNumberIsRefused) {
-  write_two("stopping: {trials: 4}\nfidelity: {max: 9}\nalgorithm: {scheduler: asha}\n");
+  write_two("stopping: {trials: 4}\nfidelity: {max: 9}\nalgorithm: {scheduler: median-stopping}\n");
 
   const Ended checked = type("betatune check study.yaml");
 

@@ -87,14 +87,56 @@ TEST(Objectives, TheTargetsMustBeReachedByOneTrial) {
   EXPECT_EQ(together.finished, "target");
 }
 
-TEST(Objectives, OnlySchedulersThatCompareNothingTakeThem) {
+TEST(Objectives, SchedulersWithAModelOfOneLossRefuseThem) {
   StudySpec spec = two_objectives(stepped_study(9, "auto"));
-  EXPECT_EQ(scheduler_name(spec), "fifo");
-  for (const char* name : {"asha", "hyperband", "successive-halving"}) {
+  EXPECT_EQ(scheduler_name(spec), "asha");
+  EXPECT_EQ(scheduler_name(two_objectives(small_study())), "fifo");
+  for (const char* name : {"median-stopping", "freeze-thaw"}) {
     spec.algorithm.scheduler.name = name;
     Diagnostics problems;
     EXPECT_EQ(make_scheduler(spec, problems), nullptr) << name;
     EXPECT_THAT(problems.render(false), HasSubstr("E0505")) << name;
+    EXPECT_THAT(problems.render(false), HasSubstr("use `asha`")) << name;
+  }
+}
+
+TEST(Objectives, AshaPromotesAnEndOfTheFront) {
+  Harness shell(two_objectives(stepped_study(9, "asha")));
+
+  end_with_accuracies(shell, {{0.9, 0.9}, {0.5, 0.5}, {0.1, 0.1}});
+
+  EXPECT_EQ(shell.trial(0).until, 3) << "of both ends the first, whose loss is the highest";
+  shell.restart();
+  EXPECT_EQ(shell.trial(0).until, 3);
+}
+
+TEST(Objectives, AshaPromotesNobodyWhoBreaksALimit) {
+  StudySpec spec = two_objectives(stepped_study(9, "asha"));
+  spec.outcome_constraints = {Inequality::parse("accuracy <= 0.8").value()};
+  spec.document["outcome_constraints"] = {"accuracy <= 0.8"};
+  Harness shell(spec);
+
+  end_with_accuracies(shell, {{0.1, 0.9}, {0.6, 0.5}, {0.5, 0.6}});
+
+  EXPECT_EQ(shell.trial(2).until, 3);
+}
+
+TEST(Objectives, InModeStopATrialIsJudgedOnceAllAreKnown) {
+  StudySpec spec = two_objectives(stepped_study(9, "asha"));
+  spec.algorithm.scheduler.options = ConfigNode::from_json(Json{{"mode", "stop"}}, "study.yaml");
+  Harness shell(spec);
+  Assign at = shell.begin("a");
+  for (const double waste : {0.1, 0.2, 0.3, 0.05}) {
+    shell.report("a", at, 1, 1, waste);
+    EXPECT_FALSE(shell.has_sent<Decision>()) << waste << ": its accuracy may be the highest";
+    shell.say("a", Report{at.trial, at.attempt, 2, 1, {{"accuracy", 0.9 - waste}}, {}});
+    const bool stopped = shell.has_sent<Decision>();
+    EXPECT_EQ(stopped, waste == 0.3) << waste << ": two others beat the third in everything";
+    shell.report("a", at, 3, 9, waste);
+    shell.done("a", at, stopped ? 2 : 3, stopped ? AttemptEnd::stopped : AttemptEnd::reached);
+    shell.sent.clear();
+    shell.say("a", Ready{1});
+    if (shell.has_sent<Assign>()) at = shell.only_sent<Assign>();
   }
 }
 

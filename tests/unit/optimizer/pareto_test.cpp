@@ -73,6 +73,14 @@ TEST(Front, MeritsPutTheLonelyFirstWithinTheirFront) {
   EXPECT_LT(merits[3], merits[1]);
 }
 
+TEST(Front, MeritsLeaveEqualsInTheirOrder) {
+  const Eigen::VectorXd equal = front_merits(rows({{1, 1}, {1, 1}, {1, 1}, {1, 1}}));
+  EXPECT_EQ(equal, Eigen::Vector4d(0, 0.25, 0.5, 0.75));
+  // An objective that is the same everywhere makes nobody lonely.
+  const Eigen::VectorXd merits = front_merits(rows({{2, 3, 7}, {0, 5, 7}, {5, 0, 7}}));
+  EXPECT_EQ(merits, Eigen::Vector3d(2.0 / 3, 0, 1.0 / 3));
+}
+
 TEST(Hypervolume, OfKnownFronts) {
   EXPECT_DOUBLE_EQ(hypervolume(rows({{1, 1}}), Eigen::Vector2d(3, 4)), 6);
   EXPECT_DOUBLE_EQ(hypervolume(rows({{1, 3}, {2, 2}, {3, 1}}), Eigen::Vector2d(4, 4)), 6);

@@ -168,5 +168,50 @@ TEST(RungTable, PutsThoseThatBreakOutcomeConstraintsBehindAllThatDoNot) {
   EXPECT_THAT(lines(table), ElementsAre("1: 2, 2 paused, best 2", "3: 0", "9: 0"));
 }
 
+Outcomes loss_and_accuracy() {
+  const Json accuracy{{"metric", "accuracy"}, {"goal", "maximize"}};
+  return Outcomes::of(Json{{"objectives", {{{"metric", "loss"}}, accuracy}}}).value();
+}
+
+TEST(RungTable, RanksSeveralObjectivesByFronts) {
+  Rows rows(kPausing, loss_and_accuracy());
+  const std::vector<std::pair<double, double>> results = {
+      {1, 0.1}, {2, 0.2}, {5, 0.5}, {3, 0.1}, {0, 0.9}};
+  for (std::uint64_t trial = 0; trial < results.size(); ++trial) {
+    const auto& [loss, accuracy] = results[trial];
+    rows.report(trial, 1, 1, loss, {{"accuracy", accuracy}});
+    rows.attempt(trial, 1, "reached");
+    rows.is(trial, "paused");
+  }
+  rows.attempt(4, 3, "failed");
+  rows.is(4, "closed", "failed");
+
+  const RungTable& table = rows.table();
+
+  EXPECT_THAT(places(table, 0), ElementsAre("1 of 4 at 1 behind report 1: paused"));
+  EXPECT_THAT(places(table, 2), ElementsAre("2 of 4 at 1 behind report 1: paused"));
+  EXPECT_THAT(places(table, 1), ElementsAre("3 of 4 at 1 behind report 1: paused"));
+  EXPECT_THAT(places(table, 3), ElementsAre("4 of 4 at 1 behind report 1: paused"));
+  EXPECT_THAT(places(table, 4), ElementsAre("0 of 4 at 1 behind report 1: ended"));
+  EXPECT_EQ(table.lines()[0].front, 3) << "trial 4 has left: it beats nobody";
+  EXPECT_EQ(table.lines()[0].best, std::nullopt);
+}
+
+TEST(RungTable, WaitsInPassingUntilAllObjectivesAreKnown) {
+  Rows rows(kPassing, loss_and_accuracy());
+  rows.report(0, 1, 1, 7);
+  rows.report(0, 1, 1, std::nullopt, {{"accuracy", 0.5}});
+  rows.report(1, 1, 1, 7);
+  for (std::uint64_t trial = 0; trial < 2; ++trial) {
+    rows.attempt(trial, 9, std::nullopt);
+    rows.is(trial, "running");
+  }
+
+  const RungTable& table = rows.table();
+
+  EXPECT_THAT(places(table, 0), ElementsAre("1 of 1 at 1 behind report 2: under_way"));
+  EXPECT_THAT(places(table, 1), ElementsAre());
+}
+
 }  // namespace
 }  // namespace betatune

@@ -367,6 +367,23 @@ TEST(Pasha, LeavesOutOfAccountWhatIsNoise) {
   EXPECT_THAT(went_to_16(true), ElementsAre());
 }
 
+// The trials of GoesNoFurtherWhileTheOrderHolds, whose losses keep their order; but in the second
+// objective they change places from step 2 on.
+TEST(Pasha, GoesOneRungFurtherWhenTheOrderChangesInAnyObjective) {
+  WorldShape shape = in_order(6);
+  shape.cost = [](TrialId trial, Step step) {
+    const double n = static_cast<double>(trial.n);
+    return step == 1 ? n : 100 - n;
+  };
+  const StudySpec spec = support::with_cost(fidelity_spec(1, 8, "pasha", Json{{"eta", 2}}));
+  SchedulerWorld world(spec, shape);
+
+  world.run();
+
+  EXPECT_THAT(world.order(2), ElementsAre(0, 1, 2));
+  EXPECT_THAT(world.order(4), testing::Not(ElementsAre()));
+}
+
 TEST(Fifo, TrainsEveryTrialFully) {
   SchedulerWorld world(fidelity_spec(1, 9, "fifo"), in_order(5, 2));
 

@@ -28,13 +28,14 @@ class Log {
     add(OptimizerStarted{1, ""});
   }
   /// Steps 1 to `until`, each `seconds` long, with this loss; failed after them, or completed.
-  void trial(Step until, double seconds, double loss, bool fails = false) {
+  void trial(Step until, double seconds, double loss, bool fails = false,
+             const Metrics& metrics = {}) {
     const TrialId id{trials_++};
     add(TrialCreated{id, {{"x", static_cast<double>(id.n)}}, "sobol", {}, {}});
     add(AttemptStarted{id, AttemptId{1}, "t", 0, 9, {}});
     for (Step step = 1; step <= until; ++step) {
       at_us_ += static_cast<std::int64_t>(seconds * 1e6);
-      add(Reported{id, AttemptId{1}, static_cast<std::uint64_t>(step), step, {}, loss, false});
+      add(Reported{id, AttemptId{1}, static_cast<std::uint64_t>(step), step, metrics, loss, false});
     }
     add(AttemptEnded{id, AttemptId{1}, fails ? AttemptEnd::failed : AttemptEnd::reached, until,
                      fails ? std::optional(FailureClass::user) : std::nullopt, "", true});
@@ -153,6 +154,40 @@ TEST(WhatIf, EndsUnderEveryScheduler) {
     EXPECT_GT(result.seconds, 0);
     EXPECT_LE(result.seconds, result.busy_seconds);
   }
+}
+
+// Three rungs, one in three goes on: the ends of the front first.
+TEST(WhatIf, PromotesByAllObjectives) {
+  Json two = document();
+  two.erase("objective");
+  two["objectives"] = {{{"metric", "loss"}}, {{"metric", "cost"}, {"threshold", 10}}};
+  two["objectives"][0]["threshold"] = 10;
+  two["algorithm"] = {{"scheduler", {{"name", "asha"}, {"finish", false}}}};
+  Log log(two);
+  log.trial(9, 1, 5, false, {{"cost", 5}});
+  log.trial(9, 1, 1, false, {{"cost", 9}});
+  log.trial(9, 1, 9, false, {{"cost", 1}});
+  log.trial(9, 1, 9, false, {{"cost", 9}});
+  const RecordedStudy study = log.read();
+
+  const WhatIf fifo = played(study, "fifo", 1);
+  const WhatIf asha = played(study, "asha", 1);
+
+  EXPECT_EQ(fifo.front, 3u);
+  EXPECT_DOUBLE_EQ(*fifo.hypervolume, 4 * 1 + 4 * 5 + 1 * 9);
+  EXPECT_EQ(fifo.best, std::nullopt);
+  EXPECT_EQ(asha.steps, 4 * 1 + 1 * 2) << "the second trial goes on, as the first of two ends";
+  EXPECT_EQ(asha.front, 0u);
+}
+
+TEST(WhatIf, KeepsToTheOutcomeConstraints) {
+  Json limited = document();
+  limited["outcome_constraints"] = {"mem <= 70"};
+  Log log(limited);
+  log.trial(9, 1, 0.1, false, {{"mem", 90}});
+  log.trial(9, 1, 0.7, false, {{"mem", 50}});
+
+  EXPECT_EQ(played(log.read(), "fifo", 1).best->loss, 0.7);
 }
 
 TEST(WhatIf, SaysWhatIsWrong) {
