@@ -145,6 +145,12 @@ def utilisation(folders, optimizers):
         row([name, *cells])
 
 
+def middle(regrets, budget):
+    """The median of those who came so far."""
+    known = [each[str(budget)] for each in regrets if str(budget) in each]
+    return f"{statistics.median(known):.3g}" if known else "-"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=pathlib.Path, nargs="*", default=[HERE / "results"])
@@ -183,8 +189,8 @@ def main():
         print("\n### Beside the one-epoch baseline: median regret, ours / its\n")
         header("problem", *(f"{b} R" for b in wanted.budgets))
         for p in (p for p in problems if runs.get("one-epoch", {}).get(p)):
-            of = lambda n, b: statistics.median(r[column][str(b)] for r in runs[n][p].values())  # noqa: E731
-            row([p] + [f"{of(wanted.ours, b):.3g} / {of('one-epoch', b):.3g}" for b in wanted.budgets])
+            reached = {n: [r[column] for r in runs[n][p].values()] for n in (wanted.ours, "one-epoch")}
+            row([p] + [" / ".join(middle(reached[n], b) for n in reached) for b in wanted.budgets])
     print("\n### How far the workers were used until the end of the budget\n")
     utilisation(wanted.results, wanted.optimizers)
 
