@@ -10,7 +10,7 @@
 namespace betatune {
 namespace {
 
-constexpr double kHour_us = 3.6e9;
+constexpr double kHourUs = 3.6e9;
 
 /// Whole steps, and hours to three digits.
 std::string used_text(double used) {
@@ -26,11 +26,10 @@ std::vector<Budget> budgets_of(const StoppingSpec& stopping, const Usage& usage)
     budgets.push_back({name, used, limit, unit});
   };
   if (stopping.gpu_hours) {
-    add("gpu_hours", "GPU-hours", static_cast<double>(usage.gpu_us) / kHour_us,
-        *stopping.gpu_hours);
+    add("gpu_hours", "GPU-hours", static_cast<double>(usage.gpu_us) / kHourUs, *stopping.gpu_hours);
   }
   if (stopping.trainer_hours) {
-    add("trainer_hours", "trainer-hours", static_cast<double>(usage.trainer_us) / kHour_us,
+    add("trainer_hours", "trainer-hours", static_cast<double>(usage.trainer_us) / kHourUs,
         *stopping.trainer_hours);
   }
   if (stopping.steps) {

@@ -29,7 +29,12 @@ std::size_t rung_quota(std::size_t results, double eta) {
 }
 
 RungResult RungResult::of(TrialId trial, std::optional<double> loss, double violation) {
-  return {loss ? violation : kNone, loss.value_or(kNone), trial};
+  RungResult out;
+  out.violation = violation;
+  if (!loss) out.violation = kNone;
+  if (loss) out.merit = *loss;
+  out.trial = trial;
+  return out;
 }
 
 std::vector<RungResult> ranked_by_fronts(const std::vector<RungLosses>& results) {
@@ -37,8 +42,8 @@ std::vector<RungResult> ranked_by_fronts(const std::vector<RungLosses>& results)
   std::map<double, std::vector<std::size_t>> groups;  // by violation
   for (const RungLosses& each : results) {
     if (!each.losses.empty()) groups[each.violation].push_back(out.size());
-    const double violation = each.losses.empty() ? RungResult::kNone : each.violation;
-    out.push_back({violation, RungResult::kNone, each.trial});
+    out.push_back(RungResult::of(each.trial, std::nullopt, 0));
+    if (!each.losses.empty()) out.back().violation = each.violation;
   }
   for (const auto& [violation, group] : groups) rank_group(results, group, out);
   return out;
