@@ -52,6 +52,12 @@ int exit_code_of_end(const std::string& reason) {
   return exit_codes::kDone;
 }
 
+const char* way_on_after(const std::string& reason) {
+  if (reason == "drained" || reason == "cancelled" || reason == "no_trainer") return "continue:";
+  if (reason == "no_gain") return "more:     lower `stopping.no_gain.below` in the file, then";
+  return "more:     raise `stopping:` in the file, then";
+}
+
 /// Every trainer is a descriptor here; the default soft limit is low, the hard one is not.
 void raise_descriptor_limit() {
   rlimit limit{};
@@ -108,9 +114,7 @@ void print_summary(const StudySession& session, const RunOptions& options,
   }
   fmt::print(out, "study:    {}\n", (session.directory / "study.db").string());
   if (reason == "failures") return;  // what to do then is told beside the error
-  const bool goes_on = reason == "drained" || reason == "cancelled" || reason == "no_trainer";
-  fmt::print(out, "{} betatune run {}\n",
-             goes_on ? "continue:" : "more:     raise `stopping:` in the file, then", options.file);
+  fmt::print(out, "{} betatune run {}\n", way_on_after(reason), options.file);
 }
 
 /// What the trainers said before they died, for a study that none ever joined.

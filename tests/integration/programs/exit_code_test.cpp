@@ -43,6 +43,31 @@ TEST_F(ExitCode, IsZeroWhenTheTargetIsReached) {
   EXPECT_THAT(ended.err, HasSubstr("study closed: target"));
 }
 
+TEST_F(ExitCode, IsZeroWhenNothingMoreIsExpectedAndALowerPriceGoesOn) {
+  write(1, support::kReports);
+  const auto study = [this](const char* below) {
+    std::ofstream(folder_ / "study.yaml")
+        << "version: 1\nstudy: {name: demo, seed: 1}\nobjective: {metric: loss}\n"
+           "parameters:\n  x: {type: float, min: 0, max: 1}\n"
+           "launcher: {trainers: 1}\ntrainer: {command: [sh, train.sh]}\n"
+           "stopping: {trials: 40, no_gain: {below: "
+        << below << ", trials: 3}}\n";
+  };
+  study("0.5");
+
+  const Ended ended = type("betatune run study.yaml");
+
+  EXPECT_EQ(ended.status, 0) << ended.err;
+  EXPECT_THAT(ended.err, HasSubstr("study closed: no_gain"));
+  EXPECT_THAT(ended.out,
+              HasSubstr("lower `stopping.no_gain.below` in the file, then betatune run"));
+  const int before = json("betatune status demo --json").at("trials").at("total");
+  EXPECT_LT(before, 20);
+  study("1e-9");
+  EXPECT_EQ(type("betatune run study.yaml").status, 0);
+  EXPECT_GT(json("betatune status demo --json").at("trials").at("total"), before);
+}
+
 TEST_F(ExitCode, IsOneAboveTheFailureLimit) {
   write(10, "echo 'no such data set' >&2; exit 1\n", "trials: {max_failed: 2}\n");
 
