@@ -71,16 +71,20 @@ bool RungTable::is_compared(const RungVisit& visit) const {
 
 /// As the schedulers compare them.
 std::vector<RungResult> RungTable::results_of(const std::vector<RungVisit>& visits) const {
-  std::vector<RungResult> results;
-  std::vector<RungLosses> several;
-  for (const RungVisit& visit : visits) {
-    const TrialId trial{visit.trial};
-    results.push_back(RungResult::of(trial, visit.loss, visit.violation));
-    // Who has left makes nobody else's front.
-    several.push_back(
-        {trial, visit.violation, is_compared(visit) ? visit.losses : std::vector<double>()});
+  if (has_several_objectives()) {
+    std::vector<RungLosses> measured;
+    for (const RungVisit& visit : visits) {
+      // Who has left makes nobody else's front.
+      measured.push_back({TrialId{visit.trial}, visit.violation,
+                          is_compared(visit) ? visit.losses : std::vector<double>()});
+    }
+    return ranked_by_fronts(measured);
   }
-  return has_several_objectives() ? ranked_by_fronts(several) : results;
+  std::vector<RungResult> results;
+  for (const RungVisit& visit : visits) {
+    results.push_back(RungResult::of(TrialId{visit.trial}, visit.loss, visit.violation));
+  }
+  return results;
 }
 
 void RungTable::sort(std::vector<RungVisit>& visits) const {

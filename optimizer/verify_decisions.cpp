@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <map>
 #include <utility>
-#include <vector>
 
 #include "optimizer/scheduler.hpp"
 
@@ -53,7 +52,7 @@ class DecisionVerifier {
   void compare(const Event& event) {
     if (const auto* created = std::get_if<TrialCreated>(&event.fact)) {
       // The scheduler asked for it before it was there.
-      asked_[created->trial] = {scheduler_->next(state_, true)};
+      asked_[created->trial] = scheduler_->next(state_, true);
     } else if (const auto* started = std::get_if<AttemptStarted>(&event.fact)) {
       compare(*started);
     } else if (const auto* decided = std::get_if<Decided>(&event.fact)) {
@@ -63,28 +62,26 @@ class DecisionVerifier {
 
   void compare(const AttemptStarted& started) {
     const Trial& trial = state_.trials[started.trial];
-    std::vector<std::optional<Assignment>> answers;
-    Assignment recorded = Resume{started.trial, started.until};
-    if (trial.state == TrialState::paused) {
-      // Whether another trial might have started is not in the log.
-      answers = {scheduler_->next(state_, true), scheduler_->next(state_, false)};
-    } else if (trial.until > 0) {
-      return;  // again what was lost or failed: nothing was decided
-    } else {
-      recorded = StartNew{started.until};
-      answers = std::move(asked_[started.trial]);
-      answers.push_back(scheduler_->next(state_, true));
-      // One that nobody asked for, such as a confirmation, may find the scheduler without an
-      // answer.
-      if (text_of(answers.back()) != text_of(recorded)) {
-        const bool starts = answers.back() && std::holds_alternative<StartNew>(*answers.back());
-        if (!starts) answers.emplace_back(StartNew{state_.full_budget});
-      }
-    }
-    asked_.erase(started.trial);
-    bool same = false;
-    for (const auto& each : answers) same = same || text_of(each) == text_of(recorded);
-    note(same, {started.trial, started.attempt, text_of(recorded), text_of(answers.front())});
+    const bool resumes = trial.state == TrialState::paused;
+    if (!resumes && trial.until > 0) return;  // again what was lost or failed: nothing was decided
+    const Assignment recorded = resumes ? Assignment(Resume{started.trial, started.until})
+                                        : Assignment(StartNew{started.until});
+    const auto before = asked_.extract(started.trial);
+    const std::optional<Assignment> answer =
+        before.empty() ? scheduler_->next(state_, true) : before.mapped();
+    const bool same = text_of(answer) == text_of(recorded) || may_have_answered(recorded, resumes);
+    note(same, {started.trial, started.attempt, text_of(recorded), text_of(answer)});
+  }
+
+  /// Whether it is what the scheduler says to what else it may have been asked.
+  bool may_have_answered(const Assignment& recorded, bool resumes) const {
+    // Whether another trial might have started is not in the log.
+    if (resumes) return text_of(scheduler_->next(state_, false)) == text_of(recorded);
+    const std::optional<Assignment> now = scheduler_->next(state_, true);
+    if (text_of(now) == text_of(recorded)) return true;
+    // One that nobody asked for, such as a confirmation, may find the scheduler without an answer.
+    const bool starts = now && std::holds_alternative<StartNew>(*now);
+    return !starts && text_of(StartNew{state_.full_budget}) == text_of(recorded);
   }
 
   void compare(const Decided& decided) {
@@ -106,7 +103,7 @@ class DecisionVerifier {
   const SpecOfDocument& spec_of_;
   StudyState state_;
   std::unique_ptr<Scheduler> scheduler_;
-  std::map<TrialId, std::vector<std::optional<Assignment>>> asked_;
+  std::map<TrialId, std::optional<Assignment>> asked_;
   DecisionVerification out_;
 };
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "optimizer/gp/model.hpp"
+#include "optimizer/numerics/rows.hpp"
 
 namespace betatune {
 namespace {
@@ -29,31 +30,18 @@ Moments moments_of(const Eigen::VectorXd& values) {
   return {mean, std::sqrt((values.array() - mean).square().mean())};
 }
 
-RowMatrix pick_points(const RowMatrix& points, const std::vector<Eigen::Index>& rows) {
-  RowMatrix out(std::ssize(rows), points.cols());
-  for (Eigen::Index i = 0; i < out.rows(); ++i)
-    out.row(i) = points.row(rows[static_cast<std::size_t>(i)]);
-  return out;
-}
-
-Eigen::VectorXd pick_values(const Eigen::VectorXd& values, const std::vector<Eigen::Index>& rows) {
-  Eigen::VectorXd out(std::ssize(rows));
-  for (Eigen::Index i = 0; i < out.size(); ++i) out[i] = values[rows[static_cast<std::size_t>(i)]];
-  return out;
-}
-
 /// `order`: of which the lowest matter most.
 GaussianProcess fit_gp(const FeatureMap& map, const RowMatrix& points, const Eigen::VectorXd& y,
                        const Eigen::VectorXd& order) {
   const auto few = choose_rows(order, kFitRows);
-  const RowMatrix features = map.map(pick_points(points, few));
+  const RowMatrix features = map.map(pick_rows(points, few));
   const Training training{map, features};
   const Eigen::VectorXd chosen = pick_values(y, few);
   const Hyperparameters start = most_probable_starts(training, chosen)[0].at;
   const Hyperparameters found = fit_hyperparameters(training, chosen, start, kFitEvaluations).at;
   const auto rows = choose_rows(order, kModelRows);
   GaussianProcess gp(map, found);
-  gp.append(map.map(pick_points(points, rows)));
+  gp.append(map.map(pick_rows(points, rows)));
   gp.set_outputs(pick_values(y, rows));
   return gp;
 }
@@ -154,7 +142,7 @@ CurveModel::Link CurveModel::learn(Eigen::Index level) const {
     left = y - (link.slope - 1) * x - link.momentum * v;
   }
   if (n >= kLeastForGp) {
-    link.gp = fit_gp(map_, pick_points(table_.points, rows), left / link.deviation, to);
+    link.gp = fit_gp(map_, pick_rows(table_.points, rows), left / link.deviation, to);
   }
   return link;
 }
@@ -198,7 +186,7 @@ CurveBeliefs CurveModel::of_rows() const {
     if (rows.empty()) continue;
     Walk some{pick_values(all.mean, rows), pick_values(all.variance, rows),
               pick_values(all.own, rows), pick_values(all.change, rows)};
-    advance(links_[static_cast<std::size_t>(level)], map_.map(pick_points(table_.points, rows)),
+    advance(links_[static_cast<std::size_t>(level)], map_.map(pick_rows(table_.points, rows)),
             some);
     for (std::size_t i = 0; i < rows.size(); ++i) {
       const auto k = static_cast<Eigen::Index>(i);
@@ -220,7 +208,7 @@ CurveBeliefs CurveModel::of_new(const RowMatrix& points) const {
   const Moments spread = moments_of(first);
   const double scale = std::max(spread.deviation, 1e-9);
   const Eigen::VectorXd y = (first.array() - spread.mean) / scale;
-  const GaussianProcess gp = fit_gp(map_, pick_points(table_.points, rows), y, first);
+  const GaussianProcess gp = fit_gp(map_, pick_rows(table_.points, rows), y, first);
   const RowMatrix features = map_.map(points);
   const Prediction at = gp.predict(features, false);
   Walk walk{(spread.mean + scale * at.mean.array()).matrix(), scale * scale * at.variance,

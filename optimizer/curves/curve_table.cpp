@@ -53,14 +53,10 @@ Eigen::Index CurveTable::top_of(Eigen::Index row) const {
   return level;
 }
 
-std::vector<Step> curve_levels(const FidelitySpec& fidelity) {
-  return rung_levels(fidelity.min, fidelity.max, kLevelRatio);
-}
-
 CurveTable curve_table(const SearchSpace& space, const FidelitySpec& fidelity,
                        const TrialTable& trials, EncodedTrials& encoded) {
   CurveTable table;
-  table.levels = curve_levels(fidelity);
+  table.levels = rung_levels(fidelity.min, fidelity.max, kLevelRatio);
   encoded.expect(trials.size());
   std::vector<const Eigen::VectorXd*> points;
   std::vector<double> all, own;

@@ -21,12 +21,10 @@ struct CurveTable {
   Eigen::Index top_of(Eigen::Index row) const;
 };
 
-/// Steps at which curves compare: fidelity.min, three times that ... and fidelity.max.
-std::vector<Step> curve_levels(const FidelitySpec& fidelity);
-
-/// The trials that have reported a loss, without those that train another one's configuration
-/// again, failed by their own fault or were cancelled. At a level counts the last loss above the
-/// level before: trainers need not report at every step.
+/// At fidelity.min, three times that ... and fidelity.max: the trials that have reported a loss,
+/// without those that train another one's configuration again, failed by their own fault or were
+/// cancelled. At a level counts the last loss above the level before: trainers need not report at
+/// every step.
 CurveTable curve_table(const SearchSpace& space, const FidelitySpec& fidelity,
                        const TrialTable& trials, EncodedTrials& encoded);
 

@@ -1,5 +1,7 @@
 #include "optimizer/gp/front_model.hpp"
 
+#include "optimizer/numerics/rows.hpp"
+
 namespace betatune {
 
 void FrontModel::add(const RowMatrix& points, const std::vector<bool>& allowed) {

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "optimizer/gp/output_transform.hpp"
+#include "optimizer/numerics/rows.hpp"
 
 namespace betatune {
 namespace {
@@ -24,20 +25,6 @@ constexpr double kMostDoubt = 3;  ///< standard deviation of an output, which ha
 constexpr double kLogPrice = 2;
 /// That are compared; the first is the power.
 constexpr std::array kShifts = {0.0, 1.0, 0.1, 0.01, 0.001};
-
-RowMatrix pick(const RowMatrix& points, std::span<const Eigen::Index> rows) {
-  RowMatrix out(std::ssize(rows), points.cols());
-  for (Eigen::Index i = 0; i < out.rows(); ++i) {
-    out.row(i) = points.row(rows[static_cast<std::size_t>(i)]);
-  }
-  return out;
-}
-
-Eigen::VectorXd pick(const Eigen::VectorXd& values, std::span<const Eigen::Index> rows) {
-  Eigen::VectorXd out(std::ssize(rows));
-  for (Eigen::Index i = 0; i < out.size(); ++i) out[i] = values[rows[static_cast<std::size_t>(i)]];
-  return out;
-}
 
 /// Of outputs, as variances.
 Eigen::VectorXd doubts_of(const Eigen::VectorXd& deviations, const Outputs& outputs) {
@@ -122,15 +109,15 @@ Hyperparameters GpModel::fit_with_bend(const RowMatrix& points) {
   std::vector<double> log_slopes;
   for (std::size_t k = 0; k < bends; ++k) {
     const Outputs each = outputs_of(fitted_values_, {kShifts[k]});
-    outputs.col(static_cast<Eigen::Index>(k)) = pick(each.y, rows);
+    outputs.col(static_cast<Eigen::Index>(k)) = pick_values(each.y, rows);
     log_slopes.push_back(each.log_slope - (k > 0 ? kLogPrice * n : 0));
   }
-  const RowMatrix features = map_.map(pick(points, rows));
+  const RowMatrix features = map_.map(pick_rows(points, rows));
   Training training{map_, features};
   // One for all bends: that of the first, which is the one that is mostly chosen.
   if (fitted_doubts_.size() > 0) {
     training.doubts =
-        pick(doubts_of(fitted_doubts_, outputs_of(fitted_values_, {kShifts[0]})), rows);
+        pick_values(doubts_of(fitted_doubts_, outputs_of(fitted_values_, {kShifts[0]})), rows);
   }
   const std::vector<Fit> starts = most_probable_starts(training, outputs);
   std::size_t best = 0;
@@ -170,14 +157,14 @@ GaussianProcess& GpModel::condition(const Samples& data, Eigen::Index pending) {
   Eigen::VectorXd doubts;
   if (data.doubts.size() > 0) {
     common = 0;  // they change with every result
-    doubts = output_scale_ * output_scale_ * pick(doubts_of(data.doubts, outputs), rows);
+    doubts = output_scale_ * output_scale_ * pick_values(doubts_of(data.doubts, outputs), rows);
   }
   gp_->truncate(static_cast<Eigen::Index>(common));
-  gp_->append(map_.map(pick(data.points, std::span(rows).subspan(common))), doubts);
+  gp_->append(map_.map(pick_rows(data.points, std::span(rows).subspan(common))), doubts);
   gp_trials_ = std::move(ids);
   slope_at_best_ = output_scale_ * outputs.slope_at_best;
   zero_ = outputs.zero;
-  gp_->set_outputs(output_scale_ * pick(outputs.y, rows));
+  gp_->set_outputs(output_scale_ * pick_values(outputs.y, rows));
   return *gp_;
 }
 

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "optimizer/curves/curve_model.hpp"
+#include "optimizer/numerics/rows.hpp"
 #include "optimizer/pareto/front.hpp"
 
 namespace betatune {
@@ -40,16 +41,10 @@ Step choose_step(const History& history) {
   return most;
 }
 
-Use use_of(const Trial& trial, Step step, double* loss) {
-  *loss = std::numeric_limits<double>::quiet_NaN();
+Use use_of(const Trial& trial, bool has_result) {
   if (failed_by_itself(trial)) return Use::failure;
   if (trial.outcome == Outcome::failed || trial.outcome == Outcome::cancelled) return Use::nothing;
-  const std::optional<double> found = step == 0 ? trial.loss : trial.loss_at(step);
-  const bool settled = step != 0 || trial.state == TrialState::closed;
-  if (found && settled) {
-    *loss = *found;
-    return Use::result;
-  }
+  if (has_result) return Use::result;
   const bool ended = trial.state == TrialState::closed || trial.state == TrialState::paused;
   return ended ? Use::nothing : Use::pending;
 }
@@ -69,7 +64,10 @@ struct Seen {
 
 Seen seen_of(const Trial& trial, Step step) {
   Seen out;
-  out.use = use_of(trial, step, &out.loss);
+  const std::optional<double> found = step == 0 ? trial.loss : trial.loss_at(step);
+  const bool settled = step != 0 || trial.state == TrialState::closed;
+  out.use = use_of(trial, found && settled);
+  if (out.use == Use::result) out.loss = *found;
   out.outcomes = outcomes_of(trial, step);
   return out;
 }
@@ -141,12 +139,12 @@ std::vector<ExpectedEnd> expected_ends(const History& history, EncodedTrials& en
 }
 
 Seen seen_along_curve(const Trial& trial, const ExpectedEnd& end) {
-  const double none = std::numeric_limits<double>::quiet_NaN();
-  if (failed_by_itself(trial)) return {Use::failure, none, {}};
-  if (trial.outcome == Outcome::failed || trial.outcome == Outcome::cancelled) return {};
-  if (!std::isnan(end.loss)) return {Use::result, end.loss, trial.outcomes};
-  const bool ended = trial.state == TrialState::closed || trial.state == TrialState::paused;
-  return {ended ? Use::nothing : Use::pending, none, {}};
+  Seen out;
+  out.use = use_of(trial, !std::isnan(end.loss));
+  if (out.use != Use::result) return out;
+  out.loss = end.loss;
+  out.outcomes = trial.outcomes;
+  return out;
 }
 
 /// The rows whose value is known.

@@ -4,6 +4,8 @@
 #include <limits>
 #include <numeric>
 
+#include "optimizer/numerics/rows.hpp"
+
 namespace betatune {
 namespace {
 
@@ -82,14 +84,6 @@ double volume_below(std::vector<Eigen::RowVectorXd> points, const Eigen::VectorX
 bool dominates(const Eigen::Ref<const Eigen::RowVectorXd>& a,
                const Eigen::Ref<const Eigen::RowVectorXd>& b) {
   return (a.array() <= b.array()).all() && (a.array() < b.array()).any();
-}
-
-RowMatrix pick_rows(const RowMatrix& points, const std::vector<Eigen::Index>& rows) {
-  RowMatrix out(std::ssize(rows), points.cols());
-  for (Eigen::Index i = 0; i < out.rows(); ++i) {
-    out.row(i) = points.row(rows[static_cast<std::size_t>(i)]);
-  }
-  return out;
 }
 
 std::vector<Eigen::Index> non_dominated(const RowMatrix& points) {

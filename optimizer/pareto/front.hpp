@@ -37,7 +37,4 @@ double hypervolume(const RowMatrix& points, const Eigen::VectorXd& reference);
 /// source: the rule of BoTorch's infer_reference_point (Balandat et al. 2020, arXiv:1910.06403)
 Eigen::VectorXd infer_reference(const RowMatrix& points, const std::vector<Eigen::Index>& front);
 
-/// Rows of a matrix by their numbers.
-RowMatrix pick_rows(const RowMatrix& points, const std::vector<Eigen::Index>& rows);
-
 }  // namespace betatune

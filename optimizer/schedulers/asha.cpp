@@ -80,18 +80,9 @@ void Asha::pass(const StudyState& state, const Reported& reported) {
 }
 
 void Asha::observe(const StudyState& state, const Event& event) {
-  if (const auto* started = std::get_if<AttemptStarted>(&event.fact)) {
-    ladder_.start(*started);
-  } else if (const auto* reported = std::get_if<Reported>(&event.fact); reported && stops()) {
-    pass(state, *reported);
-  } else if (const auto* ended = std::get_if<AttemptEnded>(&event.fact)) {
-    if (ended->end == AttemptEnd::reached) {
-      const Trial& trial = state.trials[ended->trial];
-      ladder_.record(state, trial, rung_at(ladder_.levels(), trial.until), trial.loss);
-    }
-  } else if (const auto* closed = std::get_if<TrialClosed>(&event.fact)) {
-    ladder_.close(*closed);
-  }
+  ladder_.observe(state, event);
+  const auto* reported = std::get_if<Reported>(&event.fact);
+  if (reported != nullptr && stops()) pass(state, *reported);
 }
 
 std::optional<Assignment> Asha::next(const StudyState& state, bool may_start) const {
@@ -99,8 +90,7 @@ std::optional<Assignment> Asha::next(const StudyState& state, bool may_start) co
     if (may_start) return StartNew{ladder_.levels().back()};
     return std::nullopt;
   }
-  if (auto promotion = ladder_.promotion(ladder_.size() - 1)) return promotion;
-  if (may_start) return StartNew{ladder_.levels().front()};
+  if (auto chosen = ladder_.promotion_or_new(may_start)) return chosen;
   return options_.finish ? ladder_.finish(state) : std::nullopt;
 }
 

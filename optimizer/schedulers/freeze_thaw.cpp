@@ -10,6 +10,7 @@
 
 #include "optimizer/curves/prospects.hpp"
 #include "optimizer/numerics/normal.hpp"
+#include "optimizer/numerics/turns.hpp"
 #include "optimizer/schedulers/ladder.hpp"
 #include "optimizer/schedulers/options.hpp"
 #include "optimizer/searchers/design.hpp"
@@ -64,10 +65,6 @@ class FreezeThaw final : public Scheduler {
     const Step from = fidelity_.resumable ? ladder_.level(rung) : 0;
     return static_cast<double>(ladder_.level(rung + 1) - from);
   }
-  bool is_turn_of_ladder() const {
-    const double turn = 0.6180339887498949 * static_cast<double>(decisions_);
-    return turn - std::floor(turn) < options_.ladder;
-  }
   bool knows_enough() const {
     return static_cast<int>(ladder_.rung(0).size()) >= space_.dims() + 2 &&
            ladder_.rung(ladder_.size() - 1).size() > 0;
@@ -89,7 +86,6 @@ class FreezeThaw final : public Scheduler {
     std::optional<Assignment> what;
     double worth = -std::numeric_limits<double>::infinity();
   };
-  std::optional<Assignment> by_ladder(const StudyState& state, bool may_start) const;
   std::optional<Assignment> by_model(const StudyState& state, bool may_start) const;
   Choice best_paused(const StudyState& state, const Round& round, bool may_start) const;
   bool may_go_on(const Trial& trial) const {
@@ -114,29 +110,15 @@ class FreezeThaw final : public Scheduler {
 };
 
 void FreezeThaw::observe(const StudyState& state, const Event& event) {
-  if (const auto* started = std::get_if<AttemptStarted>(&event.fact)) {
-    ladder_.start(*started);
-    ++decisions_;
-  } else if (const auto* ended = std::get_if<AttemptEnded>(&event.fact)) {
-    if (ended->end == AttemptEnd::reached) {
-      const Trial& trial = state.trials[ended->trial];
-      ladder_.record(state, trial, rung_at(ladder_.levels(), trial.until), trial.loss);
-    }
-  } else if (const auto* closed = std::get_if<TrialClosed>(&event.fact)) {
-    ladder_.close(*closed);
-  }
+  ladder_.observe(state, event);
+  if (std::holds_alternative<AttemptStarted>(event.fact)) ++decisions_;
 }
 
 std::optional<Assignment> FreezeThaw::next(const StudyState& state, bool may_start) const {
-  if (knows_enough() && !is_turn_of_ladder()) {
+  if (knows_enough() && !has_turn(decisions_, options_.ladder)) {
     if (auto chosen = by_model(state, may_start)) return chosen;
   }
-  return by_ladder(state, may_start);
-}
-
-std::optional<Assignment> FreezeThaw::by_ladder(const StudyState& state, bool may_start) const {
-  if (auto promotion = ladder_.promotion(ladder_.size() - 1)) return promotion;
-  if (may_start) return StartNew{ladder_.level(0)};
+  if (auto chosen = ladder_.promotion_or_new(may_start)) return chosen;
   return ladder_.finish(state);
 }
 

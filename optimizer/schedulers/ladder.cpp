@@ -2,6 +2,18 @@
 
 namespace betatune {
 
+void Ladder::observe(const StudyState& state, const Event& event) {
+  if (const auto* started = std::get_if<AttemptStarted>(&event.fact)) {
+    start(*started);
+  } else if (const auto* ended = std::get_if<AttemptEnded>(&event.fact)) {
+    if (ended->end != AttemptEnd::reached) return;
+    const Trial& trial = state.trials[ended->trial];
+    record(state, trial, rung_at(levels_, trial.until), trial.loss);
+  } else if (const auto* closed = std::get_if<TrialClosed>(&event.fact)) {
+    close(*closed);
+  }
+}
+
 void Ladder::start(const AttemptStarted& started) {
   const int to = rung_at(levels_, started.until);
   for (int rung = 0; rung < to; ++rung) {
@@ -29,6 +41,12 @@ std::optional<Assignment> Ladder::promotion(std::size_t top) const {
   for (std::size_t rung = top; rung-- > 0;) {
     if (const auto best = rungs_[rung].promotable()) return Resume{*best, levels_[rung + 1]};
   }
+  return std::nullopt;
+}
+
+std::optional<Assignment> Ladder::promotion_or_new(bool may_start) const {
+  if (auto promoted = promotion(levels_.size() - 1)) return promoted;
+  if (may_start) return StartNew{levels_.front()};
   return std::nullopt;
 }
 

@@ -16,6 +16,8 @@ class Ladder {
   Ladder(std::vector<Step> levels, double eta, std::size_t objectives)
       : levels_(std::move(levels)), rungs_(levels_.size(), Rung(eta, objectives)) {}
 
+  /// What most do with an event: trials come to a rung by reaching the goal of an attempt.
+  void observe(const StudyState& state, const Event& event);
   /// The trial is taken from the rungs below the one that it goes to.
   void start(const AttemptStarted& started);
   /// A result at a rung, the highest that the trial has reached; false if it is no news: a retried
@@ -27,6 +29,8 @@ class Ladder {
 
   /// The best trial that may go on from the highest of the rungs below `top`.
   std::optional<Assignment> promotion(std::size_t top) const;
+  /// A promotion from any rung, or else a new trial.
+  std::optional<Assignment> promotion_or_new(bool may_start) const;
   /// When nothing runs and nobody was trained to the end: the best trial of the highest rung, to
   /// the end. A study of few trials may end so, and its user wants one trained model.
   std::optional<Assignment> finish(const StudyState& state) const;

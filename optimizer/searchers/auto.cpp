@@ -7,6 +7,7 @@
 
 #include "optimizer/local/local_step.hpp"
 #include "optimizer/local/near_pairs.hpp"
+#include "optimizer/numerics/turns.hpp"
 #include "optimizer/searchers/gp_core.hpp"
 
 namespace betatune {
@@ -57,9 +58,7 @@ class AutoSearcher : public Searcher {
     const double balance =
         (region.local_rate - region.other_rate) / (region.local_rate + region.other_rate);
     const double share = region.converged ? kShareAtRest : 0.5 + kSwing * balance;
-    // Evenly spread turns of that share: the fractional parts of multiples of the golden ratio.
-    const double turn = 0.6180339887498949 * static_cast<double>(trial);
-    return turn - std::floor(turn) < share;
+    return has_turn(trial, share);
   }
 
   /// The region is wider along parameters to which the whole space's model gives long

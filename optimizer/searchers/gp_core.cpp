@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "optimizer/gp/log_ei.hpp"
+#include "optimizer/numerics/rows.hpp"
 #include "optimizer/pareto/study_front.hpp"
 
 namespace betatune {
