@@ -58,6 +58,7 @@ class FreezeThaw final : public Scheduler {
   std::string describe(const StudyState&, const Trial& trial) const override {
     return ladder_.describe(trial.id, std::to_string(ladder_.size()));
   }
+  RungPlan rungs() const override { return {ladder_.levels(), options_.eta, false, false}; }
 
  private:
   /// To the next rung, in steps.

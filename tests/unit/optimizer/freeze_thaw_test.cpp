@@ -125,6 +125,11 @@ TEST(FreezeThaw, LeavesEveryDecisionToTheLadderIfToldSo) {
   EXPECT_EQ(study.resumed(), TrialId{11}) << "the best of the first rung, as asha has it";
 }
 
+TEST(FreezeThaw, TellsOfItsRungs) {
+  EXPECT_THAT(scheduler_of(fidelity_spec(1, 9, "freeze-thaw"))->rungs().levels,
+              testing::ElementsAre(1, 3, 9));
+}
+
 TEST(FreezeThaw, RefusesOptionsThatMeanNothing) {
   const auto problem = [](const Json& options, bool with_fidelity = true) {
     StudySpec spec = fidelity_spec(1, 9, "freeze-thaw", options);
