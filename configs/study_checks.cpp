@@ -126,6 +126,51 @@ void check_stopping(Checks& checks, const StudySpec& spec) {
       "add stopping.trials, stopping.wall_time, another rule of `stopping`, or objective.target");
 }
 
+void check_ranks(Checks& checks, const StudySpec& spec) {
+  const ResourcesSpec& resources = spec.resources;
+  const int ranks = resources.world();
+  if (ranks > limits::kRanks) {
+    checks.error("E0105", "resources.ranks",
+                 "`resources.ranks` must be " + std::to_string(limits::kRanks) +
+                     " or less, found " + std::to_string(ranks));
+  }
+  if (!spec.trainer.plugin) {
+    checks.error("E0208", "resources.ranks", "`resources.ranks` is of trainer plug-ins",
+                 "have the command start its processes itself (`torchrun`, `mpirun`)");
+  }
+  if (resources.cpus < ranks) {
+    checks.error("E0208", "resources.cpus",
+                 std::to_string(ranks) + " ranks cannot share " + std::to_string(resources.cpus) +
+                     " CPU" + (resources.cpus == 1 ? "" : "s"),
+                 "raise resources.cpus to " + std::to_string(ranks) + ", or leave it out");
+  }
+  if (resources.gpus % ranks != 0) {
+    checks.error("E0208", "resources.ranks",
+                 std::to_string(resources.gpus) + " GPUs cannot be shared out to " +
+                     std::to_string(ranks) + " ranks",
+                 "make `gpus` a multiple of `ranks`");
+  }
+  if (resources.elastic && resources.elastic->min > ranks) {
+    checks.error("E0208", "resources.elastic.min",
+                 "`resources.elastic.min` is more than the " + std::to_string(ranks) + " ranks");
+  }
+}
+
+void check_resources(Checks& checks, const StudySpec& spec) {
+  const ResourcesSpec& resources = spec.resources;
+  checks.at_least("resources.cpus", resources.cpus, 1);
+  checks.at_least("resources.gpus", resources.gpus, 0);
+  checks.at_least("resources.ranks", resources.ranks, 1);
+  checks.positive("resources.rank_timeout", std::optional(resources.rank_timeout));
+  if (resources.elastic) checks.at_least("resources.elastic.min", resources.elastic->min, 1);
+  if (resources.world() > 1) return check_ranks(checks, spec);
+  for (const char* key : {"resources.rank_timeout", "resources.elastic"}) {
+    if (!checks.given(key)) continue;
+    checks.error("E0208", key, "`" + std::string(key) + "` has no use where a trial has one rank",
+                 "set resources.ranks, or leave it out");
+  }
+}
+
 void check_trials(Checks& checks, const TrialsSpec& trials) {
   checks.at_least("trials.parallel", trials.parallel, 1);
   checks.at_least("trials.max_failed", trials.max_failed, 1);
@@ -202,8 +247,7 @@ void check_study(const ConfigNode& root, const StudySpec& spec, Diagnostics& dia
   check_trials(checks, spec.trials);
   check_noise(checks, spec);
   check_initial(checks, spec.algorithm.initial);
-  checks.at_least("resources.cpus", spec.resources.cpus, 1);
-  checks.at_least("resources.gpus", spec.resources.gpus, 0);
+  check_resources(checks, spec);
   checks.at_least("launcher.trainers", spec.launcher.trainers, 1);
   checks.short_text("launcher.name", spec.launcher.name);
   if (spec.trainer.external.value_or(false) && checks.given("launcher")) {

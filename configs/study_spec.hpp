@@ -1,6 +1,7 @@
 #pragma once
 /// The study file as typed values. docs/study-file.md is the user's page for it.
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -207,12 +208,38 @@ struct TrainerSpec {
   }
 };
 
+struct ElasticSpec {
+  int min = 1;
+  static constexpr auto fields() {
+    return std::tuple{defaulted("min", &ElasticSpec::min, "Fewest ranks to try again with.")};
+  }
+};
+
 struct ResourcesSpec {
   int cpus = 1;
   int gpus = 0;
+  std::optional<int> ranks;
+  Duration rank_timeout{10};
+  std::optional<ElasticSpec> elastic;
   static constexpr auto fields() {
-    return std::tuple{defaulted("cpus", &ResourcesSpec::cpus, "CPU threads of one trial."),
-                      defaulted("gpus", &ResourcesSpec::gpus, "GPUs of one trial.")};
+    return std::tuple{
+        defaulted("cpus", &ResourcesSpec::cpus,
+                  "CPU threads of one trial, shared out to its ranks; `ranks` if not given."),
+        defaulted("gpus", &ResourcesSpec::gpus, "GPUs of one trial, shared out to its ranks."),
+        Field{
+            "ranks", &ResourcesSpec::ranks,
+            "Processes of one trial, for plug-ins that train data-parallel; default: one per GPU, "
+            "at least one."},
+        defaulted("rank_timeout", &ResourcesSpec::rank_timeout,
+                  "How long one rank may keep the others waiting before the attempt ends."),
+        Field{"elastic", &ResourcesSpec::elastic,
+              "Each loss of a trial's machine or of one of its ranks leaves one rank fewer to the "
+              "next attempt."}};
+  }
+  /// Processes of one trial that has lost `losses` attempts to its machines.
+  int world(int losses = 0) const {
+    const int all = ranks.value_or(1);
+    return elastic ? std::max(std::min(elastic->min, all), all - losses) : all;
   }
 };
 

@@ -185,8 +185,12 @@ Assign Coordinator::assignment_of(const Trial& trial) const {
   job.plugin = spec_->trainer.plugin.value_or("");
   job.command = spec_->trainer.command.value_or(std::vector<std::string>{});
   job.config = spec_->trainer.config;
-  job.cpus = spec_->resources.cpus;
-  job.gpus = spec_->resources.gpus;
+  const ResourcesSpec& resources = spec_->resources;
+  const auto lost = trial.failures.find(FailureClass::infra);
+  job.cpus = resources.cpus;
+  job.ranks = resources.world(lost == trial.failures.end() ? 0 : lost->second);
+  job.gpus = resources.gpus / resources.world() * job.ranks;
+  job.rank_timeout_ms = milliseconds(resources.rank_timeout);
   job.study_dir = options_.study_dir;
   job.objective = spec_->objective.metric;
   job.directory = options_.directory;

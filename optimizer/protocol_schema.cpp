@@ -84,6 +84,7 @@ Json objects_inside() {
       .limit("step", at_least(0))
       .limit("digest", {{"pattern", "^[0-9a-f]{64}$"}});
   job.limit("cpus", at_least(1)).limit("gpus", at_least(0));
+  job.limit("ranks", at_least(1)).limit("rank_timeout_ms", at_least(1));
   for (const char* each : {"wall_time_ms", "silence_ms", "checkpoint_every_ms"}) {
     job.limit(each, at_least(0));
   }

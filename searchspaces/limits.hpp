@@ -28,6 +28,7 @@ inline constexpr std::size_t kMetricsPerReport = 256;
 inline constexpr std::size_t kUnacknowledgedReports = 256;
 inline constexpr std::size_t kErrorTextBytes = 4u << 10;
 inline constexpr int kSlotsPerTrainer = 4'096;
+inline constexpr int kRanks = 1'024;  // of a trial, all on one machine
 
 // Unix socket paths: sun_path holds 108 bytes with the terminating zero.
 inline constexpr std::size_t kSocketPathBytes = 107;

@@ -16,8 +16,8 @@ fs::path scratch_folder(const Assign& assign) {
   return attempt_folder(assign) / "scratch";
 }
 
-fs::path attempt_log(const Assign& assign) {
-  return attempt_folder(assign) / "log";
+fs::path attempt_log(const Assign& assign, int rank) {
+  return attempt_folder(assign) / (rank == 0 ? "log" : "log.rank-" + std::to_string(rank));
 }
 
 Status make_scratch(const Assign& assign) {

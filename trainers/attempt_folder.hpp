@@ -1,5 +1,6 @@
 #pragma once
-/// Where an attempt keeps its files: study_dir/trials/T/attempt-A with `log` and `scratch/`.
+/// Where an attempt keeps its files: study_dir/trials/T/attempt-A with `log` (of rank 0),
+/// `log.rank-1` and so on where it has several ranks, and `scratch/`.
 
 #include <filesystem>
 
@@ -9,8 +10,8 @@ namespace betatune {
 
 std::filesystem::path attempt_folder(const Assign& assign);
 std::filesystem::path scratch_folder(const Assign& assign);
-/// The file that holds what the attempt wrote to stdout and stderr.
-std::filesystem::path attempt_log(const Assign& assign);
+/// The file that holds what a rank of the attempt wrote to stdout and stderr.
+std::filesystem::path attempt_log(const Assign& assign, int rank = 0);
 
 /// Makes an empty scratch folder. Errors: unavailable.
 Status make_scratch(const Assign& assign);

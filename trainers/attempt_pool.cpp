@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "searchspaces/limits.hpp"
 #include "searchspaces/log.hpp"
 #include "trainers/plugin_host.hpp"
 #include "trainers/processes.hpp"
@@ -106,11 +107,24 @@ std::map<std::string, std::string> AttemptPool::environment_of(const Assign& ass
 }
 
 void AttemptPool::start(const WorkKey& key, const Assign& assign) {
+  const TrainerJob& wanted = assign.job;
+  if (wanted.ranks < 1 || wanted.ranks > limits::kRanks) {
+    return fail(key, FailureClass::user,
+                "a trial of " + std::to_string(wanted.ranks) + " ranks; 1 to " +
+                    std::to_string(limits::kRanks) + " are possible");
+  }
+  if (wanted.ranks > 1 && wanted.plugin.empty()) {
+    return fail(key, FailureClass::user,
+                "a command of several ranks; have it start its processes itself");
+  }
   auto server = server_for(assign);
   if (!server) return fail(key, FailureClass::user, server.error().message);
   auto link = packet_pair();
   if (!link) return fail(key, FailureClass::infra, link.error().message);
-  WorkerJob job{assign, environment_of(assign), grace_.count()};
+  WorkerJob job;
+  job.assign = assign;
+  job.environment = environment_of(assign);
+  job.grace_ms = grace_.count();
   auto running = std::make_shared<Running>(loop_, link.value().first.release());
   running->key = key;
   running->number = next_number_++;
@@ -135,11 +149,12 @@ Result<AttemptPool::ServerPtr> AttemptPool::server_for(const Assign& assign) {
   if (!assign.job.plugin.empty()) {
     BETATUNE_TRY(path, find_plugin(assign.job.plugin, assign.job.directory));
   }
-  const std::string name = identity(path) + "|" + std::to_string(assign.job.cpus);
+  const int threads = std::max(1, assign.job.cpus / std::max(1, assign.job.ranks));
+  const std::string name = identity(path) + "|" + std::to_string(threads);
   const auto found = servers_.find(name);
   if (found != servers_.end()) return found->second;
   retire_idle(path, name);
-  return start_server(name, path, assign.job.cpus);
+  return start_server(name, path, threads);
 }
 
 void AttemptPool::retire_idle(const std::string& plugin_path, const std::string& but) {
@@ -205,6 +220,8 @@ void AttemptPool::heard_server(const ServerPtr& server, const std::string& packe
     end.wait_status = json.at("status").get<int>();
     end.oom_killer = json.at("oom").get<bool>();
     end.output = json.at("output").get<std::string>();
+    end.rank = json.at("rank").get<int>();
+    end.note = json.at("note").get<std::string>();
     listener_.ended(running->key, end);
   }
 }

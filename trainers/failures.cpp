@@ -65,7 +65,9 @@ int ending_signal(int wait_status) {
   return status > kShellSays && status <= kShellSays + kLastSignal ? status - kShellSays : 0;
 }
 
-AttemptFailure failure_of(const ProcessEnd& end, const std::string& who) {
+AttemptFailure failure_of(const ProcessEnd& end, const std::string& of) {
+  if (!end.note.empty()) return {FailureClass::infra, failure_text(end.note, end.output)};
+  const std::string who = end.rank == 0 ? of : "rank " + std::to_string(end.rank) + " of " + of;
   AttemptFailure failure{refine(FailureClass::user, end.output), ""};
   const int signal = ending_signal(end.wait_status);
   if (signal != 0) failure = failure_of_signal(signal, end, who);

@@ -21,6 +21,8 @@ struct ProcessEnd {
   int wait_status = 0;      ///< as of waitpid
   bool oom_killer = false;  ///< the kernel's out-of-memory killer struck while it ran
   std::string output;       ///< the end of what it wrote
+  int rank = 0;             ///< of an attempt with several: the one that ended first
+  std::string note;         ///< why the fork server itself ended it; "" if it did not
 };
 
 /// The signal that ended a process, also where its shell tells of it as 128 + N; 0 for none.

@@ -1,10 +1,10 @@
 #include "trainers/fork_server.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <csignal>
 #include <fcntl.h>
+#include <optional>
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -22,7 +22,8 @@
 namespace betatune {
 namespace {
 
-constexpr std::int64_t kSweepMs = 300;  // strays are looked for at most this often
+constexpr std::int64_t kSweepMs = 300;      // strays are looked for at most this often
+constexpr std::int64_t kStoppedMs = 1'000;  // stopped ranks of gangs are looked for this often
 
 UniqueFd child_signals() {
   sigset_t mask;
@@ -71,31 +72,35 @@ int ForkServer::run() {
 }
 
 int ForkServer::poll_timeout_ms() const {
-  std::int64_t next_ms = sweep_at_ms_;
-  for (const auto& [key, worker] : workers_) {
-    if (worker.kill_at_ms != 0 && (next_ms == 0 || worker.kill_at_ms < next_ms)) {
-      next_ms = worker.kill_at_ms;
-    }
-  }
+  std::int64_t next_ms = 0;
+  const auto by = [&next_ms](std::int64_t at_ms) {
+    if (at_ms != 0 && (next_ms == 0 || at_ms < next_ms)) next_ms = at_ms;
+  };
+  by(sweep_at_ms_);
+  by(stopped_at_ms_);
+  for (const auto& [key, worker] : workers_) by(worker.kill_at_ms);
   if (next_ms == 0) return -1;
   return static_cast<int>(std::clamp<std::int64_t>(next_ms - monotonic_ms().count(), 0, 60'000));
 }
 
 void ForkServer::wait_for_something() {
   std::vector<pollfd> fds{{control_.get(), POLLIN, 0}, {signals_.get(), POLLIN, 0}};
-  std::vector<std::uint64_t> keys;
-  for (const auto& [key, worker] : workers_) {
-    fds.push_back({worker.output.get(), POLLIN, 0});
-    keys.push_back(key);
+  std::vector<RankProcess*> outputs;
+  for (auto& [key, worker] : workers_) {
+    for (RankProcess& rank : worker.ranks) {
+      fds.push_back({rank.output.get(), POLLIN, 0});
+      outputs.push_back(&rank);
+    }
   }
   ::poll(fds.data(), fds.size(), poll_timeout_ms());
   constexpr int kReadsPerTurn = 8;
-  for (std::size_t i = 0; i < keys.size(); ++i) {
-    if (fds[i + 2].revents != 0) read_log(workers_.at(keys[i]), kReadsPerTurn);
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    if (fds[i + 2].revents != 0) outputs[i]->read_output(kReadsPerTurn);
   }
   if (fds[1].revents != 0) reap();
   if (fds[0].revents != 0 && !read_control()) end_everything();
   end_overdue();
+  end_stopped();
   if (sweep_at_ms_ != 0 && monotonic_ms().count() >= sweep_at_ms_) sweep();
 }
 
@@ -113,22 +118,54 @@ bool ForkServer::read_control() {
 void ForkServer::spawn(std::uint64_t key, const Json& json, UniqueFd link) {
   const auto refuse = [&](const std::string& why) {
     WorkerLink(link.get()).send(failed_end(0, FailureClass::infra, why));
-    say({{"exited", key}, {"status", 0}, {"oom", false}, {"output", ""}});
+    say({{"exited", key},
+         {"status", 0},
+         {"oom", false},
+         {"output", ""},
+         {"rank", 0},
+         {"note", ""}});
   };
   const auto job = decode_json<WorkerJob>(json, "job");
   if (!job) return refuse(job.error().message);
-  auto output = pipe_pair();
-  if (!output) return refuse(output.error().message);
+  auto sockets = gang_sockets(job.value().assign.job.ranks);
+  if (!sockets) return refuse(sockets.error().message);
+  const auto ranks = static_cast<std::size_t>(std::max(1, job.value().assign.job.ranks));
 
+  AttemptProcesses worker;
+  worker.assign = job.value().assign;
+  worker.oom_kills_before = recent_oom_kills();
+  Status started = Ok{};
+  while (started && worker.ranks.size() < ranks) {
+    started = start_rank(worker, job.value(), sockets.value(), link);
+  }
+  if (!started && worker.ranks.empty()) return refuse(started.error().message);
+  if (!started) {
+    WorkerLink(link.get()).send(failed_end(0, FailureClass::infra, started.error().message));
+    worker.signal_all(SIGKILL);
+  }
+  if (worker.is_gang()) stopped_at_ms_ = monotonic_ms().count() + kStoppedMs;
+  workers_.emplace(key, std::move(worker));
+}
+
+Status ForkServer::start_rank(AttemptProcesses& worker, const WorkerJob& job, GangSockets& sockets,
+                              UniqueFd& link) {
+  BETATUNE_TRY(auto output, pipe_pair());
+  const int rank = static_cast<int>(worker.ranks.size());
   std::fflush(nullptr);
   const pid_t pid = ::fork();
-  if (pid == 0) become_worker(job.value(), std::move(link), std::move(output.value().second));
-  if (pid < 0) return refuse(errno_error("start a worker process").message);
-  ::setpgid(pid, pid);  // also here: the group must exist before it may be asked to end
-  if (!set_nonblocking(output.value().first.get())) output.value().first.reset();
-  workers_.emplace(
-      key, Worker{pid, std::move(output.value().first), BoundedLog(attempt_log(job.value().assign)),
-                  job.value().assign, 0, recent_oom_kills()});
+  const pid_t group = rank == 0 ? pid : worker.ranks.front().pid;
+  if (pid == 0) {
+    // Nothing of the ranks before stays open here.
+    worker.ranks.clear();
+    become_worker(job_of_rank(job, rank, sockets), group, std::move(link),
+                  std::move(output.second));
+  }
+  if (pid < 0) return errno_error("start a worker process");
+  ::setpgid(pid, group);  // also here: the group must exist before it may be asked to end
+  if (!set_nonblocking(output.first.get())) output.first.reset();
+  worker.ranks.push_back(
+      {pid, std::move(output.first), BoundedLog(attempt_log(job.assign, rank)), true, 0});
+  return Ok{};
 }
 
 std::uint64_t ForkServer::recent_oom_kills() {
@@ -141,8 +178,8 @@ std::uint64_t ForkServer::recent_oom_kills() {
   return oom_kills_;
 }
 
-void ForkServer::become_worker(const WorkerJob& job, UniqueFd link, UniqueFd output) {
-  ::setpgid(0, 0);
+void ForkServer::become_worker(const WorkerJob& job, pid_t group, UniqueFd link, UniqueFd output) {
+  ::setpgid(0, group);
   die_with_parent(self_, SIGKILL);
   reset_signals();
   const UniqueFd nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
@@ -165,8 +202,8 @@ void ForkServer::become_worker(const WorkerJob& job, UniqueFd link, UniqueFd out
 void ForkServer::ask_to_end(std::uint64_t key, std::int64_t grace_ms) {
   const auto worker = workers_.find(key);
   if (worker == workers_.end()) return;
-  ::kill(-worker->second.pid, SIGTERM);
-  ::kill(-worker->second.pid, SIGCONT);
+  worker->second.signal_all(SIGTERM);
+  worker->second.signal_all(SIGCONT);
   worker->second.kill_at_ms = std::max<std::int64_t>(1, monotonic_ms().count() + grace_ms);
 }
 
@@ -174,8 +211,19 @@ void ForkServer::end_overdue() {
   const std::int64_t now_ms = monotonic_ms().count();
   for (auto& [key, worker] : workers_) {
     if (worker.kill_at_ms == 0 || now_ms < worker.kill_at_ms) continue;
-    ::kill(-worker.pid, SIGKILL);
+    worker.signal_all(SIGKILL);
     worker.kill_at_ms = now_ms + 1'000;
+  }
+}
+
+void ForkServer::end_stopped() {
+  const std::int64_t now_ms = monotonic_ms().count();
+  if (stopped_at_ms_ == 0 || now_ms < stopped_at_ms_) return;
+  stopped_at_ms_ = 0;
+  for (auto& [key, worker] : workers_) {
+    if (!worker.is_gang()) continue;
+    worker.end_if_stopped(now_ms);
+    stopped_at_ms_ = now_ms + kStoppedMs;
   }
 }
 
@@ -187,42 +235,47 @@ void ForkServer::reap() {
     siginfo_t ended{};
     // Looked at first and reaped after its group is ended: until then the number cannot be reused.
     if (::waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) != 0 || ended.si_pid == 0) return;
-    const auto worker = std::find_if(workers_.begin(), workers_.end(), [&](const auto& each) {
-      return each.second.pid == ended.si_pid;
-    });
-    if (worker != workers_.end()) ::kill(-ended.si_pid, SIGKILL);
+    auto worker = workers_.begin();
+    std::optional<std::size_t> rank;
+    for (; worker != workers_.end(); ++worker) {
+      rank = worker->second.rank_of(ended.si_pid);
+      if (rank) break;
+    }
+    // The ranks of an attempt end together: whichever ends first, for whatever reason.
+    if (rank) worker->second.signal_all(SIGKILL);
     int status = 0;
     ::waitpid(ended.si_pid, &status, 0);
     helpers_.erase(ended.si_pid);
-    if (worker != workers_.end()) exited(worker, status);
+    if (rank) rank_ended(worker, *rank, status);
   }
 }
 
-void ForkServer::exited(std::map<std::uint64_t, Worker>::iterator at, int status) {
+void ForkServer::rank_ended(Workers::iterator at, std::size_t rank, int status) {
   constexpr int kReadsAtEnd = 1'024;
-  Worker worker = std::move(at->second);
+  AttemptProcesses& worker = at->second;
+  if (!worker.first) worker.first = {rank, status};
+  RankProcess& process = worker.ranks[rank];
+  process.alive = false;
+  process.read_output(kReadsAtEnd);
+  process.log.finish();
+  if (!worker.alive()) exited(at);
+}
+
+void ForkServer::exited(Workers::iterator at) {
+  const AttemptProcesses worker = std::move(at->second);
   const std::uint64_t key = at->first;
   workers_.erase(at);
-  read_log(worker, kReadsAtEnd);
-  worker.log.finish();
+  const auto [rank, status] = *worker.first;
   const bool killed = ending_signal(status) == SIGKILL;
   const bool oom = killed && oom_kill_count() > worker.oom_kills_before;
   say({{"exited", key},
        {"status", status},
        {"oom", oom},
-       {"output", clean_text(worker.log.tail(), 8'192)}});
+       {"output", clean_text(worker.ranks[rank].log.tail(), 8'192)},
+       {"rank", rank},
+       {"note", worker.note}});
   clean_up(worker.assign);
   if (sweep_at_ms_ == 0) sweep_at_ms_ = monotonic_ms().count() + kSweepMs;
-}
-
-void ForkServer::read_log(Worker& worker, int reads_max) {
-  std::array<char, 16'384> bytes{};
-  for (int i = 0; i < reads_max && worker.output; ++i) {
-    const ssize_t got = ::read(worker.output.get(), bytes.data(), bytes.size());
-    if (got < 0) return;
-    if (got == 0) worker.output.reset();
-    worker.log.append({bytes.data(), static_cast<std::size_t>(got)});
-  }
 }
 
 void ForkServer::clean_up(const Assign& assign) {
@@ -238,14 +291,16 @@ void ForkServer::clean_up(const Assign& assign) {
 
 void ForkServer::sweep() {
   std::set<pid_t> known = helpers_;
-  for (const auto& [key, worker] : workers_) known.insert(worker.pid);
+  for (const auto& [key, worker] : workers_) {
+    for (const RankProcess& rank : worker.ranks) known.insert(rank.pid);
+  }
   sweep_at_ms_ = 0;
   // Each round hands over the children of those it ended.
   if (end_strays(known) > 0) sweep_at_ms_ = monotonic_ms().count() + kSweepMs;
 }
 
 void ForkServer::end_everything() {
-  for (const auto& [key, worker] : workers_) ::kill(-worker.pid, SIGKILL);
+  for (const auto& [key, worker] : workers_) worker.signal_all(SIGKILL);
   end_all_descendants();
   ::_exit(0);
 }

@@ -1,5 +1,5 @@
 #pragma once
-/// A process that has loaded one plug-in and forks a worker per attempt.
+/// A process that has loaded one plug-in and forks a worker per attempt, or one per rank of it.
 ///
 /// Loading libtorch takes half a second; a fork of a process that has done so takes milliseconds.
 /// The server is a program of its own (exec), single-threaded, and knows nothing of the optimizer.
@@ -9,7 +9,8 @@
 ///   agent -> server   {"spawn": KEY, "job": {...}} with the worker's end of its link as descriptor
 ///                     {"kill": KEY, "grace_ms": 2000}     SIGTERM to the group, then SIGKILL
 ///   server -> agent   {"loaded": "name version"} | {"failed": "why"}       once, first
-///                     {"exited": KEY, "status": N, "oom": false, "output": "..."}
+///                     {"exited": KEY, "status": N, "oom": false, "output": "...", "rank": 0,
+///                      "note": ""}     of the rank that ended first, once all have ended
 /// End of file from the agent: every worker is killed and the server ends.
 
 #include <cstdint>
@@ -17,10 +18,9 @@
 #include <set>
 #include <string>
 
-#include "trainers/bounded_log.hpp"
 #include "trainers/plugin.h"
 #include "trainers/posix.hpp"
-#include "trainers/worker_link.hpp"
+#include "trainers/rank_process.hpp"
 
 namespace betatune {
 
@@ -33,14 +33,7 @@ class ForkServer {
   int run();
 
  private:
-  struct Worker {
-    pid_t pid = 0;
-    UniqueFd output;
-    BoundedLog log;
-    Assign assign;
-    std::int64_t kill_at_ms = 0;  ///< 0: not asked to end
-    std::uint64_t oom_kills_before = 0;
-  };
+  using Workers = std::map<std::uint64_t, AttemptProcesses>;
 
   bool load();
   void say(const Json& json);
@@ -49,14 +42,18 @@ class ForkServer {
   /// False at end of file.
   bool read_control();
   void spawn(std::uint64_t key, const Json& job, UniqueFd link);
-  [[noreturn]] void become_worker(const WorkerJob& job, UniqueFd link, UniqueFd output);
+  Status start_rank(AttemptProcesses& worker, const WorkerJob& job, GangSockets& sockets,
+                    UniqueFd& link);
+  [[noreturn]] void become_worker(const WorkerJob& job, pid_t group, UniqueFd link,
+                                  UniqueFd output);
   [[noreturn]] void exec_worker(const WorkerJob& job, UniqueFd link) const;
   void ask_to_end(std::uint64_t key, std::int64_t grace_ms);
   void end_overdue();
+  void end_stopped();
   void reap();
-  void exited(std::map<std::uint64_t, Worker>::iterator worker, int status);
+  void rank_ended(Workers::iterator worker, std::size_t rank, int status);
+  void exited(Workers::iterator worker);
   std::uint64_t recent_oom_kills();
-  static void read_log(Worker& worker, int reads_max);
   void clean_up(const Assign& assign);
   void sweep();
   void end_everything();
@@ -67,9 +64,10 @@ class ForkServer {
   pid_t self_;
   const betatune_plugin* plugin_ = nullptr;
   bool forkable_ = true;  ///< false: the plug-in has started threads, which a fork does not copy
-  std::map<std::uint64_t, Worker> workers_;
+  Workers workers_;
   std::set<pid_t> helpers_;
-  std::int64_t sweep_at_ms_ = 0;  ///< 0: nothing to sweep for
+  std::int64_t sweep_at_ms_ = 0;    ///< 0: nothing to sweep for
+  std::int64_t stopped_at_ms_ = 0;  ///< when stopped ranks are looked for; 0: no gang is here
   std::int64_t oom_read_at_ms_ = 0;
   std::uint64_t oom_kills_ = 0;
 };

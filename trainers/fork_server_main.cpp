@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <cstring>
@@ -43,6 +44,9 @@ int run_exec_worker(int link_fd, int job_fd, const std::string& plugin_path) {
   const auto job = decode_json<WorkerJob>(Json::parse(read_all(job_fd), nullptr, false), "job");
   ::close(job_fd);
   const auto plugin = load_plugin(plugin_path);
+  if (job) {
+    for (const int fd : job.value().gang_links) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+  }
   if (!job || !plugin) {
     const std::string why = job ? plugin.error().message : job.error().message;
     link.send(failed_end(0, FailureClass::user, why));
@@ -58,8 +62,10 @@ int run_exec_worker(int link_fd, int job_fd, const std::string& plugin_path) {
 void ForkServer::exec_worker(const WorkerJob& job, UniqueFd link) const {
   const UniqueFd file(::memfd_create("job", 0));
   const std::string text = json_text(encode_json(job));
+  const bool linked = std::all_of(job.gang_links.begin(), job.gang_links.end(), keep_through_exec);
   const bool ready =
-      file && ::write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
+      linked && file &&
+      ::write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
       keep_through_exec(link.get());
   if (ready) {
     const std::string link_text = std::to_string(link.get());

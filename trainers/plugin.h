@@ -12,6 +12,12 @@
  *  4. Every struct begins with its size, so that later versions may append members. Read no member
  *     beyond the size given.
  *  5. No exception and no longjmp crosses this boundary.
+ *  6. Where a trial has several ranks, each has its own process and trainer, and all get the same
+ *     calls with the same arguments. report() is called by all of them at the same steps: the
+ *     metrics of rank 0 count, and all get the same answer. save() gets one folder for all ranks:
+ *     rank 0 writes what is common, others may add files of their own. A rank that dies, fails, or
+ *     keeps the others waiting too long ends all of them. How the ranks exchange gradients is
+ *     theirs; job.rendezvous says where they can meet.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -21,7 +27,7 @@ extern "C" {
 #endif
 
 #define BETATUNE_ABI_MAJOR 1u
-#define BETATUNE_ABI_MINOR 0u
+#define BETATUNE_ABI_MINOR 1u
 
 /* What report() answers. */
 enum { BETATUNE_CONTINUE = 0, BETATUNE_STOP = 1, BETATUNE_PAUSE = 2 };
@@ -53,10 +59,14 @@ typedef struct betatune_job {
   const char* params_json; /* the configuration: {"lr": 0.001, "optimizer": "adamw"} */
   const char* config_json; /* the study's trainer.config, as it is */
   uint64_t seed;           /* the same for every attempt of the trial */
+  /* A trial may be trained by several processes, its ranks 0 .. world_size-1; see convention 6. */
   int32_t rank, local_rank, world_size;
-  int32_t cpus, gpus;      /* what the trial may use; the GPUs are the visible ones */
-  const char* rendezvous;  /* "" for one rank */
-  const char* scratch_dir; /* empty folder of this attempt, removed after it */
+  int32_t cpus, gpus;      /* what this rank may use; the GPUs are the visible ones */
+  const char* rendezvous;  /* where the ranks meet, new for each attempt: "" for one rank,
+                            * "file:///path" (no such file yet) on one machine, "tcp://host:port" */
+  const char* scratch_dir; /* empty folder of this attempt, removed after it; one for all ranks */
+  /* Since 1.1: how long a rank may keep the others waiting; > 0. */
+  int64_t rank_timeout_ms;
 } betatune_job;
 
 typedef struct betatune_trainer {

@@ -2,55 +2,30 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
-#include "trainers/attempt_folder.hpp"
-#include "trainers/failures.hpp"
 #include "trainers/metrics.hpp"
-#include "trainers/plugin_host.hpp"
 
 namespace betatune {
 namespace {
 
-FailureClass class_of(int32_t code) {
-  switch (code) {
-    case BETATUNE_OOM:
-      return FailureClass::oom;
-    case BETATUNE_DIVERGED:
-      return FailureClass::diverged;
-    case BETATUNE_INFRA:
-      return FailureClass::infra;
-    case BETATUNE_CHECKPOINT:
-      return FailureClass::checkpoint;
-    default:
-      return FailureClass::user;
-  }
-}
+using std::chrono::milliseconds;
+
+/// To build models and read data may take ranks on one machine very different times.
+constexpr milliseconds kPreparePatience{60'000};
 
 }  // namespace
 
 PluginRun::PluginRun(const WorkerJob& job, WorkerLink& link, const betatune_plugin& plugin)
     : job_(job),
       link_(link),
-      plugin_(plugin),
-      checkpoints_(job.assign.job.study_dir, job.assign.trial, job.assign.attempt),
-      params_json_(json_text(to_json(job.assign.params))),
-      config_json_(json_text(job.assign.job.config)),
-      scratch_(scratch_folder(job.assign)) {
-  host_ = {sizeof host_, this, &report, &log, &extension};
-}
-
-PluginRun::~PluginRun() {
-  if (trainer_ != nullptr) trainer_->destroy(trainer_->self);
+      plugin_(job, plugin),
+      gang_(job.gang_links),
+      checkpoints_(job.assign.job.study_dir, job.assign.trial, job.assign.attempt) {
+  host_ = {sizeof host_, this, &report, &log_to_stderr, &extension};
 }
 
 int32_t PluginRun::report(void* self, int64_t step, const char* metrics_json) {
   return static_cast<PluginRun*>(self)->take_report(step, metrics_json);
-}
-
-void PluginRun::log(void*, int32_t level, const char* text) {
-  static constexpr const char* kLevels[] = {"debug", "info", "warning", "error"};
-  std::fprintf(stderr, "[%s] %s\n", kLevels[std::clamp(level, 0, 3)], text != nullptr ? text : "");
 }
 
 const void* PluginRun::extension(void*, const char*) {
@@ -71,12 +46,20 @@ int32_t PluginRun::verdict() {
 }
 
 int32_t PluginRun::take_report(Step step, const char* metrics_json) {
-  if (!report_error_.empty()) return BETATUNE_STOP;
+  note_report(step, metrics_json);
+  const int32_t said = verdict();
+  gang_.answer(step, said);
+  told_to_end_ = told_to_end_ || said != BETATUNE_CONTINUE;
+  return said;
+}
+
+void PluginRun::note_report(Step step, const char* metrics_json) {
+  if (!report_error_.empty()) return;
   auto metrics = parse_metrics(metrics_json != nullptr ? metrics_json : "");
   if (!metrics || step < 1) {
     report_error_ = "report() of step " + std::to_string(step) + ": " +
                     (metrics ? "steps are 1, 2, 3 ..." : metrics.error().message);
-    return BETATUNE_STOP;
+    return;
   }
   if (metrics_seen_.empty()) {
     for (const auto& [name, number] : metrics.value()) {
@@ -90,63 +73,42 @@ int32_t PluginRun::take_report(Step step, const char* metrics_json) {
   }
   reported_step_ = std::max(reported_step_, step);
   link_.send(WorkerReport{step, std::move(metrics).value(), std::nullopt});
-  const int32_t said = verdict();
-  told_to_end_ = told_to_end_ || said != BETATUNE_CONTINUE;
-  return said;
 }
 
-Error PluginRun::plugin_error(const char* during, int32_t code) {
-  const char* words = trainer_ != nullptr ? trainer_->last_error(trainer_->self) : nullptr;
-  std::string message = std::string(plugin_.name) + ": " + during + " failed";
-  if (words != nullptr && *words != '\0') message += std::string(": ") + words;
-  failure_ = refine(class_of(code), message);
-  // A trainer that could not write seldom says why.
-  if (failure_ == FailureClass::user && disk_is_full(job_.assign.job.study_dir)) {
-    failure_ = FailureClass::infra;
-    message += " (the disk of " + job_.assign.job.study_dir + " is full)";
+template <class Mine>
+Status PluginRun::together(const GangOrder& order, milliseconds patience, Mine mine) {
+  gang_.order(order);
+  if (Status done = mine(); !done) {
+    failure_ = plugin_.failure();
+    return done;
   }
-  return Error{ErrorKind::unavailable, message};
+  const Status others = gang_.await(patience);
+  if (!others) failure_ = FailureClass::infra;
+  return others;
 }
 
 Status PluginRun::prepare() {
-  trainer_ = plugin_.create(&host_);
-  if (const std::string missing = missing_functions(trainer_); !missing.empty()) {
-    trainer_ = nullptr;
-    return Error{ErrorKind::invalid_argument, std::string(plugin_.name) + ": " + missing};
-  }
-  betatune_job job{};
-  job.size = sizeof job;
-  job.params_json = params_json_.c_str();
-  job.config_json = config_json_.c_str();
-  job.seed = job_.assign.seed;
-  job.world_size = 1;
-  job.cpus = job_.assign.job.cpus;
-  job.gpus = job_.assign.job.gpus;
-  job.rendezvous = "";
-  job.scratch_dir = scratch_.c_str();
-  if (const int32_t code = trainer_->setup(trainer_->self, &job))
-    return plugin_error("setup", code);
+  const milliseconds patience =
+      std::max(kPreparePatience, milliseconds(job_.assign.job.rank_timeout_ms));
+  BETATUNE_CHECK(
+      together({GangOrder::What::setup, "", 0}, patience, [&] { return plugin_.setup(host_); }));
   if (!job_.assign.resume_from) return Ok{};
-  if (trainer_->load == nullptr) {
-    return Error{ErrorKind::invalid_argument,
-                 std::string(plugin_.name) +
-                     " cannot load a checkpoint; set `resumable: false` under `fidelity`"};
-  }
-  auto folder = checkpoint_path(job_.assign.job.study_dir, *job_.assign.resume_from);
+  auto folder = plugin_.loadable(*job_.assign.resume_from);
   if (!folder) {
-    failure_ = class_of_unreadable(folder.error());
+    failure_ = plugin_.failure();
     return folder.error();
   }
   const std::string from = folder.value();
-  if (const int32_t code = trainer_->load(trainer_->self, from.c_str())) {
-    return plugin_error("load", code);
-  }
-  return Ok{};
+  return together({GangOrder::What::load, from, 0}, patience, [&] { return plugin_.load(from); });
+}
+
+milliseconds PluginRun::patience() const {
+  return milliseconds(job_.assign.job.rank_timeout_ms);
 }
 
 bool PluginRun::slices() const {
   return job_.assign.job.checkpoint_every_ms > 0 && job_.assign.job.resumable &&
-         trainer_->save != nullptr && trainer_->load != nullptr;
+         plugin_.can_save() && plugin_.can_load();
 }
 
 Step PluginRun::next_stop(Step done, std::chrono::milliseconds for_steps) const {
@@ -164,17 +126,19 @@ Step PluginRun::next_stop(Step done, std::chrono::milliseconds for_steps) const 
 }
 
 Status PluginRun::save(Step step) {
-  if (trainer_->save == nullptr || step == saved_step_) return Ok{};
+  if (!plugin_.can_save() || step == saved_step_) return Ok{};
   failure_ = FailureClass::infra;
   BETATUNE_TRY(const std::filesystem::path folder, checkpoints_.begin());
-  if (const int32_t code = trainer_->save(trainer_->self, folder.c_str())) {
-    Error error = plugin_error("save", code);
+  const Status saved = together({GangOrder::What::save, folder.string(), 0}, patience(),
+                                [&] { return plugin_.save(folder.string()); });
+  if (!saved) {
     checkpoints_.abandon();
-    return error;
+    return saved;
   }
   auto artifact = checkpoints_.publish(step);
   if (!artifact) {
     checkpoints_.abandon();
+    failure_ = FailureClass::infra;
     return artifact.error();
   }
   failure_ = FailureClass::user;
@@ -198,7 +162,7 @@ WorkerEnd PluginRun::judge(AttemptEnd end, Step step) {
   if (end == AttemptEnd::reached && !objective.empty() && !objective_seen_) {
     return failed_end(
         step, FailureClass::user,
-        std::string(plugin_.name) + " never reported the objective `" + objective + "`" +
+        std::string(plugin_.name()) + " never reported the objective `" + objective + "`" +
             (metrics_seen_.empty() ? "; it reported nothing" : "; it reported: " + metrics_seen_));
   }
   return {end, step, std::nullopt, ""};
@@ -218,9 +182,9 @@ WorkerEnd PluginRun::train() {
   const auto every = std::chrono::milliseconds(job_.assign.job.checkpoint_every_ms);
   while (done < job_.assign.until) {
     const Step stop_at = next_stop(done, monotonic_ms() - began);
-    if (const int32_t code = trainer_->train(trainer_->self, stop_at)) {
-      return end_of(plugin_error("train", code));
-    }
+    const Status trained = together({GangOrder::What::train, "", stop_at}, patience(),
+                                    [&] { return plugin_.train(stop_at); });
+    if (!trained) return end_of(trained.error());
     // A trainer that was told to end stands at its last report, else at the slice's end.
     done = told_to_end_ ? std::max(reported_step_, job_.assign.from) : stop_at;
     if (const int32_t said = verdict(); said != BETATUNE_CONTINUE && done < job_.assign.until) {

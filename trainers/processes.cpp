@@ -120,6 +120,11 @@ void end_all_descendants() {
   }
 }
 
+bool is_stopped(pid_t pid) {
+  const char state = read_stat(pid).state;
+  return state == 'T' || state == 't';
+}
+
 int thread_count() {
   const std::unique_ptr<DIR, int (*)(DIR*)> tasks(::opendir("/proc/self/task"), &::closedir);
   if (!tasks) return 1;

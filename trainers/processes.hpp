@@ -29,6 +29,9 @@ int end_strays(const std::set<pid_t>& known);
 /// process's life. Precondition: the process is a subreaper.
 void end_all_descendants();
 
+/// Whether a signal (SIGSTOP, SIGTSTP) or a tracer has stopped the process.
+bool is_stopped(pid_t pid);
+
 /// Threads of this process.
 int thread_count();
 

@@ -3,29 +3,80 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <sstream>
+#include <string>
 #include <unistd.h>
+#include <vector>
 
 #include "trainers/attempt_folder.hpp"
 #include "trainers/command/command_run.hpp"
 #include "trainers/plugin_run.hpp"
+#include "trainers/rank_run.hpp"
 
 namespace betatune {
 namespace {
 
+constexpr int kRankFailed = 70;
+
+/// The GPUs of one rank: its share of those that the trial may use.
+std::string share_of(const std::string& devices, int rank, int each) {
+  std::vector<std::string> all;
+  std::stringstream stream(devices);
+  for (std::string device; std::getline(stream, device, ',');) all.push_back(device);
+  std::string share;
+  for (int i = rank * each; i < (rank + 1) * each && i < static_cast<int>(all.size()); ++i) {
+    share += (share.empty() ? "" : ",") + all[static_cast<std::size_t>(i)];
+  }
+  return share;
+}
+
+void set_environment(const WorkerJob& job) {
+  const auto set = [](const std::string& name, const std::string& value) {
+    ::setenv(name.c_str(), value.c_str(), 1);
+  };
+  for (const auto& [name, value] : job.environment) set(name, value);
+  const int ranks = job.assign.job.ranks;
+  if (ranks < 2) return;
+  for (const char* name : {"RANK", "LOCAL_RANK"}) set(name, std::to_string(job.rank));
+  for (const char* name : {"WORLD_SIZE", "LOCAL_WORLD_SIZE"}) set(name, std::to_string(ranks));
+  const char* devices = std::getenv("CUDA_VISIBLE_DEVICES");
+  if (devices == nullptr || job.assign.job.gpus == 0) return;
+  set("CUDA_VISIBLE_DEVICES", share_of(devices, job.rank, job.assign.job.gpus / ranks));
+}
+
 Status enter(const WorkerJob& job) {
   std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
-  for (const auto& [name, value] : job.environment) ::setenv(name.c_str(), value.c_str(), 1);
+  set_environment(job);
   const std::string& directory = job.assign.job.directory;
   if (!directory.empty() && ::chdir(directory.c_str()) != 0) {
     return errno_error("enter the study file's folder " + directory);
   }
-  return make_scratch(job.assign);
+  // The ranks of an attempt share its scratch folder. The others wait for rank 0's first order.
+  return job.rank == 0 ? make_scratch(job.assign) : Ok{};
+}
+
+/// What one rank sees of another's death (a closed connection) is not why the attempt failed. The
+/// fork server sees the death itself, and ends this process while it waits here.
+void let_deaths_speak_first(const WorkerJob& job) {
+  constexpr useconds_t kLeader = 500'000, kOthers = 800'000;
+  if (job.assign.job.ranks > 1) ::usleep(job.rank == 0 ? kLeader : kOthers);
 }
 
 void run_plugin(const WorkerJob& job, WorkerLink& link, const betatune_plugin& plugin) {
   PluginRun run(job, link, plugin);
-  link.send(run.run());
+  const WorkerEnd end = run.run();
+  if (end.end == AttemptEnd::failed) let_deaths_speak_first(job);
+  link.send(end);
   std::fflush(nullptr);
+}
+
+void run_rank(const WorkerJob& job, WorkerLink& link, const betatune_plugin& plugin) {
+  RankRun run(job, plugin);
+  const WorkerEnd failed = run.run();
+  let_deaths_speak_first(job);
+  link.send(failed);
+  std::fflush(nullptr);
+  ::_exit(kRankFailed);
 }
 
 }  // namespace
@@ -38,7 +89,7 @@ void run_worker(const WorkerJob& job, WorkerLink& link, const betatune_plugin* p
   }
   try {
     if (plugin != nullptr) {
-      run_plugin(job, link, *plugin);
+      job.rank == 0 ? run_plugin(job, link, *plugin) : run_rank(job, link, *plugin);
     } else {
       CommandRun(job, link).run();
     }
@@ -48,7 +99,7 @@ void run_worker(const WorkerJob& job, WorkerLink& link, const betatune_plugin* p
   } catch (...) {
     link.send(failed_end(from, FailureClass::user, "an exception crossed the plug-in's interface"));
   }
-  remove_scratch(job.assign);
+  if (job.rank == 0) remove_scratch(job.assign);
 }
 
 }  // namespace betatune

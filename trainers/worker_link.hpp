@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "trainers/posix.hpp"
 #include "transport/message.hpp"
@@ -19,10 +20,15 @@ struct WorkerJob {
   Assign assign;
   std::map<std::string, std::string> environment;  ///< added to the inherited one
   std::int64_t grace_ms = 10'000;                  ///< between SIGTERM and SIGKILL of a command
+  int rank = 0;
+  /// Descriptors: of rank 0 to rank 1, 2, ...; of another rank to rank 0. Empty: one rank.
+  std::vector<int> gang_links;
   static constexpr auto fields() {
     return std::tuple{Field{"assign", &WorkerJob::assign, "the assignment"},
                       defaulted("environment", &WorkerJob::environment, "variables to set"),
-                      defaulted("grace_ms", &WorkerJob::grace_ms, "from SIGTERM to SIGKILL")};
+                      defaulted("grace_ms", &WorkerJob::grace_ms, "from SIGTERM to SIGKILL"),
+                      defaulted("rank", &WorkerJob::rank, "which of the attempt's processes"),
+                      defaulted("gang_links", &WorkerJob::gang_links, "descriptors")};
   }
 };
 

@@ -91,8 +91,10 @@ struct TrainerJob {
   Json config = Json::object();
   int cpus = 1;
   int gpus = 0;
-  std::string study_dir;          ///< absolute path of the study's folder
-  std::string objective;          ///< name of the metric that is optimized
+  int ranks = 1;                          ///< processes of one trial, on one machine
+  std::int64_t rank_timeout_ms = 10'000;  ///< how long one may keep the others waiting
+  std::string study_dir;                  ///< absolute path of the study's folder
+  std::string objective;                  ///< name of the metric that is optimized
   std::string directory;          ///< where the study file is: working directory of a command
   std::int64_t wall_time_ms = 0;  ///< 0: no limit
   std::int64_t silence_ms = 0;    ///< 0: no limit
@@ -105,6 +107,9 @@ struct TrainerJob {
         defaulted("config", &TrainerJob::config, "the study's trainer.config"),
         defaulted("cpus", &TrainerJob::cpus, "threads"),
         defaulted("gpus", &TrainerJob::gpus, "GPUs"),
+        defaulted("ranks", &TrainerJob::ranks, "processes of one trial"),
+        defaulted("rank_timeout_ms", &TrainerJob::rank_timeout_ms,
+                  "how long one may keep the others waiting"),
         defaulted("study_dir", &TrainerJob::study_dir, "the study's folder"),
         defaulted("objective", &TrainerJob::objective, "metric that is optimized"),
         defaulted("directory", &TrainerJob::directory, "working directory of a command"),

@@ -8,6 +8,7 @@
 #include "optimizer/cli/commands.hpp"
 #include "optimizer/cli/errors.hpp"
 #include "optimizer/cli/study_argument.hpp"
+#include "searchspaces/limits.hpp"
 
 namespace betatune {
 namespace {
@@ -17,6 +18,7 @@ namespace fs = std::filesystem;
 struct Options {
   std::string study;
   std::optional<std::uint64_t> trial, attempt;
+  int rank = 0;
   std::int64_t lines = 100;
 };
 
@@ -55,13 +57,14 @@ int show_attempt(const OpenStudy& study, const Options& options) {
         WorksOn::study);
   }
   const fs::path file = study.place.directory / "trials" / std::to_string(id.n) /
-                        fmt::format("attempt-{}", attempt) / "log";
+                        fmt::format("attempt-{}", attempt) /
+                        (options.rank == 0 ? "log" : fmt::format("log.rank-{}", options.rank));
   std::error_code failed;
   if (!fs::exists(file, failed)) {
-    return nothing(
-        fmt::format("attempt {} of trial {} wrote nothing (or wrote it on a machine that "
-                    "does not share this folder)",
-                    attempt, id.n));
+    return nothing(fmt::format(
+        "{}attempt {} of trial {} wrote nothing (or wrote it on a machine that "
+        "does not share this folder)",
+        options.rank == 0 ? "" : fmt::format("rank {} of ", options.rank), attempt, id.n));
   }
   fmt::print(stderr, "== {}\n", file.string());
   print_end(file, options.lines);
@@ -100,6 +103,8 @@ void add_logs_command(CLI::App& app, int& exit_code) {
       "did.\n\n  betatune logs fashion-mnist 3\n");
   add_study_argument(*command, options->study);
   command->add_option("TRIAL", options->trial, "Its number.");
+  command->add_option("--rank", options->rank, "Which of the trial's processes (default: 0).")
+      ->check(CLI::Range(0, limits::kRanks - 1));
   command->add_option("--attempt", options->attempt, "Which attempt (default: the last one).")
       ->check(CLI::PositiveNumber);
   command->add_option("-n,--lines", options->lines, "So many lines from the end; 0: all.")

@@ -133,6 +133,7 @@ Assign TrainerScript::make_assign(TrialId trial, std::uint64_t attempt) {
   job.config = study().trainer.config;
   job.cpus = study().resources.cpus;
   job.gpus = study().resources.gpus;
+  job.ranks = study().resources.world();
   job.study_dir = folder_.string();
   job.objective = study().objective.metric;
   job.directory = target_.study_directory;
