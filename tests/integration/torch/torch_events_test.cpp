@@ -128,6 +128,21 @@ TEST_F(EventTrainerLearns, HiggsFromMassesMoreThanFromMomenta) {
   EXPECT_LT(std::max(high, all), 0.95);
 }
 
+TEST_F(EventTrainerLearns, TheExampleOnTheEngineAndResumesIt) {
+  const Json config = {{"epochs", 12}}, params = {{"lr", 2e-2}, {"hidden", 48}};
+  const auto first = run_plugin("spirals", params, config, "--until 4 --save " + folder("half"));
+  const auto rest = run_plugin("spirals", params, config, "--until 12 --load " + folder("half"));
+  const auto whole = run_plugin("spirals", params, config, "--until 12");
+  const auto other =
+      run_plugin("spirals", params, {{"epochs", 13}}, "--until 8 --load " + folder("half"));
+
+  ASSERT_EQ(first.status, BETATUNE_OK) << first.talk;
+  ASSERT_EQ(rest.status, BETATUNE_OK) << rest.talk;
+  EXPECT_GT(rest.reports.back()["test_accuracy"], 0.8);  // a third by chance
+  EXPECT_EQ(comparable(rest.reports.back()), comparable(whole.reports.back()));
+  EXPECT_THAT(other.talk, HasSubstr("another training"));
+}
+
 TEST_F(EventTrainerLearns, TopologiesOfSequences) {
   const auto result = run_plugin(
       "torch_sequences", {{"lr", 5e-3}, {"batch_size", 50}},

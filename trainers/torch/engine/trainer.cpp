@@ -24,6 +24,11 @@ Json finite_or_text(double x) {
   return x;
 }
 
+/// Keys in order, numbers and spaces in one way.
+std::string canonical(const char* json) {
+  return Json::parse(json, nullptr, /*allow_exceptions=*/false).dump();
+}
+
 }  // namespace
 
 EpochTrainer::EpochTrainer(plugin::Host host) : host_(host) {}
@@ -34,6 +39,9 @@ void EpochTrainer::add_metrics(Part, const std::string&, const Score&, Metrics&)
 
 void EpochTrainer::setup(const betatune_job& job) {
   training_ = prepare(job);
+  if (training_.identity.empty()) {
+    training_.identity = canonical(job.params_json) + canonical(job.config_json);
+  }
   seed_ = job.seed;
   rank_ = job.rank;
   if (const auto warning = slow_blas_warning(); !warning.empty()) host_.log(kWarning, warning);

@@ -18,7 +18,7 @@ struct Training {
   Recipe recipe;
   std::shared_ptr<Task> task;
   /// Canonical text of everything that the result depends on, but for seed and data: two trainings
-  /// with equal text, seed and data are the same.
+  /// with equal text, seed and data are the same. Left empty: the job's parameters and config.
   std::string identity;
   std::uint32_t data_checksum = 0;  ///< of the training data; a checkpoint of others is refused
   std::string samples = "samples";  ///< what they are called in the log: "images"
