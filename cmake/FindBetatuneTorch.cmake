@@ -60,7 +60,7 @@ if(BetatuneTorch_FOUND AND NOT TARGET betatune_libtorch)
     list(APPEND _link -Wl,--push-state,--no-as-needed ${_libraries}/libtorch_cuda.so
       ${_libraries}/libc10_cuda.so -Wl,--pop-state)
   endif()
-  add_library(betatune_libtorch INTERFACE IMPORTED)
+  add_library(betatune_libtorch INTERFACE IMPORTED GLOBAL)
   set_target_properties(betatune_libtorch PROPERTIES
     INTERFACE_INCLUDE_DIRECTORIES "${BetatuneTorch_PREFIX}/include;${_api}"
     INTERFACE_SYSTEM_INCLUDE_DIRECTORIES "${BetatuneTorch_PREFIX}/include;${_api}"

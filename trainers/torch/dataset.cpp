@@ -8,12 +8,16 @@
 #include <string>
 #include <zlib.h>
 
+#include "trainers/torch/engine/random.hpp"
 #include "trainers/torch/idx_reader.hpp"
-#include "trainers/torch/random.hpp"
 #include "trainers/trainer.hpp"
 
 namespace betatune::classifier {
 namespace {
+
+using engine::derive_key;
+using engine::permutation;
+using engine::Purpose;
 
 [[noreturn]] void error(const std::string& text) {
   throw plugin::Failure(BETATUNE_ERROR, text);

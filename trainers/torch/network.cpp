@@ -4,53 +4,28 @@
 #include <torch/torch.h>
 #include <vector>
 
+#include "trainers/torch/engine/layers.hpp"
 #include "trainers/trainer.hpp"
 
 namespace betatune::classifier {
 namespace {
 
-torch::Tensor activate(Activation activation, const torch::Tensor& x) {
-  switch (activation) {
-    case Activation::relu:
-      return x.relu_();
-    case Activation::gelu:
-      return torch::gelu(x);
-    case Activation::tanh:
-      return x.tanh_();
-    case Activation::silu:
-      return torch::silu(x);
-    case Activation::elu:
-      return torch::elu(x);
-  }
-  return x;
-}
+using engine::activate;
 
 class Mlp final : public Network {
  public:
-  Mlp(const ModelSettings& settings, const Dataset& data)
-      : Network(data), activation_(settings.activation), dropout_(settings.dropout) {
-    std::int64_t inputs = data.height * data.width;
-    for (int i = 0; i < settings.layers; ++i) {
-      hidden_.push_back(register_module("hidden" + std::to_string(i + 1),
-                                        torch::nn::Linear(inputs, settings.hidden)));
-      inputs = settings.hidden;
-    }
-    classes_ = register_module("classes", torch::nn::Linear(inputs, data.classes));
+  Mlp(const ModelSettings& m, const Dataset& data)
+      : Network(data),
+        hidden_(*this, data.height * data.width, {m.layers, m.hidden, m.activation, m.dropout}) {
+    classes_ = register_module("classes", torch::nn::Linear(hidden_.outputs(), data.classes));
   }
 
   torch::Tensor forward(const torch::Tensor& pixels) override {
-    torch::Tensor x = normalised(pixels).flatten(1);
-    for (auto& layer : hidden_) {
-      x = activate(activation_, layer(x));
-      if (dropout_ > 0) x = torch::dropout(x, dropout_, is_training());
-    }
-    return classes_(x);
+    return classes_(hidden_.forward(normalised(pixels).flatten(1), is_training()));
   }
 
  private:
-  Activation activation_;
-  double dropout_;
-  std::vector<torch::nn::Linear> hidden_;
+  engine::HiddenLayers hidden_;
   torch::nn::Linear classes_{nullptr};
 };
 

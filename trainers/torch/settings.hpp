@@ -6,12 +6,17 @@
 #include <optional>
 #include <string>
 
+#include "trainers/torch/engine/activation.hpp"
+#include "trainers/torch/engine/recipe.hpp"
+
 namespace betatune::classifier {
 
 enum class ModelKind { mlp, cnn };
-enum class Activation { relu, gelu, tanh, silu, elu };
-enum class OptimizerKind { sgd, adamw };
-enum class ScheduleKind { constant, cosine, linear, step };
+using engine::Activation;
+using engine::OptimizerKind;
+using engine::OptimizerSettings;
+using engine::ScheduleKind;
+using engine::ScheduleSettings;
 
 struct ModelSettings {
   ModelKind kind = ModelKind::cnn;
@@ -27,22 +32,6 @@ struct ModelSettings {
   int dense = 64;     ///< units of the layer before the classes; 0 leaves it out
 };
 
-struct OptimizerSettings {
-  OptimizerKind kind = OptimizerKind::adamw;
-  double lr = 1e-3;
-  double weight_decay = 0;
-  double momentum = 0.9;  // sgd
-  bool nesterov = false;
-  double beta1 = 0.9;  // adamw
-  double beta2 = 0.999;
-};
-
-struct ScheduleSettings {
-  ScheduleKind kind = ScheduleKind::cosine;
-  double warmup = 0;   ///< fraction of the whole training with a growing rate
-  double gamma = 0.1;  ///< factor of the step schedule, applied at 1/2 and at 3/4
-};
-
 struct DataSettings {
   std::string directory = "/usr/share/datasets/fashion-mnist";
   std::optional<std::int64_t> train_samples;  ///< default: all that validation leaves
@@ -51,13 +40,9 @@ struct DataSettings {
   std::uint64_t split_seed = 0;  ///< apart from the trial's seed: all trials see one split
 };
 
-struct Settings {
+struct Settings : engine::Recipe {
   ModelSettings model;
-  OptimizerSettings optimizer;
-  ScheduleSettings schedule;
   double label_smoothing = 0;
-  std::int64_t batch_size = 64;
-  std::int64_t epochs = 1;  ///< of a full training: the schedule's length
   DataSettings data;
 };
 

@@ -1,9 +1,9 @@
-#include "trainers/torch/random.hpp"
+#include "trainers/torch/engine/random.hpp"
 
 #include <algorithm>
 #include <gtest/gtest.h>
 
-namespace betatune::classifier {
+namespace betatune::engine {
 namespace {
 
 TEST(Random, ScrambleIsSplitMix64) {
@@ -41,4 +41,4 @@ TEST(Random, PermutationIsUniform) {
 }
 
 }  // namespace
-}  // namespace betatune::classifier
+}  // namespace betatune::engine

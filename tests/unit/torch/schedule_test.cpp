@@ -1,8 +1,8 @@
-#include "trainers/torch/schedule.hpp"
+#include "trainers/torch/engine/schedule.hpp"
 
 #include <gtest/gtest.h>
 
-namespace betatune::classifier {
+namespace betatune::engine {
 namespace {
 
 double rate(ScheduleKind kind, double progress, double warmup = 0) {
@@ -38,4 +38,4 @@ TEST(Schedule, WarmUpGrowsAndTheScheduleCoversTheRest) {
 }
 
 }  // namespace
-}  // namespace betatune::classifier
+}  // namespace betatune::engine

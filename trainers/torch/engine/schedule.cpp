@@ -1,9 +1,10 @@
-#include "trainers/torch/schedule.hpp"
+#include "trainers/torch/engine/schedule.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
-namespace betatune::classifier {
+namespace betatune::engine {
 
 double learning_rate(const ScheduleSettings& schedule, double lr, double progress) {
   if (progress < schedule.warmup) return lr * progress / schedule.warmup;
@@ -17,8 +18,16 @@ double learning_rate(const ScheduleSettings& schedule, double lr, double progres
       return lr * (1 - rest);
     case ScheduleKind::step:
       return lr * (rest < 0.5 ? 1 : rest < 0.75 ? schedule.gamma : schedule.gamma * schedule.gamma);
+    case ScheduleKind::exponential:
+      return lr * std::pow(schedule.decay, rest);
   }
   return lr;
 }
 
-}  // namespace betatune::classifier
+double momentum(const OptimizerSettings& optimizer, double progress) {
+  if (optimizer.momentum_ramp <= 0) return optimizer.momentum;
+  const double done = std::min(progress / optimizer.momentum_ramp, 1.0);
+  return optimizer.momentum + done * (optimizer.momentum_final - optimizer.momentum);
+}
+
+}  // namespace betatune::engine

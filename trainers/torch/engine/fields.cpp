@@ -1,4 +1,4 @@
-#include "trainers/torch/fields.hpp"
+#include "trainers/torch/engine/fields.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -7,7 +7,7 @@
 
 #include "trainers/trainer.hpp"
 
-namespace betatune::classifier {
+namespace betatune::engine {
 namespace {
 
 using Json = nlohmann::json;
@@ -140,4 +140,4 @@ void Fields::fail(const std::string& name, const std::string& problem) const {
   error(what_ + " `" + name + "` is " + problem);
 }
 
-}  // namespace betatune::classifier
+}  // namespace betatune::engine

@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-namespace betatune::classifier {
+namespace betatune::engine {
 
 template <class T>
 struct Choice {
@@ -65,4 +65,4 @@ class Fields {
   std::map<std::string, std::string> known_;  ///< key -> why it has no effect ("" if it has)
 };
 
-}  // namespace betatune::classifier
+}  // namespace betatune::engine

@@ -1,0 +1,72 @@
+#include "trainers/torch/engine/recipe.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "tests/support/failure_text.hpp"
+#include "trainers/torch/engine/schedule.hpp"
+
+namespace betatune::engine {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+Recipe recipe_of(const std::string& params_json) {
+  Recipe recipe;
+  Fields params(params_json, "parameter");
+  read_recipe(params, recipe);
+  params.finish();
+  return recipe;
+}
+
+std::string recipe_problem(const std::string& params) {
+  return support::failure_text([&] { (void)recipe_of(params); });
+}
+
+TEST(Recipe, MomentumRampsAndStays) {
+  const auto sgd = recipe_of(
+                       R"({"optimizer": "sgd", "momentum": 0.9, "momentum_ramp": 0.5,
+                           "momentum_final": 0.98})")
+                       .optimizer;
+
+  EXPECT_DOUBLE_EQ(momentum(sgd, 0), 0.9);
+  EXPECT_DOUBLE_EQ(momentum(sgd, 0.25), 0.94);
+  EXPECT_DOUBLE_EQ(momentum(sgd, 0.5), 0.98);
+  EXPECT_DOUBLE_EQ(momentum(sgd, 0.9), 0.98);
+  EXPECT_EQ(momentum(recipe_of(R"({"optimizer": "sgd", "momentum": 0.7})").optimizer, 0.9), 0.7);
+}
+
+TEST(Recipe, ExponentialScheduleEndsAtItsDecay) {
+  const auto schedule =
+      recipe_of(R"({"schedule": "exponential", "decay": 0.01, "warmup": 0.5})").schedule;
+
+  EXPECT_DOUBLE_EQ(learning_rate(schedule, 2, 0.25), 1);
+  EXPECT_DOUBLE_EQ(learning_rate(schedule, 2, 0.5), 2);
+  EXPECT_DOUBLE_EQ(learning_rate(schedule, 2, 0.75), 0.2);
+}
+
+TEST(Recipe, RefusesWhatHasNoEffect) {
+  EXPECT_THAT(recipe_problem(R"({"momentum_ramp": 0.5})"), HasSubstr("when: {optimizer: sgd}"));
+  EXPECT_THAT(recipe_problem(R"({"decay": 0.5})"), HasSubstr("when: {schedule: exponential}"));
+  EXPECT_THAT(
+      recipe_problem(
+          R"({"optimizer": "sgd", "momentum": 0.95, "momentum_ramp": 1, "momentum_final": 0.9})"),
+      AllOf(HasSubstr("`momentum_final`"), HasSubstr("below `momentum`")));
+}
+
+TEST(Recipe, IdentityIsThatOfOlderCheckpointsUnlessNewMembersHaveAnEffect) {
+  EXPECT_EQ(identity_of(recipe_of("{}")).dump(),
+            R"({"batch_size":64,"epochs":1,"optimizer":[1,0.001,0.01,0.9,false,0.9,0.999],)"
+            R"("schedule":[1,0.0,0.1]})");
+  for (const char* params : {R"({"clip_norm": 1})", R"({"schedule": "exponential", "decay": 0.2})",
+                             R"({"optimizer": "sgd", "momentum_ramp": 1})"}) {
+    EXPECT_NE(identity_of(recipe_of(params)), identity_of(recipe_of("{}"))) << params;
+  }
+  EXPECT_NE(identity_of(recipe_of(R"({"optimizer": "sgd", "momentum_ramp": 1})")),
+            identity_of(recipe_of(R"({"optimizer": "sgd"})")));
+}
+
+}  // namespace
+}  // namespace betatune::engine

@@ -1,0 +1,257 @@
+#include "trainers/torch/engine/engine.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <torch/torch.h>
+
+#include "trainers/torch/engine/alone.hpp"
+#include "trainers/torch/engine/failures.hpp"
+#include "trainers/torch/engine/random.hpp"
+#include "trainers/torch/engine/schedule.hpp"
+#include "trainers/torch/engine/task.hpp"
+#include "trainers/torch/engine/world.hpp"
+
+namespace betatune::engine {
+namespace {
+
+constexpr std::int64_t kScoreBatch = 500;
+/// Batches between two looks at the loss: a look waits for the GPU.
+constexpr std::int64_t kLossCheckInterval = 32;
+
+std::unique_ptr<torch::optim::Optimizer> make_optimizer(const OptimizerSettings& settings,
+                                                        std::vector<torch::Tensor> parameters) {
+  if (settings.kind == OptimizerKind::sgd) {
+    return std::make_unique<torch::optim::SGD>(std::move(parameters),
+                                               torch::optim::SGDOptions(settings.lr)
+                                                   .momentum(settings.momentum)
+                                                   .nesterov(settings.nesterov)
+                                                   .weight_decay(settings.weight_decay));
+  }
+  return std::make_unique<torch::optim::AdamW>(std::move(parameters),
+                                               torch::optim::AdamWOptions(settings.lr)
+                                                   .betas({settings.beta1, settings.beta2})
+                                                   .weight_decay(settings.weight_decay));
+}
+
+distributed::Replica replica_of(const torch::nn::Module& model) {
+  distributed::Replica replica;
+  for (const auto& entry : model.named_parameters()) {
+    if (entry.value().requires_grad()) replica.parameters.emplace_back(entry.key(), entry.value());
+  }
+  for (const auto& entry : model.named_buffers()) {
+    replica.buffers.emplace_back(entry.key(), entry.value());
+  }
+  return replica;
+}
+
+/// Where a training stands.
+struct Position {
+  std::int64_t epoch, batches;  ///< 1, 2, ...; batches of an epoch
+  double progress(std::int64_t batch, std::int64_t epochs) const {
+    const auto done = static_cast<double>((epoch - 1) * batches + batch);
+    return done / static_cast<double>(batches * epochs);
+  }
+};
+
+}  // namespace
+
+struct Engine::Impl {
+  Recipe recipe;
+  std::shared_ptr<Task> task;
+  std::uint64_t seed;
+  torch::Device device;
+  std::shared_ptr<distributed::Strategy> strategy;
+  World world;
+  std::shared_ptr<torch::nn::Module> model;
+  std::unique_ptr<torch::optim::Optimizer> optimizer;
+
+  Impl(const Recipe& r, std::shared_ptr<Task> t, std::uint64_t s, const Machine& machine,
+       std::shared_ptr<distributed::Strategy> shared)
+      : recipe(r), task(std::move(t)), seed(s), device(prepare(machine)), strategy(shared) {
+    if (!strategy) strategy = std::make_shared<Alone>(recipe.optimizer.clip_norm);
+    world = {strategy->rank(), strategy->size()};
+    torch::manual_seed(derive_key(seed, Purpose::weights));
+    model = task->make_model();
+    model->to(device);
+    task->move_to(device);
+    optimizer = make_optimizer(recipe.optimizer, model->parameters());
+    strategy->attach(replica_of(*model));
+  }
+
+  double set_rates(double progress) {
+    const double lr = learning_rate(recipe.schedule, recipe.optimizer.lr, progress);
+    for (auto& group : optimizer->param_groups()) {
+      group.options().set_lr(lr);
+      if (recipe.optimizer.kind == OptimizerKind::sgd && recipe.optimizer.momentum_ramp > 0) {
+        static_cast<torch::optim::SGDOptions&>(group.options())
+            .momentum(momentum(recipe.optimizer, progress));
+      }
+    }
+    return lr;
+  }
+
+  /// One optimizer step on a batch of all ranks. Returns the sum of the losses of this rank's part.
+  void step(const torch::Tensor& batch, torch::Tensor& loss_sum) {
+    const Range mine = part_of(batch.size(0), world);
+    strategy->before_forward();
+    if (!mine.empty()) {
+      const auto samples = world.size == 1 ? batch : batch.slice(0, mine.begin, mine.end);
+      const auto loss = task->loss(samples);
+      const auto weight = static_cast<double>(mine.count());
+      strategy->backward(loss, weight / static_cast<double>(batch.size(0)), /*last=*/true);
+      loss_sum.add_(loss.detach(), weight);
+    }
+    (void)strategy->step(*optimizer);
+  }
+
+  torch::Tensor epoch_order(std::int64_t epoch) const {
+    const auto n = static_cast<std::uint64_t>(epoch);
+    const auto order = permutation(static_cast<std::size_t>(task->count(Part::train)),
+                                   derive_key(seed, Purpose::order, n));
+    return torch::tensor(order, torch::kLong).to(device);
+  }
+
+  /// Ranks drop out different units; rank 0 those of a process of its own.
+  void seed_dropout(std::int64_t epoch) const {
+    auto key = derive_key(seed, Purpose::dropout, static_cast<std::uint64_t>(epoch));
+    const auto rank = static_cast<std::uint64_t>(world.rank);
+    if (rank > 0) key = derive_key(key, Purpose::rank, rank);
+    torch::manual_seed(key);
+  }
+
+  double over_ranks(double number) const {
+    if (world.size == 1) return number;
+    std::vector<double> sum{number};
+    strategy->sum(sum);
+    return sum.front();
+  }
+
+  EpochResult train(std::int64_t epoch) {
+    model->train();
+    seed_dropout(epoch);
+    const torch::Tensor order = epoch_order(epoch);
+    const std::int64_t samples = order.size(0), size = recipe.batch_size;
+    const Position position{epoch, (samples + size - 1) / size};
+    EpochResult result;
+    auto loss_sum = torch::zeros({}, torch::dtype(torch::kDouble).device(device));
+    for (std::int64_t i = 0; i < position.batches; ++i) {
+      result.last_learning_rate = set_rates(position.progress(i, recipe.epochs));
+      const auto batch = order.slice(0, i * size, std::min((i + 1) * size, samples));
+      step(batch, loss_sum);
+      result.samples += batch.size(0);
+      // A rank that left the loop alone would leave the others waiting.
+      const bool look = world.size == 1 && (i + 1) % kLossCheckInterval == 0;
+      if (look && !std::isfinite(loss_sum.item<double>())) break;
+    }
+    strategy->finish_epoch();
+    result.loss = over_ranks(loss_sum.item<double>()) / static_cast<double>(result.samples);
+    return result;
+  }
+
+  /// Whole batches are dealt out, so that the sums are the same however many ranks there are (but
+  /// for the order in which they are added).
+  Score score(Part part) {
+    const torch::NoGradGuard no_gradients;
+    model->eval();
+    const std::int64_t samples = task->count(part);
+    const Range mine = part_of((samples + kScoreBatch - 1) / kScoreBatch, world);
+    std::vector<double> sums(3, 0.0);  // loss, right, samples with a discriminant
+    std::vector<double> discriminants(static_cast<std::size_t>(samples), 0.0);
+    for (std::int64_t i = mine.begin; i < mine.end; ++i) {
+      const std::int64_t begin = i * kScoreBatch, end = std::min(begin + kScoreBatch, samples);
+      const Judgement judged = task->judge(part, begin, end);
+      sums[0] += judged.loss_sum.item<double>();
+      if (judged.correct.defined()) sums[1] += static_cast<double>(judged.correct.item<int64_t>());
+      if (!judged.discriminant.defined()) continue;
+      const auto numbers = judged.discriminant.to(torch::kCPU, torch::kDouble).contiguous();
+      std::copy_n(numbers.data_ptr<double>(), end - begin, discriminants.begin() + begin);
+      sums[2] += static_cast<double>(end - begin);
+    }
+    if (world.size > 1) strategy->sum(sums);
+    if (sums[2] == 0) discriminants.clear();
+    // Each is on one rank, and 0 on the others.
+    if (world.size > 1 && sums[2] > 0) strategy->sum(discriminants);
+    const auto count = static_cast<double>(samples);
+    return {sums[0] / count, sums[1] / count, std::move(discriminants)};
+  }
+};
+
+Engine::Engine(const Recipe& recipe, std::shared_ptr<Task> task, std::uint64_t seed,
+               const Machine& machine, std::shared_ptr<distributed::Strategy> strategy)
+    : impl_(guarded([&] {
+        return std::make_unique<Impl>(recipe, std::move(task), seed, machine, std::move(strategy));
+      })) {}
+
+Engine::~Engine() = default;
+
+EpochResult Engine::train_epoch(std::int64_t epoch) {
+  return guarded([&] {
+    const auto started = std::chrono::steady_clock::now();
+    EpochResult result = impl_->train(epoch);
+    result.seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+    return result;
+  });
+}
+
+Score Engine::score(Part part) {
+  return guarded([&] { return impl_->score(part); });
+}
+
+std::int64_t Engine::count(Part part) const {
+  return impl_->task->count(part);
+}
+
+bool Engine::classifies() const {
+  return impl_->task->classifies();
+}
+
+void Engine::save(const std::string& directory) {
+  guarded([&] {
+    if (impl_->world.rank == 0) {
+      torch::serialize::OutputArchive weights, state;
+      impl_->model->save(weights);
+      weights.save_to(directory + "/model.pt");
+      impl_->optimizer->save(state);
+      state.save_to(directory + "/optimizer.pt");
+    }
+    impl_->strategy->save(directory);
+  });
+}
+
+void Engine::load(const std::string& directory) {
+  guarded([&] {
+    torch::serialize::InputArchive weights, state;
+    weights.load_from(directory + "/model.pt", impl_->device);
+    impl_->model->load(weights);
+    state.load_from(directory + "/optimizer.pt", impl_->device);
+    impl_->optimizer->load(state);
+    impl_->strategy->load(directory);
+  });
+}
+
+std::int64_t Engine::parameter_count() const {
+  std::int64_t count = 0;
+  for (const auto& parameter : impl_->model->parameters()) count += parameter.numel();
+  return count;
+}
+
+bool Engine::on_gpu() const {
+  return impl_->device.is_cuda();
+}
+
+std::string Engine::description() const {
+  const std::string machine = describe(impl_->device);
+  return impl_->world.size == 1 ? machine : machine + ", " + impl_->strategy->description();
+}
+
+void rethrow(const std::string& text, bool known_oom) {
+  const bool oom = known_oom || text.find("can't allocate memory") != std::string::npos ||
+                   text.find("out of memory") != std::string::npos;
+  // The lines after the first are a C++ backtrace.
+  throw plugin::Failure(oom ? BETATUNE_OOM : BETATUNE_ERROR,
+                        "libtorch: " + text.substr(0, text.find('\n')));
+}
+
+}  // namespace betatune::engine
