@@ -56,6 +56,9 @@ bench_search() {
 bench_fidelity() {
   tests/bench/fidelity/bench.sh "$@"
 }
+bench_distributed() {
+  tests/bench/distributed/bench.sh "$@"
+}
 bench_tpe() {
   say "TPE ask at d = 10, one thread, beside Optuna's TPESampler"
   target bench_tpe_ask && "$(peers)" tests/bench/tpe_vs_optuna.py "$bin/bench_tpe_ask"
@@ -70,7 +73,7 @@ bench_torch() {
 }
 
 # The long ones are not among all of them, and have options of their own.
-if [[ ${1:-} == search || ${1:-} == fidelity ]]; then
+if [[ ${1:-} == search || ${1:-} == fidelity || ${1:-} == distributed ]]; then
   "bench_$1" "${@:2}"
   exit
 fi
@@ -78,7 +81,7 @@ chosen=("$@")
 ((${#chosen[@]})) || chosen=("${all[@]}")
 for name in "${chosen[@]}"; do
   if ! declare -F "bench_$name" >/dev/null; then
-    echo "unknown benchmark '$name'; there are: ${all[*]} search fidelity" >&2
+    echo "unknown benchmark '$name'; there are: ${all[*]} search fidelity distributed" >&2
     exit 2
   fi
   "bench_$name"

@@ -29,6 +29,7 @@ THIRD_PARTY = {
     r"boost/(asio|beast)": [r"transport/asio\.hpp"],
     r"zmq\.hp?p?": [r"transport/zmq_\w+\.(cpp|hpp)"],
     r"(torch|ATen|c10)/": [r"trainers/torch/.*", rf"{ENGINE_EXAMPLES}.*"],
+    r"gloo/": [r"trainers/torch/distributed/gloo\.cpp"],
     r"CLI/": [r"optimizer/(cli/.*|main\.cpp)", r"trainers/main\.cpp", r"trainers/cli/.*"],
 }
 

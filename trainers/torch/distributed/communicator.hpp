@@ -14,34 +14,16 @@
 /// not to be touched until the operation is finished.
 
 #include <ATen/core/Tensor.h>
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "trainers/torch/distributed/elements.hpp"
+#include "trainers/torch/distributed/work.hpp"
 #include "trainers/torch/distributed/world.hpp"
 
 namespace betatune::distributed {
-
-enum class Reduction { sum, average, maximum, minimum };
-
-/// An operation that was started. Destroying it does not wait.
-class Work {
- public:
-  using Clock = std::chrono::steady_clock;
-  /// When it ran, for timelines; only after wait().
-  struct Span {
-    Clock::time_point begin, end;
-  };
-
-  virtual ~Work() = default;
-  /// Returns when the result is in its tensor; on a GPU: when work that is queued from now on sees
-  /// it.
-  /// errors CommunicationError
-  virtual void wait() = 0;
-  virtual Span span() const = 0;
-};
 
 class Communicator {
  public:
@@ -57,7 +39,7 @@ class Communicator {
   const World& world() const { return world_; }
   virtual std::string name() const = 0;  ///< "gloo", "shared_memory" ...
 
-  /// tensor := reduction over the ranks' tensors. Float types are summed in float or wider.
+  /// tensor := reduction over the ranks' tensors; two-byte floats may be rounded at each addition.
   virtual Handle start_all_reduce(at::Tensor tensor, Reduction reduction) = 0;
   /// tensor := rank root's.
   virtual Handle start_broadcast(at::Tensor tensor, int root) = 0;

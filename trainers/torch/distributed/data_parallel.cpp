@@ -1,0 +1,201 @@
+#include "trainers/torch/distributed/data_parallel.hpp"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <cmath>
+#include <map>
+#include <torch/optim/optimizer.h>
+#include <torch/serialize/archive.h>
+
+#include "trainers/torch/distributed/reducer.hpp"
+#include "trainers/torch/distributed/timeline.hpp"
+
+namespace betatune::distributed {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// Added to the norm, as everywhere, so that nothing is divided by zero.
+constexpr double kNormEpsilon = 1e-6;
+
+std::string shape_of(const at::Tensor& tensor) {
+  std::string text = at::toString(tensor.scalar_type());
+  text += " [";
+  for (std::int64_t i = 0; i < tensor.dim(); ++i) {
+    text += (i == 0 ? "" : ", ") + std::to_string(tensor.size(i));
+  }
+  return text + ']';
+}
+
+std::string state_path(const std::string& directory, int rank) {
+  return directory + "/compression-rank-" + std::to_string(rank) + ".pt";
+}
+
+}  // namespace
+
+DataParallel::DataParallel(std::unique_ptr<Communicator> communicator, DataParallelOptions options)
+    : communicator_(std::move(communicator)), options_(std::move(options)) {}
+
+DataParallel::~DataParallel() = default;
+
+void DataParallel::attach(const Replica& replica) {
+  replica_ = replica;
+  check_replica();
+  broadcast(replica_.parameters);
+  broadcast(replica_.buffers);
+  if (!options_.timeline_path.empty()) timeline_ = std::make_unique<Timeline>(rank());
+  compressor_ = make_compressor(*communicator_, options_.compression);
+  if (size() > 1) {
+    reducer_ = std::make_unique<Reducer>(*communicator_, *compressor_, replica_.parameters,
+                                         options_.buckets, timeline_.get());
+  }
+}
+
+void DataParallel::check_replica() const {
+  const DataParallelOptions& o = options_;
+  // Sums over elements, and so whether a gradient is clipped, depend on the number of threads.
+  check_agreement(
+      *communicator_, "setting",
+      {"threads " + std::to_string(at::get_num_threads()),
+       "compression " + name_of(o.compression.kind) + ' ' + std::to_string(o.compression.rank) +
+           " from step " + std::to_string(o.compression.start),
+       "buckets of " + std::to_string(o.buckets.first_bytes) + " and " +
+           std::to_string(o.buckets.bytes) + " bytes",
+       "max_gradient_norm " + std::to_string(o.max_gradient_norm),
+       "check_finite " + std::to_string(o.check_finite),
+       std::string("timeline ") + (o.timeline_path.empty() ? "no" : "yes")});
+  std::vector<std::string> parameters, buffers;
+  for (const auto& [name, t] : replica_.parameters) parameters.push_back(name + ' ' + shape_of(t));
+  for (const auto& [name, t] : replica_.buffers) buffers.push_back(name + ' ' + shape_of(t));
+  check_agreement(*communicator_, "parameter", parameters);
+  check_agreement(*communicator_, "buffer", buffers);
+}
+
+void DataParallel::broadcast(const std::vector<std::pair<std::string, at::Tensor>>& tensors) {
+  if (size() == 1) return;
+  const at::NoGradGuard no_gradients;
+  std::map<at::ScalarType, std::vector<at::Tensor>> by_type;
+  for (const auto& [name, t] : tensors) by_type[t.scalar_type()].push_back(t.detach());
+  for (const auto& [type, group] : by_type) {
+    std::vector<at::Tensor> parts;
+    for (const auto& t : group) parts.push_back(t.reshape({-1}));
+    auto flat = at::cat(parts);
+    // As bytes: types that are not exchanged otherwise (bool) may be buffers.
+    communicator_->broadcast(flat.view(at::kByte), 0);
+    std::int64_t at = 0;
+    for (const auto& t : group) {
+      const_cast<at::Tensor&>(t).copy_(flat.narrow(0, at, t.numel()).view(t.sizes()));
+      at += t.numel();
+    }
+  }
+}
+
+void DataParallel::backward(const at::Tensor& mean_loss, double share, bool last) {
+  share_ += share;
+  if (reducer_ && last) reducer_->begin(share_, steps_);
+  const auto begin = Clock::now();
+  (share == 1 ? mean_loss : mean_loss * share).backward();
+  if (timeline_) timeline_->add(Timeline::Track::compute, "backward", begin, Clock::now());
+}
+
+double DataParallel::exchange() {
+  const bool clip = options_.max_gradient_norm > 0;
+  if (reducer_) return reducer_->finish(options_.check_finite, clip);
+  if (!clip && !options_.check_finite) return std::numeric_limits<double>::quiet_NaN();
+  const at::NoGradGuard no_gradients;
+  double squares = 0;
+  for (const auto& [name, p] : replica_.parameters) {
+    if (!p.grad().defined()) continue;
+    const double norm = p.grad().norm().item<double>();
+    if (options_.check_finite && !std::isfinite(norm)) {
+      throw plugin::Failure(BETATUNE_DIVERGED,
+                            "the gradient is not finite (rank 0: parameter `" + name + "`)");
+    }
+    squares += norm * norm;
+  }
+  return std::sqrt(squares);
+}
+
+StepResult DataParallel::step(torch::optim::Optimizer& optimizer) {
+  const auto begin = Clock::now();
+  StepResult result;
+  result.gradient_norm = exchange();
+  const double limit = options_.max_gradient_norm;
+  if (limit > 0 && result.gradient_norm > limit) {
+    const double factor = limit / (result.gradient_norm + kNormEpsilon);
+    const at::NoGradGuard no_gradients;
+    for (auto& [name, p] : replica_.parameters) {
+      if (p.grad().defined()) p.mutable_grad().mul_(factor);
+    }
+  }
+  const auto exchanged = Clock::now();
+  optimizer.step();
+  for (auto& [name, p] : replica_.parameters) p.mutable_grad().reset();
+  share_ = 0;
+  ++steps_;
+  if (timeline_) {
+    timeline_->add(Timeline::Track::compute, "wait for gradients", begin, exchanged);
+    timeline_->add(Timeline::Track::compute, "optimizer", exchanged, Clock::now());
+  }
+  return result;
+}
+
+void DataParallel::finish_epoch() {
+  broadcast(replica_.buffers);
+  if (!timeline_) return;
+  const auto events = communicator_->gather_texts(timeline_->events_json());
+  if (rank() == 0) write_trace(options_.timeline_path, events);
+}
+
+void DataParallel::sum(std::vector<double>& values) {
+  communicator_->sum(values);
+}
+
+void DataParallel::save(const std::string& directory) {
+  torch::serialize::OutputArchive archive;
+  archive.write("steps", at::scalar_tensor(steps_, at::kLong));
+  const auto state = compressor_->state();
+  archive.write("count", at::scalar_tensor(static_cast<std::int64_t>(state.size()), at::kLong));
+  for (std::size_t i = 0; i < state.size(); ++i) {
+    archive.write("name" + std::to_string(i), c10::IValue(state[i].first));
+    archive.write("tensor" + std::to_string(i), state[i].second);
+  }
+  archive.save_to(state_path(directory, rank()));
+}
+
+void DataParallel::load(const std::string& directory) {
+  const std::string path = state_path(directory, rank());
+  try {
+    torch::serialize::InputArchive archive;
+    archive.load_from(path);
+    at::Tensor number;
+    archive.read("steps", number);
+    steps_ = number.item<std::int64_t>();
+    archive.read("count", number);
+    std::vector<std::pair<std::string, at::Tensor>> state(
+        static_cast<std::size_t>(number.item<std::int64_t>()));
+    for (std::size_t i = 0; i < state.size(); ++i) {
+      c10::IValue name;
+      archive.read("name" + std::to_string(i), name);
+      state[i].first = name.toStringRef();
+      archive.read("tensor" + std::to_string(i), state[i].second);
+    }
+    compressor_->set_state(state);
+  } catch (const std::exception& e) {
+    const std::string text = e.what();
+    throw plugin::Failure(BETATUNE_CHECKPOINT,
+                          "the state of the gradient exchange in " + path +
+                              " cannot be read: " + text.substr(0, text.find('\n')));
+  }
+}
+
+std::string DataParallel::description() const {
+  return "data parallel, " + std::to_string(size()) + " rank(s) over " + communicator_->name() +
+         ", compression " + name_of(options_.compression.kind);
+}
+
+std::vector<std::vector<std::size_t>> DataParallel::buckets() const {
+  return reducer_ ? reducer_->buckets() : std::vector<std::vector<std::size_t>>{};
+}
+
+}  // namespace betatune::distributed

@@ -1,0 +1,68 @@
+#pragma once
+/// Synchronous data-parallel training: every rank computes the gradient of its part of the batch,
+/// the sum is stepped with by all of them. For equal shares of samples the result is that of one
+/// process with the whole batch (up to the order of additions), and all ranks have equal weights,
+/// bit for bit.
+
+#include <memory>
+#include <string>
+
+#include "trainers/torch/distributed/buckets.hpp"
+#include "trainers/torch/distributed/communicator.hpp"
+#include "trainers/torch/distributed/compression.hpp"
+#include "trainers/torch/distributed/strategy.hpp"
+
+namespace betatune::distributed {
+
+struct DataParallelOptions {
+  BucketLimits buckets;
+  CompressionOptions compression;
+  /// The gradient of a step is scaled down to this 2-norm; 0: not.
+  double max_gradient_norm = 0;
+  /// A gradient that is not finite ends the training, naming the rank it comes from. Without it,
+  /// all ranks are NaN one step later, and nobody knows why.
+  bool check_finite = true;
+  /// "": none. Else rank 0 writes a trace of all ranks' steps there at each end of an epoch.
+  std::string timeline_path;
+};
+
+class DataParallel final : public Strategy {
+ public:
+  DataParallel(std::unique_ptr<Communicator> communicator, DataParallelOptions options);
+  ~DataParallel() override;
+
+  /// Also checks that the ranks have the same options, parameters and numbers of threads.
+  void attach(const Replica& replica) override;
+  void backward(const at::Tensor& mean_loss, double share, bool last) override;
+  StepResult step(torch::optim::Optimizer& optimizer) override;
+  /// Buffers (of batch normalisation) are each rank's own until here, and then rank 0's: the
+  /// training pass does not read them.
+  void finish_epoch() override;
+  void sum(std::vector<double>& values) override;
+  /// With powersgd, `compression-rank-R.pt`: what is left to be fed back.
+  void save(const std::string& directory) override;
+  void load(const std::string& directory) override;
+
+  int rank() const override { return communicator_->rank(); }
+  int size() const override { return communicator_->size(); }
+  std::string description() const override;
+  Communicator& communicator() { return *communicator_; }
+  /// Of the parameters, as exchanged now; empty for one rank.
+  std::vector<std::vector<std::size_t>> buckets() const;
+
+ private:
+  void check_replica() const;
+  void broadcast(const std::vector<std::pair<std::string, at::Tensor>>& tensors);
+  double exchange();
+
+  std::unique_ptr<Communicator> communicator_;
+  DataParallelOptions options_;
+  Replica replica_;
+  std::unique_ptr<Compressor> compressor_;
+  std::unique_ptr<class Timeline> timeline_;
+  std::unique_ptr<class Reducer> reducer_;
+  double share_ = 0;  ///< of this rank in the step so far
+  std::int64_t steps_ = 0;
+};
+
+}  // namespace betatune::distributed
