@@ -2,9 +2,10 @@
 // strategies stand more and more workers, a rate that is too high, and what kappa does.
 //
 //   ninja -C build bench_gem_simulation && build/bin/bench_gem_simulation [batches per worker]
+//   [seeds] [workers ...]
 //
-// Every row is a mean of 3 seeds; `worst` is the highest of the test losses of the second half of
-// the runs, in nats (guessing: 2.303); inf: the parameters overflowed.
+// Every row is a mean of `seeds` runs (3); `worst` is the highest of the test losses of the second
+// half of the runs, in nats (guessing: 2.303); inf: the parameters overflowed.
 
 #include <algorithm>
 #include <cmath>
@@ -23,11 +24,12 @@ struct Row {
   double loss = 0, accuracy = 0, worst = 0, staleness = 0;
 };
 
+std::uint64_t seeds = 3;
+
 Row run(const DigitsProblem& problem, const std::string& strategy, int workers,
         std::uint64_t batches) {
   Row row;
-  constexpr int kSeeds = 3;
-  for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
+  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
     SimulationSettings s;
     s.strategy = strategy;
     s.workers = workers;
@@ -40,9 +42,10 @@ Row run(const DigitsProblem& problem, const std::string& strategy, int workers,
       const double loss = std::isfinite(point.test_loss) ? point.test_loss : INFINITY;
       if (point.updates * 2 >= s.updates) row.worst = std::max(row.worst, loss);
     }
-    row.loss += (std::isfinite(result.test_loss) ? result.test_loss : INFINITY) / kSeeds;
-    row.accuracy += result.test_accuracy / kSeeds;
-    row.staleness += result.staleness_mean / kSeeds;
+    row.loss += (std::isfinite(result.test_loss) ? result.test_loss : INFINITY) /
+                static_cast<double>(seeds);
+    row.accuracy += result.test_accuracy / static_cast<double>(seeds);
+    row.staleness += result.staleness_mean / static_cast<double>(seeds);
   }
   return row;
 }
@@ -63,13 +66,17 @@ std::string rule(const std::string& name, double lr, const std::string& more = "
 
 int main(int argc, char** argv) {
   const auto batches = static_cast<std::uint64_t>(argc > 1 ? std::atoi(argv[1]) : 60);
+  if (argc > 2) seeds = static_cast<std::uint64_t>(std::atoi(argv[2]));
+  std::vector<int> swarms{1, 5, 15, 30, 60, 100};
+  if (argc > 3) swarms.clear();
+  for (int i = 3; i < argc; ++i) swarms.push_back(std::atoi(argv[i]));
   const DigitsProblem problem({});
   for (const double lr : {0.05, 0.1}) {
     std::printf("\nlr %.2f, batch 64, %llu batches per worker\n", lr,
                 static_cast<unsigned long long>(batches));
     std::printf("%-26s %7s %10s %11s %9s %9s\n", "strategy", "workers", "staleness", "test loss",
                 "worst", "accuracy");
-    for (const int n : {1, 5, 15, 30, 60, 100}) {
+    for (const int n : swarms) {
       print(problem, "downpour", rule("downpour", lr), n, batches);
       print(problem, "dynsgd", rule("dynsgd", lr), n, batches);
       print(problem, "agn, window 12", rule("agn", lr), n, batches);

@@ -27,6 +27,29 @@ void draw_strokes(RandomStream& random, float* picture) {
   }
 }
 
+/// out <- bias + weights' * in; weights are [inputs x outputs]: the inner loop is over outputs, so
+/// that it can be vectorised without changing the order of any sum.
+void affine(const Layer& weights, const Layer& bias, const float* in, std::size_t inputs,
+            std::vector<float>& out) {
+  const std::size_t outputs = bias.size();
+  std::copy(bias.begin(), bias.end(), out.begin());
+  for (std::size_t i = 0; i < inputs; ++i) {
+    const float* w = weights.data() + i * outputs;
+    for (std::size_t o = 0; o < outputs; ++o) out[o] += in[i] * w[o];
+  }
+}
+
+/// Adds the gradient of affine().
+void outer(const std::vector<float>& errors, const float* in, std::size_t inputs, Layer& weights,
+           Layer& bias) {
+  const std::size_t outputs = bias.size();
+  for (std::size_t i = 0; i < inputs; ++i) {
+    float* w = weights.data() + i * outputs;
+    for (std::size_t o = 0; o < outputs; ++o) w[o] += in[i] * errors[o];
+  }
+  for (std::size_t o = 0; o < outputs; ++o) bias[o] += errors[o];
+}
+
 }  // namespace
 
 DigitsProblem::DigitsProblem(const ProblemSettings& settings)
@@ -54,7 +77,8 @@ DigitsProblem::Pictures DigitsProblem::make(std::size_t count, std::uint64_t str
       const bool inside = x >= 0 && y >= 0 && x < long{kSide} && y < long{kSide};
       const float dot = inside ? style[y * long{kSide} + x] : 0.0f;
       out.pixels[i * kPixels + p] =
-          ink * dot - 0.5f + static_cast<float>(settings_.noise * random.normal());
+          settings_.contrast *
+          (ink * dot - 0.5f + static_cast<float>(settings_.noise * random.normal()));
     }
   }
   return out;
@@ -64,15 +88,15 @@ Layers DigitsProblem::initial(std::uint64_t seed) const {
   RandomStream random(seed, 4);
   const std::size_t inputs = settings_.hidden > 0 ? settings_.hidden : kPixels;
   Layers layers;
-  const auto add = [&](std::size_t rows, std::size_t columns) {
-    Layer weights(rows * columns);
-    const double spread = 1 / std::sqrt(static_cast<double>(columns));
+  const auto add = [&](std::size_t from, std::size_t to) {
+    Layer weights(from * to);
+    const double spread = 1 / std::sqrt(static_cast<double>(from));
     for (auto& w : weights) w = static_cast<float>(spread * random.normal());
     layers.push_back(std::move(weights));
-    layers.emplace_back(rows, 0.0f);
+    layers.emplace_back(to, 0.0f);
   };
-  if (settings_.hidden > 0) add(settings_.hidden, kPixels);
-  add(kClasses, inputs);
+  if (settings_.hidden > 0) add(kPixels, settings_.hidden);
+  add(inputs, kClasses);
   return layers;
 }
 
@@ -82,23 +106,14 @@ double DigitsProblem::forward(const Layers& parameters, const float* picture, in
   std::size_t width = kPixels, at = 0;
   if (settings_.hidden > 0) {
     units.resize(settings_.hidden);
-    for (std::size_t h = 0; h < settings_.hidden; ++h) {
-      float sum = parameters[1][h];
-      const float* w = parameters[0].data() + h * kPixels;
-      for (std::size_t p = 0; p < kPixels; ++p) sum += w[p] * picture[p];
-      units[h] = std::tanh(sum);
-    }
+    affine(parameters[0], parameters[1], picture, kPixels, units);
+    for (auto& unit : units) unit = std::tanh(unit);
     inputs = units.data();
     width = settings_.hidden;
     at = 2;
   }
   probabilities.resize(kClasses);
-  for (std::size_t c = 0; c < kClasses; ++c) {
-    float sum = parameters[at + 1][c];
-    const float* w = parameters[at].data() + c * width;
-    for (std::size_t i = 0; i < width; ++i) sum += w[i] * inputs[i];
-    probabilities[c] = sum;
-  }
+  affine(parameters[at], parameters[at + 1], inputs, width, probabilities);
   const float most = *std::max_element(probabilities.begin(), probabilities.end());
   const double score = probabilities[static_cast<std::size_t>(label)] - most;
   double total = 0;
@@ -109,25 +124,21 @@ double DigitsProblem::forward(const Layers& parameters, const float* picture, in
 
 void DigitsProblem::backward(const Layers& parameters, const float* picture,
                              const std::vector<float>& units, const std::vector<float>& errors,
-                             Layers& gradient) const {
+                             std::vector<float>& hidden_errors, Layers& gradient) const {
   const bool deep = settings_.hidden > 0;
   const float* inputs = deep ? units.data() : picture;
   const std::size_t width = deep ? settings_.hidden : kPixels;
   const std::size_t at = deep ? 2 : 0;
-  for (std::size_t c = 0; c < kClasses; ++c) {
-    float* g = gradient[at].data() + c * width;
-    for (std::size_t i = 0; i < width; ++i) g[i] += errors[c] * inputs[i];
-    gradient[at + 1][c] += errors[c];
-  }
+  outer(errors, inputs, width, gradient[at], gradient[at + 1]);
   if (!deep) return;
+  hidden_errors.assign(width, 0.0f);
   for (std::size_t h = 0; h < width; ++h) {
-    float error = 0;
-    for (std::size_t c = 0; c < kClasses; ++c) error += errors[c] * parameters[2][c * width + h];
-    error *= 1 - units[h] * units[h];
-    float* g = gradient[0].data() + h * kPixels;
-    for (std::size_t p = 0; p < kPixels; ++p) g[p] += error * picture[p];
-    gradient[1][h] += error;
+    for (std::size_t c = 0; c < kClasses; ++c) {
+      hidden_errors[h] += errors[c] * parameters[2][h * kClasses + c];
+    }
+    hidden_errors[h] *= 1 - units[h] * units[h];
   }
+  outer(hidden_errors, picture, kPixels, gradient[0], gradient[1]);
 }
 
 double DigitsProblem::loss_and_gradient(const Layers& parameters, std::uint64_t seed,
@@ -135,7 +146,7 @@ double DigitsProblem::loss_and_gradient(const Layers& parameters, std::uint64_t 
                                         Layers& gradient) const {
   for (auto& layer : gradient) std::fill(layer.begin(), layer.end(), 0.0f);
   RandomStream random(classifier::scramble(seed) + settings_.seed, step);
-  std::vector<float> units, errors;
+  std::vector<float> units, errors, hidden_errors;
   const float share = 1 / static_cast<float>(batch);
   double loss = 0;
   for (std::size_t i = 0; i < batch; ++i) {
@@ -144,7 +155,7 @@ double DigitsProblem::loss_and_gradient(const Layers& parameters, std::uint64_t 
     loss += forward(parameters, picture, train_.labels[n], units, errors);
     errors[static_cast<std::size_t>(train_.labels[n])] -= 1;
     for (auto& e : errors) e *= share;
-    backward(parameters, picture, units, errors, gradient);
+    backward(parameters, picture, units, errors, hidden_errors, gradient);
   }
   return loss / static_cast<double>(batch);
 }

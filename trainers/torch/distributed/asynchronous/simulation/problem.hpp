@@ -12,13 +12,14 @@ struct ProblemSettings {
   std::uint64_t seed = 1;
   std::size_t train = 8'192, test = 1'024;  ///< pictures
   std::size_t hidden = 32;                  ///< units; 0: softmax regression
-  double noise = 0.9;                       ///< standard deviation of a pixel's noise
+  double noise = 0.4;                       ///< standard deviation of a pixel's noise
+  float contrast = 3;                       ///< factor on all pixels: how stiff the problem is
 };
 
 /// 8 x 8 pictures of 10 classes. Each class has two ways of being written, made of random strokes;
 /// a picture is one of them, moved by up to a pixel, made lighter or darker, plus noise.
 /// The network: hidden tanh units (or none), softmax, mean cross-entropy in nats.
-/// Layers: hidden weights [hidden x 64], hidden biases, output weights [10 x hidden], output
+/// Layers: hidden weights [64 x hidden], hidden biases, output weights [hidden x 10], output
 /// biases.
 class DigitsProblem {
  public:
@@ -42,7 +43,8 @@ class DigitsProblem {
   double forward(const Layers& parameters, const float* picture, int label,
                  std::vector<float>& units, std::vector<float>& probabilities) const;
   void backward(const Layers& parameters, const float* picture, const std::vector<float>& units,
-                const std::vector<float>& errors, Layers& gradient) const;
+                const std::vector<float>& errors, std::vector<float>& hidden_errors,
+                Layers& gradient) const;
 
   ProblemSettings settings_;
   std::vector<float> styles_;

@@ -231,7 +231,6 @@ void Simulation::push(SimulatedWorker& worker) {
         worker.push[k]);
   }
   const auto bases = worker.bases;
-  if (worker.rule->pulls_first()) worker.bases = worker.pulled_versions;
   ++worker.sequence;
   worker.open = servers_.size();
   for (auto& server : servers_) {
@@ -263,6 +262,9 @@ void Simulation::answered(SimulatedWorker& worker) {
     worker.rule->receive(k, worker.parameters[k], worker.pulled[k]);
   }
   worker.bases = worker.pulled_versions;
+  if (worker.rule->pulls_first()) {
+    for (auto& base : worker.bases) ++base;  // its own push came on top of what it pulled
+  }
   compute(worker);
 }
 

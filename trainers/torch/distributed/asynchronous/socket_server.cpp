@@ -1,0 +1,431 @@
+#include "trainers/torch/distributed/asynchronous/socket_server.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <list>
+#include <map>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "trainers/torch/distributed/asynchronous/wire.hpp"
+#include "trainers/trainer.hpp"
+
+namespace betatune::distributed::asynchronous {
+namespace {
+
+/// Of one connection and turn, so that a large push does not keep the others waiting for all of it.
+constexpr std::size_t kBytesPerTurn = std::size_t{4} << 20;
+constexpr std::uint64_t kMostLayers = 1'000'000;
+
+struct Connection {
+  explicit Connection(Socket s) : socket(std::move(s)) {}
+
+  Socket socket;
+  bool greeted = false;
+  int worker = kObserver;
+  // The frame that is coming in: how much of head, meta and values is there.
+  std::array<std::byte, kHeadBytes> head_bytes{};
+  std::optional<FrameHead> head;
+  Bytes meta;
+  Layer values;
+  std::size_t received = 0;
+  // The answer that is going out.
+  Bytes out;
+  std::size_t sent = 0;
+  bool closing = false;  ///< once `out` is sent
+  /// After a refusal: what still comes in is thrown away until then, because closing a socket with
+  /// unread bytes in it may take the refusal from the other side.
+  std::optional<Deadline> drains_until;
+  bool lost = false;
+};
+
+}  // namespace
+
+class SocketServer::Loop {
+ public:
+  Loop(SocketServerSettings settings, Layers centre);
+  ~Loop() { ::close(wake_); }
+  void run();
+  void wake() {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const auto ignored = ::write(wake_, &one, sizeof one);
+  }
+
+  SocketServerSettings settings_;
+  Configured configured_;
+  ServerCore core_;
+  std::unique_ptr<Journal> journal_;
+  Listener listener_;
+  int wake_ = -1;
+  std::atomic<bool> stopping_{false};
+  std::uint64_t pushes_ = 0;
+
+ private:
+  void turn();
+  void accept_all();
+  void read_from(Connection& c);
+  bool receive_some(Connection& c, std::byte* to, std::size_t offset, std::size_t size,
+                    std::size_t& budget);
+  void take(Connection& c);
+  void greet(Connection& c);
+  void push(Connection& c);
+  void pull(Connection& c);
+  void answer(Connection& c, const Answer& answer, bool with_weights);
+  void refuse(Connection& c, const std::string& problem);
+  void send_from(Connection& c);
+  void drain(Connection& c);
+  void drop_lost();
+  void leave(int worker);
+  void take_leave_of_the_gone();
+  FrameLimits limits_for(const Connection& c) const;
+  int next_timeout() const;
+
+  std::list<Connection> connections_;
+  std::map<int, Connection*> of_worker_;
+  std::map<int, Deadline> gone_at_;  ///< workers without a connection
+  std::uint64_t all_values_ = 0;
+};
+
+SocketServer::Loop::Loop(SocketServerSettings settings, Layers centre)
+    : settings_(std::move(settings)),
+      configured_(read_strategy(settings_.strategy, settings_.workers)),
+      core_(*configured_.strategy, std::move(centre), settings_.workers,
+            configured_.staleness_bound) {
+  for (const auto& layer : core_.centre()) all_values_ += layer.size();
+  if (settings_.journal) journal_ = std::make_unique<Journal>(*settings_.journal, core_);
+  listener_ = listen_at(settings_.address);
+  wake_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+}
+
+void SocketServer::Loop::run() {
+  try {
+    while (!stopping_) {
+      turn();
+      drop_lost();
+      take_leave_of_the_gone();
+    }
+  } catch (...) {
+    // So that the workers learn of it at once, and not by their timeouts.
+    connections_.clear();
+    listener_.socket.close();
+    throw;
+  }
+}
+
+int SocketServer::Loop::next_timeout() const {
+  auto soonest = SteadyClock::now() + std::chrono::hours(1);
+  for (const auto& [worker, when] : gone_at_) soonest = std::min(soonest, when);
+  for (const auto& c : connections_) soonest = std::min(soonest, c.drains_until.value_or(soonest));
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(soonest - SteadyClock::now());
+  return static_cast<int>(std::max<std::int64_t>(left.count(), 0));
+}
+
+void SocketServer::Loop::turn() {
+  std::vector<pollfd> wanted{{wake_, POLLIN, 0}, {listener_.socket.fd(), POLLIN, 0}};
+  for (const auto& c : connections_) {
+    // Nothing is read while an answer goes out: one request, one answer.
+    wanted.push_back({c.socket.fd(), static_cast<short>(c.out.empty() ? POLLIN : POLLOUT), 0});
+  }
+  if (::poll(wanted.data(), wanted.size(), next_timeout()) <= 0) return;
+  std::size_t at = 2;
+  for (auto& c : connections_) {
+    const short ready = wanted[at++].revents;
+    if (ready == 0) continue;
+    if (!c.out.empty()) {
+      send_from(c);
+    } else if (c.drains_until) {
+      drain(c);
+    } else {
+      read_from(c);
+    }
+  }
+  if (wanted[1].revents != 0) accept_all();
+  // The next turn starts with the next connection.
+  if (connections_.size() > 1) {
+    connections_.splice(connections_.end(), connections_, connections_.begin());
+  }
+}
+
+void SocketServer::Loop::accept_all() {
+  while (Socket socket = accept_from(listener_.socket))
+    connections_.emplace_back(std::move(socket));
+}
+
+FrameLimits SocketServer::Loop::limits_for(const Connection& c) const {
+  const auto layers = static_cast<std::uint64_t>(core_.centre().size());
+  if (!c.greeted) return {16 * kMostLayers, 0};
+  return {64 + 8 * layers, c.worker == kObserver ? 0 : all_values_};
+}
+
+/// Receives into [to, to + size), of which `offset` bytes are there. Returns whether all are.
+bool SocketServer::Loop::receive_some(Connection& c, std::byte* to, std::size_t offset,
+                                      std::size_t size, std::size_t& budget) {
+  while (offset < size) {
+    if (budget == 0) return false;
+    const auto got = ::recv(c.socket.fd(), to + offset, std::min(size - offset, budget), 0);
+    if (got > 0) {
+      offset += static_cast<std::size_t>(got);
+      c.received += static_cast<std::size_t>(got);
+      budget -= static_cast<std::size_t>(got);
+    } else if (got == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
+      c.lost = true;
+      return false;
+    } else if (errno != EINTR) {
+      return false;
+    }
+  }
+  return true;
+}
+
+void SocketServer::Loop::read_from(Connection& c) {
+  std::size_t budget = kBytesPerTurn;
+  if (!c.head) {
+    if (!receive_some(c, c.head_bytes.data(), c.received, kHeadBytes, budget)) return;
+    try {
+      c.head = read_head(c.head_bytes, limits_for(c));
+    } catch (const Garbled& garbled) {
+      return refuse(c, garbled.what());
+    }
+    c.meta.resize(c.head->meta_bytes);
+    c.values.resize(static_cast<std::size_t>(c.head->values));
+  }
+  const std::size_t of_meta = kHeadBytes + c.meta.size();
+  if (c.received < of_meta &&
+      !receive_some(c, c.meta.data(), c.received - kHeadBytes, c.meta.size(), budget)) {
+    return;
+  }
+  const auto values = std::as_writable_bytes(std::span(c.values));
+  if (!receive_some(c, values.data(), c.received - of_meta, values.size(), budget)) return;
+  c.received = 0;
+  try {
+    take(c);
+  } catch (const Garbled& garbled) {
+    refuse(c, garbled.what());
+  }
+  c.head.reset();
+}
+
+void SocketServer::Loop::take(Connection& c) {
+  const auto kind = c.head->kind;
+  if (!c.greeted) {
+    if (kind != FrameKind::hello) throw Garbled("a connection must begin with a hello");
+    return greet(c);
+  }
+  if (kind == FrameKind::pull) return pull(c);
+  if (c.worker != kObserver && kind == FrameKind::push) return push(c);
+  if (c.worker != kObserver && kind == FrameKind::leave) {
+    leave(c.worker);
+    of_worker_.erase(c.worker);
+    c.lost = true;
+    return;
+  }
+  throw Garbled("a frame of kind " + std::to_string(static_cast<int>(kind)) + " is not expected");
+}
+
+void SocketServer::Loop::greet(Connection& c) {
+  const Hello hello = read_hello(c.meta);
+  if (hello.worker < kObserver || hello.worker >= settings_.workers) {
+    return refuse(c, "rank " + std::to_string(hello.worker) + " is not one of the " +
+                         std::to_string(settings_.workers) + " workers");
+  }
+  const std::string who =
+      hello.worker == kObserver ? "the observer" : "rank " + std::to_string(hello.worker);
+  if (hello.worker != kObserver && hello.identity != configured_.identity) {
+    return refuse(c, who + " has the settings " + hello.identity + ", this server has " +
+                         configured_.identity + "; give all the same");
+  }
+  if (hello.sizes != core_.sizes()) {
+    return refuse(c,
+                  who + " has another model: its layers for this server differ in number or size");
+  }
+  c.greeted = true;
+  c.worker = hello.worker;
+  std::uint64_t last = 0;
+  if (hello.worker != kObserver) {
+    // An older connection of the same worker is dead, whatever it thinks.
+    const auto old = of_worker_.find(hello.worker);
+    if (old != of_worker_.end()) {
+      old->second->lost = true;
+      old->second->worker = kObserver;
+    }
+    core_.forget_answer(hello.worker);
+    of_worker_[hello.worker] = &c;
+    gone_at_.erase(hello.worker);
+    last = core_.last_sequence(hello.worker);
+  }
+  Bytes meta;
+  Writer(meta).number(last);
+  c.out = make_frame(FrameKind::welcome, meta, 0);
+  send_from(c);
+}
+
+void SocketServer::Loop::push(Connection& c) {
+  Reader in(c.meta);
+  Push push{c.worker, in.number<std::uint64_t>(), {}, {}};
+  const bool with_weights = in.number<std::uint8_t>() != 0;
+  std::size_t at = 0;
+  for (const auto& layer : core_.centre()) {
+    push.bases.push_back(in.number<std::uint64_t>());
+    if (at + layer.size() > c.values.size()) throw Garbled("a push with too few values");
+    push.values.push_back(std::span<const float>(c.values).subspan(at, layer.size()));
+    at += layer.size();
+  }
+  if (at != c.values.size()) throw Garbled("a push with too many values");
+  try {
+    core_.check(push);
+  } catch (const plugin::Failure& failure) {
+    return refuse(c, failure.what());
+  }
+  const bool repeated = core_.is_repeated(push);
+  if (!repeated && journal_) journal_->record(push);
+  if (!repeated) ++pushes_;
+  core_.push(push, [this, worker = c.worker, with_weights](const Answer& a) {
+    const auto found = of_worker_.find(worker);
+    if (found != of_worker_.end()) answer(*found->second, a, with_weights);
+  });
+  if (journal_) journal_->compact(core_);
+}
+
+void SocketServer::Loop::pull(Connection& c) {
+  core_.pull([&](const Answer& a) { answer(c, a, true); });
+}
+
+void SocketServer::Loop::answer(Connection& c, const Answer& a, bool with_weights) {
+  Bytes meta;
+  Writer writer(meta);
+  writer.number(a.sequence).number(static_cast<std::uint8_t>(a.accepted));
+  for (const auto version : a.versions) writer.number(version);
+  c.out.clear();
+  c.out.reserve(kHeadBytes + meta.size() + (with_weights ? 4 * all_values_ : 0));
+  const Bytes front = make_frame(FrameKind::answer, meta, with_weights ? all_values_ : 0);
+  Writer out(c.out);
+  out.raw(front.data(), front.size());
+  if (with_weights) {
+    for (const auto& layer : a.centre) out.raw(layer.data(), layer.size_bytes());
+  }
+  c.sent = 0;
+  send_from(c);
+}
+
+void SocketServer::Loop::refuse(Connection& c, const std::string& problem) {
+  Bytes meta;
+  Writer(meta).text(problem);
+  c.out = make_frame(FrameKind::refusal, meta, 0);
+  c.sent = 0;
+  c.closing = true;
+  send_from(c);
+}
+
+void SocketServer::Loop::send_from(Connection& c) {
+  while (c.sent < c.out.size()) {
+    const auto done =
+        ::send(c.socket.fd(), c.out.data() + c.sent, c.out.size() - c.sent, MSG_NOSIGNAL);
+    if (done >= 0) {
+      c.sent += static_cast<std::size_t>(done);
+    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      return;
+    } else if (errno != EINTR) {
+      c.lost = true;
+      return;
+    }
+  }
+  c.out.clear();
+  c.sent = 0;
+  if (!c.closing) return;
+  ::shutdown(c.socket.fd(), SHUT_WR);
+  c.drains_until = SteadyClock::now() + std::chrono::seconds(5);
+}
+
+void SocketServer::Loop::drain(Connection& c) {
+  std::array<std::byte, 65'536> thrown_away;
+  std::size_t budget = kBytesPerTurn;
+  while (budget > 0 && !c.lost) {
+    const std::size_t before = budget;
+    receive_some(c, thrown_away.data(), 0, thrown_away.size(), budget);
+    if (budget == before) return;
+  }
+}
+
+void SocketServer::Loop::drop_lost() {
+  for (auto it = connections_.begin(); it != connections_.end();) {
+    if (!it->lost && !(it->drains_until && *it->drains_until <= SteadyClock::now())) {
+      ++it;
+      continue;
+    }
+    const auto owner = of_worker_.find(it->worker);
+    if (owner != of_worker_.end() && owner->second == &*it) {
+      of_worker_.erase(owner);
+      core_.forget_answer(it->worker);
+      gone_at_[it->worker] = SteadyClock::now() + settings_.gone_after;
+    }
+    it = connections_.erase(it);
+  }
+}
+
+void SocketServer::Loop::leave(int worker) {
+  if (!core_.active(worker)) return;
+  if (journal_) journal_->record_leave(worker);
+  core_.leave(worker);
+}
+
+void SocketServer::Loop::take_leave_of_the_gone() {
+  const auto now = SteadyClock::now();
+  for (auto it = gone_at_.begin(); it != gone_at_.end();) {
+    if (it->second > now) {
+      ++it;
+    } else {
+      leave(it->first);
+      it = gone_at_.erase(it);
+    }
+  }
+}
+
+SocketServer::SocketServer(SocketServerSettings settings, Layers centre)
+    : loop_(std::make_unique<Loop>(std::move(settings), std::move(centre))) {}
+
+SocketServer::~SocketServer() = default;
+
+const std::string& SocketServer::address() const {
+  return loop_->listener_.address;
+}
+
+void SocketServer::run() {
+  loop_->run();
+}
+
+void SocketServer::stop() {
+  loop_->stopping_ = true;
+  loop_->wake();
+}
+
+ServerReport SocketServer::report() const {
+  const auto& core = loop_->core_;
+  return {core.versions(), core.staleness().mean(), core.staleness().max(),
+          loop_->pushes_,  core.rejected(),         core.centre()};
+}
+
+ServerThread::ServerThread(SocketServerSettings settings, Layers centre)
+    : server_(std::move(settings), std::move(centre)), thread_([this] {
+        try {
+          server_.run();
+        } catch (...) {
+          error_ = std::current_exception();
+        }
+      }) {}
+
+ServerThread::~ServerThread() {
+  server_.stop();
+  if (thread_.joinable()) thread_.join();
+}
+
+ServerReport ServerThread::stop() {
+  server_.stop();
+  if (thread_.joinable()) thread_.join();
+  if (error_) std::rethrow_exception(error_);
+  return server_.report();
+}
+
+}  // namespace betatune::distributed::asynchronous
