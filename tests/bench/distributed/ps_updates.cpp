@@ -50,8 +50,11 @@ double updates(const Sizes& sizes, int workers, const std::string& json, const s
   if (!journal.empty()) settings.journal = JournalSettings{journal, false, 0};
   ServerThread server(settings, model(sizes));
   const auto configured = read_strategy(json, workers);
+  // What is counted begins when every worker has made two updates: memory is there, pages are warm.
   std::atomic<bool> stop{false};
-  std::vector<std::future<std::uint64_t>> running;
+  std::atomic<int> warm{0};
+  std::atomic<std::uint64_t> done{0};
+  std::vector<std::future<void>> running;
   for (int rank = 0; rank < workers; ++rank) {
     running.push_back(std::async(std::launch::async, [&, rank] {
       std::vector<std::unique_ptr<Link>> links;
@@ -62,18 +65,22 @@ double updates(const Sizes& sizes, int workers, const std::string& json, const s
           std::make_unique<Channel>(std::move(links), std::vector<std::size_t>(sizes.size(), 0)));
       Layers parameters = model(sizes), gradient = model(sizes);
       worker.start(parameters);
-      std::uint64_t done = 0;
-      for (; !stop; ++done) worker.step(parameters, gradient);
+      for (int step = 0; !stop; ++step) {
+        worker.step(parameters, gradient);
+        ++done;
+        if (step == 1) ++warm;
+      }
       worker.leave();
-      return done;
     }));
   }
+  while (warm < workers) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  const std::uint64_t before = done;
   const double start = now();
   std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+  const double rate = static_cast<double>(done - before) / (now() - start);
   stop = true;
-  double total = 0;
-  for (auto& worker : running) total += static_cast<double>(worker.get());
-  return total / (now() - start);
+  for (auto& worker : running) worker.get();
+  return rate;
 }
 
 /// Round trips per second of `bytes` both ways, one connection.

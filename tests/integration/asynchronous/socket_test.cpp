@@ -9,6 +9,7 @@
 #include "tests/support/temporary_directory.hpp"
 #include "trainers/torch/distributed/asynchronous/socket_link.hpp"
 #include "trainers/torch/distributed/asynchronous/socket_server.hpp"
+#include "trainers/torch/distributed/asynchronous/sub_master.hpp"
 #include "trainers/torch/distributed/asynchronous/worker.hpp"
 
 namespace betatune::distributed::asynchronous {
@@ -81,7 +82,7 @@ TEST_F(SocketTest, AppliesEveryPushOfEveryWorkerOnAllShards) {
   work_together(4, 50);
   for (auto& server : servers_) {
     const auto report = server->stop();
-    EXPECT_EQ(report.pushes, 200u);
+    EXPECT_EQ(report.versions, std::vector<std::uint64_t>(report.centre.size(), 200));
     for (const auto& layer : report.centre) {
       for (const float x : layer) EXPECT_EQ(x, -200);
     }
@@ -95,6 +96,66 @@ TEST_F(SocketTest, GoesInStepWhenSynchronous) {
   EXPECT_EQ(report.versions[0], 20u);
   EXPECT_EQ(report.staleness_max, 0u);
   EXPECT_EQ(report.centre[0][0], -20);
+}
+
+/// Parameters: the rule of all, how many pushes a sub-master gathers, whether it takes the mean.
+struct Tree {
+  const char* strategy;
+  int gather;
+  bool mean;
+  std::uint64_t versions;  ///< expected of the server for 10 pushes of each of 4 workers
+  float centre;
+};
+
+class TreeTest : public SocketTest, public ::testing::WithParamInterface<Tree> {};
+
+TEST_P(TreeTest, SubMastersHandPushesUpAndWeightsDown) {
+  const Tree tree = GetParam();
+  start(tree.strategy, 2);
+  const auto below = read_strategy(tree.strategy, 2);
+  std::vector<std::unique_ptr<ServerThread>> masters;
+  for (int rank = 0; rank < 2; ++rank) {
+    SocketServerSettings settings;
+    settings.strategy = tree.strategy;
+    settings.workers = 2;
+    masters.push_back(std::make_unique<ServerThread>(
+        settings, std::make_unique<SubMaster>(below, SubMasterSettings{2, tree.gather, tree.mean},
+                                              sizes_of(kInitial), channel(rank))));
+  }
+  std::vector<std::future<void>> running;
+  for (int worker = 0; worker < 4; ++worker) {
+    running.push_back(std::async(std::launch::async, [&, worker] {
+      auto settings = link_settings(worker % 2);
+      settings.address = masters[static_cast<std::size_t>(worker / 2)]->address();
+      std::vector<std::unique_ptr<Link>> links;
+      links.push_back(std::make_unique<SocketLink>(settings));
+      Worker w(*below.strategy, std::make_unique<Channel>(std::move(links), owner_));
+      Layers parameters = kInitial, ones{{1, 1, 1}, {1, 1}, {1}};
+      w.start(parameters);
+      for (int i = 0; i < 10; ++i) w.step(parameters, ones);
+      w.leave();
+    }));
+  }
+  for (auto& worker : running) worker.get();
+  for (auto& master : masters) master->stop();
+  const auto report = servers_[0]->stop();
+  EXPECT_EQ(report.versions[0], tree.versions);
+  EXPECT_EQ(report.centre[0][0], tree.centre);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Rules, TreeTest,
+    ::testing::Values(Tree{R"({"strategy": "downpour", "lr": 1})", 1, false, 40, -40},
+                      Tree{R"({"strategy": "downpour", "lr": 1})", 2, false, 20, -40},
+                      Tree{R"({"strategy": "downpour", "lr": 1})", 2, true, 20, -20},
+                      Tree{R"({"strategy": "synchronous", "lr": 1})", 2, true, 10, -10}));
+
+TEST_F(SocketTest, ElasticAveragingCannotHaveSubMasters) {
+  start(R"({"strategy": "easgd"})", 1);
+  EXPECT_THAT(failure_text([&] {
+                SubMaster master(configured_, {1, 1, false}, sizes_of(kInitial), channel(0));
+              }),
+              HasSubstr("easgd cannot have sub-masters"));
 }
 
 TEST_F(SocketTest, GemPullsBeforeItPushes) {

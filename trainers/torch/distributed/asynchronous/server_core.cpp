@@ -29,25 +29,30 @@ std::uint64_t ServerCore::last_sequence(int worker) const {
   return found == sequences_.end() ? 0 : found->second;
 }
 
-void ServerCore::check(const Push& push) const {
-  if (push.worker < 0 || push.worker >= workers_) {
-    refuse(push.worker, "is not one of the " + std::to_string(workers_) + " workers");
+void check_shape(const Push& push, const Sizes& sizes, int workers, std::uint64_t last) {
+  if (push.worker < 0 || push.worker >= workers) {
+    refuse(push.worker, "is not one of the " + std::to_string(workers) + " workers");
   }
-  if (push.values.size() != centre_.size() || push.bases.size() != centre_.size()) {
+  if (push.values.size() != sizes.size() || push.bases.size() != sizes.size()) {
     refuse(push.worker, "pushes " + std::to_string(push.values.size()) +
-                            " layers; this server has " + std::to_string(centre_.size()));
+                            " layers; this server has " + std::to_string(sizes.size()));
   }
-  const auto last = last_sequence(push.worker);
   if (push.sequence == 0 || push.sequence > last + 1) {
     refuse(push.worker, "sends push " + std::to_string(push.sequence) + " after push " +
                             std::to_string(last) + ": one in between is lost");
   }
-  for (std::size_t k = 0; k < centre_.size(); ++k) {
-    if (push.values[k].size() != centre_[k].size()) {
+  for (std::size_t k = 0; k < sizes.size(); ++k) {
+    if (push.values[k].size() != sizes[k]) {
       refuse(push.worker, "pushes " + std::to_string(push.values[k].size()) +
                               " elements of layer " + std::to_string(k) + ", which has " +
-                              std::to_string(centre_[k].size()));
+                              std::to_string(sizes[k]));
     }
+  }
+}
+
+void ServerCore::check(const Push& push) const {
+  check_shape(push, sizes(), workers_, last_sequence(push.worker));
+  for (std::size_t k = 0; k < centre_.size(); ++k) {
     if (push.bases[k] > versions_[k]) {
       refuse(push.worker, "computed from version " + std::to_string(push.bases[k]) + " of layer " +
                               std::to_string(k) + ", which is at version " +
@@ -57,13 +62,17 @@ void ServerCore::check(const Push& push) const {
   }
 }
 
+ServiceReport ServerCore::report() const {
+  return {versions_, staleness_.mean(), staleness_.max(), rejected_, centre_};
+}
+
 Answer ServerCore::answer_of(std::uint64_t sequence, bool accepted, const Layers& centre) const {
   Answer answer{sequence, accepted, versions_, {}};
   for (const auto& layer : centre) answer.centre.emplace_back(layer);
   return answer;
 }
 
-void ServerCore::pull(const AnswerTo& answer) const {
+void ServerCore::pull(const AnswerTo& answer) {
   answer(answer_of(0, true, centre_));
 }
 

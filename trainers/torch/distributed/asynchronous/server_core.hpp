@@ -15,7 +15,6 @@
 ///
 /// One thread at a time.
 
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -23,52 +22,30 @@
 #include <vector>
 
 #include "trainers/torch/distributed/asynchronous/rule.hpp"
+#include "trainers/torch/distributed/asynchronous/service.hpp"
 #include "trainers/torch/distributed/asynchronous/staleness.hpp"
 
 namespace betatune::distributed::asynchronous {
 
-/// What a worker sends: one contribution per layer of the server, in its order.
-struct Push {
-  int worker = 0;
-  std::uint64_t sequence = 0;  ///< 1 for the worker's first push to this server, then 2, 3 ...
-  std::vector<std::uint64_t> bases;  ///< versions of the weights that it computed from
-  std::vector<std::span<const float>> values;
-};
-
-/// Valid during the call alone.
-struct Answer {
-  std::uint64_t sequence = 0;
-  bool accepted = true;  ///< false: the rule had no use for the push
-  std::span<const std::uint64_t> versions;
-  std::vector<std::span<const float>> centre;
-};
-using AnswerTo = std::function<void(const Answer&)>;
-
-class ServerCore {
+class ServerCore : public Service {
  public:
   /// centre    the layers' first weights
   /// workers   n; workers 0 to n - 1 are there from the start
   ServerCore(const Strategy& strategy, Layers centre, int workers,
              std::optional<std::uint64_t> staleness_bound = std::nullopt);
 
-  /// errors plugin::Failure that names the worker if the push does not fit; then nothing has
-  /// changed
-  void check(const Push& push) const;
-  /// Takes a push that check() admits. `answer` is called once: now, or during a later call.
-  void push(const Push& push, AnswerTo answer);
-  void pull(const AnswerTo& answer) const;
-  /// The worker is not waited for any more, until it joins again; an answer it waits for is
-  /// dropped.
-  void leave(int worker);
+  void check(const Push& push) const override;
+  void push(const Push& push, AnswerTo answer) override;
+  void pull(const AnswerTo& answer) override;
+  void leave(int worker) override;
   void join(int worker);
-  /// The worker's connection is gone, but not yet the worker.
-  void forget_answer(int worker);
+  void forget_answer(int worker) override;
+  std::uint64_t last_sequence(int worker) const override;
+  bool active(int worker) const override { return active_.contains(worker); }
+  int workers() const override { return workers_; }
+  Sizes sizes() const override { return sizes_of(centre_); }
+  ServiceReport report() const override;
 
-  bool is_repeated(const Push& push) const { return push.sequence <= last_sequence(push.worker); }
-  std::uint64_t last_sequence(int worker) const;
-  bool active(int worker) const { return active_.contains(worker); }
-  int workers() const { return workers_; }
-  Sizes sizes() const { return sizes_of(centre_); }
   const Layers& centre() const { return centre_; }
   const std::vector<std::uint64_t>& versions() const { return versions_; }
   const StalenessHistogram& staleness() const { return staleness_; }

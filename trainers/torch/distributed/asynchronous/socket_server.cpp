@@ -47,6 +47,7 @@ struct Connection {
 class SocketServer::Loop {
  public:
   Loop(SocketServerSettings settings, Layers centre);
+  Loop(SocketServerSettings settings, std::unique_ptr<Service> service);
   ~Loop() { ::close(wake_); }
   void run();
   void wake() {
@@ -56,14 +57,15 @@ class SocketServer::Loop {
 
   SocketServerSettings settings_;
   Configured configured_;
-  ServerCore core_;
+  std::unique_ptr<Service> service_;
+  const ServerCore* journaled_ = nullptr;  ///< service_, if there is a journal
   std::unique_ptr<Journal> journal_;
   Listener listener_;
   int wake_ = -1;
   std::atomic<bool> stopping_{false};
-  std::uint64_t pushes_ = 0;
 
  private:
+  void start();
   void turn();
   void accept_all();
   void read_from(Connection& c);
@@ -86,16 +88,33 @@ class SocketServer::Loop {
   std::list<Connection> connections_;
   std::map<int, Connection*> of_worker_;
   std::map<int, Deadline> gone_at_;  ///< workers without a connection
+  Sizes sizes_;
   std::uint64_t all_values_ = 0;
 };
 
-SocketServer::Loop::Loop(SocketServerSettings settings, Layers centre)
+SocketServer::Loop::Loop(SocketServerSettings settings, std::unique_ptr<Service> service)
     : settings_(std::move(settings)),
       configured_(read_strategy(settings_.strategy, settings_.workers)),
-      core_(*configured_.strategy, std::move(centre), settings_.workers,
-            configured_.staleness_bound) {
-  for (const auto& layer : core_.centre()) all_values_ += layer.size();
-  if (settings_.journal) journal_ = std::make_unique<Journal>(*settings_.journal, core_);
+      service_(std::move(service)) {
+  start();
+}
+
+SocketServer::Loop::Loop(SocketServerSettings settings, Layers centre)
+    : settings_(std::move(settings)),
+      configured_(read_strategy(settings_.strategy, settings_.workers)) {
+  auto core = std::make_unique<ServerCore>(*configured_.strategy, std::move(centre),
+                                           settings_.workers, configured_.staleness_bound);
+  if (settings_.journal) {
+    journal_ = std::make_unique<Journal>(*settings_.journal, *core);
+    journaled_ = core.get();
+  }
+  service_ = std::move(core);
+  start();
+}
+
+void SocketServer::Loop::start() {
+  sizes_ = service_->sizes();
+  for (const auto size : sizes_) all_values_ += size;
   listener_ = listen_at(settings_.address);
   wake_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 }
@@ -155,7 +174,7 @@ void SocketServer::Loop::accept_all() {
 }
 
 FrameLimits SocketServer::Loop::limits_for(const Connection& c) const {
-  const auto layers = static_cast<std::uint64_t>(core_.centre().size());
+  const auto layers = static_cast<std::uint64_t>(sizes_.size());
   if (!c.greeted) return {16 * kMostLayers, 0};
   return {64 + 8 * layers, c.worker == kObserver ? 0 : all_values_};
 }
@@ -190,14 +209,16 @@ void SocketServer::Loop::read_from(Connection& c) {
       return refuse(c, garbled.what());
     }
     c.meta.resize(c.head->meta_bytes);
-    c.values.resize(static_cast<std::size_t>(c.head->values));
+    // A frame without values keeps the buffer: filling it with zeros anew costs as much as a copy.
+    if (c.head->values > 0) c.values.resize(static_cast<std::size_t>(c.head->values));
   }
   const std::size_t of_meta = kHeadBytes + c.meta.size();
   if (c.received < of_meta &&
       !receive_some(c, c.meta.data(), c.received - kHeadBytes, c.meta.size(), budget)) {
     return;
   }
-  const auto values = std::as_writable_bytes(std::span(c.values));
+  const auto values = std::as_writable_bytes(
+      std::span<float>(c.values).first(static_cast<std::size_t>(c.head->values)));
   if (!receive_some(c, values.data(), c.received - of_meta, values.size(), budget)) return;
   c.received = 0;
   try {
@@ -237,7 +258,7 @@ void SocketServer::Loop::greet(Connection& c) {
     return refuse(c, who + " has the settings " + hello.identity + ", this server has " +
                          configured_.identity + "; give all the same");
   }
-  if (hello.sizes != core_.sizes()) {
+  if (hello.sizes != sizes_) {
     return refuse(c,
                   who + " has another model: its layers for this server differ in number or size");
   }
@@ -251,10 +272,10 @@ void SocketServer::Loop::greet(Connection& c) {
       old->second->lost = true;
       old->second->worker = kObserver;
     }
-    core_.forget_answer(hello.worker);
+    service_->forget_answer(hello.worker);
     of_worker_[hello.worker] = &c;
     gone_at_.erase(hello.worker);
-    last = core_.last_sequence(hello.worker);
+    last = service_->last_sequence(hello.worker);
   }
   Bytes meta;
   Writer(meta).number(last);
@@ -267,30 +288,28 @@ void SocketServer::Loop::push(Connection& c) {
   Push push{c.worker, in.number<std::uint64_t>(), {}, {}};
   const bool with_weights = in.number<std::uint8_t>() != 0;
   std::size_t at = 0;
-  for (const auto& layer : core_.centre()) {
+  for (const std::size_t size : sizes_) {
     push.bases.push_back(in.number<std::uint64_t>());
-    if (at + layer.size() > c.values.size()) throw Garbled("a push with too few values");
-    push.values.push_back(std::span<const float>(c.values).subspan(at, layer.size()));
-    at += layer.size();
+    if (at + size > c.head->values) throw Garbled("a push with too few values");
+    push.values.push_back(std::span<const float>(c.values).subspan(at, size));
+    at += size;
   }
-  if (at != c.values.size()) throw Garbled("a push with too many values");
+  if (at != c.head->values) throw Garbled("a push with too many values");
   try {
-    core_.check(push);
+    service_->check(push);
   } catch (const plugin::Failure& failure) {
     return refuse(c, failure.what());
   }
-  const bool repeated = core_.is_repeated(push);
-  if (!repeated && journal_) journal_->record(push);
-  if (!repeated) ++pushes_;
-  core_.push(push, [this, worker = c.worker, with_weights](const Answer& a) {
+  if (journal_ && !service_->is_repeated(push)) journal_->record(push);
+  service_->push(push, [this, worker = c.worker, with_weights](const Answer& a) {
     const auto found = of_worker_.find(worker);
     if (found != of_worker_.end()) answer(*found->second, a, with_weights);
   });
-  if (journal_) journal_->compact(core_);
+  if (journal_) journal_->compact(*journaled_);
 }
 
 void SocketServer::Loop::pull(Connection& c) {
-  core_.pull([&](const Answer& a) { answer(c, a, true); });
+  service_->pull([&](const Answer& a) { answer(c, a, true); });
 }
 
 void SocketServer::Loop::answer(Connection& c, const Answer& a, bool with_weights) {
@@ -358,7 +377,7 @@ void SocketServer::Loop::drop_lost() {
     const auto owner = of_worker_.find(it->worker);
     if (owner != of_worker_.end() && owner->second == &*it) {
       of_worker_.erase(owner);
-      core_.forget_answer(it->worker);
+      service_->forget_answer(it->worker);
       gone_at_[it->worker] = SteadyClock::now() + settings_.gone_after;
     }
     it = connections_.erase(it);
@@ -366,9 +385,9 @@ void SocketServer::Loop::drop_lost() {
 }
 
 void SocketServer::Loop::leave(int worker) {
-  if (!core_.active(worker)) return;
+  if (!service_->active(worker)) return;
   if (journal_) journal_->record_leave(worker);
-  core_.leave(worker);
+  service_->leave(worker);
 }
 
 void SocketServer::Loop::take_leave_of_the_gone() {
@@ -386,6 +405,9 @@ void SocketServer::Loop::take_leave_of_the_gone() {
 SocketServer::SocketServer(SocketServerSettings settings, Layers centre)
     : loop_(std::make_unique<Loop>(std::move(settings), std::move(centre))) {}
 
+SocketServer::SocketServer(SocketServerSettings settings, std::unique_ptr<Service> service)
+    : loop_(std::make_unique<Loop>(std::move(settings), std::move(service))) {}
+
 SocketServer::~SocketServer() = default;
 
 const std::string& SocketServer::address() const {
@@ -401,27 +423,30 @@ void SocketServer::stop() {
   loop_->wake();
 }
 
-ServerReport SocketServer::report() const {
-  const auto& core = loop_->core_;
-  return {core.versions(), core.staleness().mean(), core.staleness().max(),
-          loop_->pushes_,  core.rejected(),         core.centre()};
+ServiceReport SocketServer::report() const {
+  return loop_->service_->report();
 }
 
 ServerThread::ServerThread(SocketServerSettings settings, Layers centre)
-    : server_(std::move(settings), std::move(centre)), thread_([this] {
-        try {
-          server_.run();
-        } catch (...) {
-          error_ = std::current_exception();
-        }
-      }) {}
+    : server_(std::move(settings), std::move(centre)), thread_([this] { run(); }) {}
+
+ServerThread::ServerThread(SocketServerSettings settings, std::unique_ptr<Service> service)
+    : server_(std::move(settings), std::move(service)), thread_([this] { run(); }) {}
+
+void ServerThread::run() {
+  try {
+    server_.run();
+  } catch (...) {
+    error_ = std::current_exception();
+  }
+}
 
 ServerThread::~ServerThread() {
   server_.stop();
   if (thread_.joinable()) thread_.join();
 }
 
-ServerReport ServerThread::stop() {
+ServiceReport ServerThread::stop() {
   server_.stop();
   if (thread_.joinable()) thread_.join();
   if (error_) std::rethrow_exception(error_);

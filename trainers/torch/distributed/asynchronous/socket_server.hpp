@@ -33,20 +33,13 @@ struct SocketServerSettings {
   std::optional<JournalSettings> journal;
 };
 
-/// What a server has done, for logs and tests.
-struct ServerReport {
-  std::vector<std::uint64_t> versions;
-  double staleness_mean = 0;
-  std::uint64_t staleness_max = 0;
-  std::uint64_t pushes = 0, rejected = 0;
-  Layers centre;
-};
-
 class SocketServer {
  public:
   /// Restores from the journal if there is one; listens when it returns.
   /// errors plugin::Failure: settings, address, journal
   SocketServer(SocketServerSettings settings, Layers centre);
+  /// Serves something else, for instance a SubMaster; there is no journal for it.
+  SocketServer(SocketServerSettings settings, std::unique_ptr<Service> service);
   ~SocketServer();
 
   const std::string& address() const;
@@ -56,7 +49,7 @@ class SocketServer {
   /// From any thread, and from signal handlers.
   void stop();
   /// After run() has returned, or before it.
-  ServerReport report() const;
+  ServiceReport report() const;
 
  private:
   class Loop;
@@ -67,12 +60,15 @@ class SocketServer {
 class ServerThread {
  public:
   ServerThread(SocketServerSettings settings, Layers centre);
+  ServerThread(SocketServerSettings settings, std::unique_ptr<Service> service);
   ~ServerThread();
   const std::string& address() const { return server_.address(); }
   /// Ends the thread. errors what ended run()
-  ServerReport stop();
+  ServiceReport stop();
 
  private:
+  void run();
+
   SocketServer server_;
   std::exception_ptr error_;
   std::thread thread_;
