@@ -1,46 +1,19 @@
 #include "trainers/torch/distributed/asynchronous/socket_server.hpp"
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
 #include <list>
 #include <map>
 #include <poll.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include "trainers/torch/distributed/asynchronous/wire.hpp"
+#include "trainers/torch/distributed/asynchronous/connection.hpp"
 #include "trainers/trainer.hpp"
 
 namespace betatune::distributed::asynchronous {
 namespace {
 
-/// Of one connection and turn, so that a large push does not keep the others waiting for all of it.
-constexpr std::size_t kBytesPerTurn = std::size_t{4} << 20;
 constexpr std::uint64_t kMostLayers = 1'000'000;
-
-struct Connection {
-  explicit Connection(Socket s) : socket(std::move(s)) {}
-
-  Socket socket;
-  bool greeted = false;
-  int worker = kObserver;
-  // The frame that is coming in: how much of head, meta and values is there.
-  std::array<std::byte, kHeadBytes> head_bytes{};
-  std::optional<FrameHead> head;
-  Bytes meta;
-  Layer values;
-  std::size_t received = 0;
-  // The answer that is going out.
-  Bytes out;
-  std::size_t sent = 0;
-  bool closing = false;  ///< once `out` is sent
-  /// After a refusal: what still comes in is thrown away until then, because closing a socket with
-  /// unread bytes in it may take the refusal from the other side.
-  std::optional<Deadline> drains_until;
-  bool lost = false;
-};
 
 }  // namespace
 
@@ -69,16 +42,11 @@ class SocketServer::Loop {
   void turn();
   void accept_all();
   void read_from(Connection& c);
-  bool receive_some(Connection& c, std::byte* to, std::size_t offset, std::size_t size,
-                    std::size_t& budget);
   void take(Connection& c);
   void greet(Connection& c);
   void push(Connection& c);
   void pull(Connection& c);
   void answer(Connection& c, const Answer& answer, bool with_weights);
-  void refuse(Connection& c, const std::string& problem);
-  void send_from(Connection& c);
-  void drain(Connection& c);
   void drop_lost();
   void leave(int worker);
   void take_leave_of_the_gone();
@@ -137,7 +105,8 @@ void SocketServer::Loop::run() {
 int SocketServer::Loop::next_timeout() const {
   auto soonest = SteadyClock::now() + std::chrono::hours(1);
   for (const auto& [worker, when] : gone_at_) soonest = std::min(soonest, when);
-  for (const auto& c : connections_) soonest = std::min(soonest, c.drains_until.value_or(soonest));
+  for (const auto& c : connections_)
+    soonest = std::min(soonest, c.drains_until().value_or(soonest));
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(soonest - SteadyClock::now());
   return static_cast<int>(std::max<std::int64_t>(left.count(), 0));
 }
@@ -146,17 +115,17 @@ void SocketServer::Loop::turn() {
   std::vector<pollfd> wanted{{wake_, POLLIN, 0}, {listener_.socket.fd(), POLLIN, 0}};
   for (const auto& c : connections_) {
     // Nothing is read while an answer goes out: one request, one answer.
-    wanted.push_back({c.socket.fd(), static_cast<short>(c.out.empty() ? POLLIN : POLLOUT), 0});
+    wanted.push_back({c.fd(), static_cast<short>(c.has_answer() ? POLLOUT : POLLIN), 0});
   }
   if (::poll(wanted.data(), wanted.size(), next_timeout()) <= 0) return;
   std::size_t at = 2;
   for (auto& c : connections_) {
     const short ready = wanted[at++].revents;
     if (ready == 0) continue;
-    if (!c.out.empty()) {
-      send_from(c);
-    } else if (c.drains_until) {
-      drain(c);
+    if (c.has_answer()) {
+      c.send();
+    } else if (c.drains_until()) {
+      c.drain();
     } else {
       read_from(c);
     }
@@ -179,58 +148,16 @@ FrameLimits SocketServer::Loop::limits_for(const Connection& c) const {
   return {64 + 8 * layers, c.worker == kObserver ? 0 : all_values_};
 }
 
-/// Receives into [to, to + size), of which `offset` bytes are there. Returns whether all are.
-bool SocketServer::Loop::receive_some(Connection& c, std::byte* to, std::size_t offset,
-                                      std::size_t size, std::size_t& budget) {
-  while (offset < size) {
-    if (budget == 0) return false;
-    const auto got = ::recv(c.socket.fd(), to + offset, std::min(size - offset, budget), 0);
-    if (got > 0) {
-      offset += static_cast<std::size_t>(got);
-      c.received += static_cast<std::size_t>(got);
-      budget -= static_cast<std::size_t>(got);
-    } else if (got == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
-      c.lost = true;
-      return false;
-    } else if (errno != EINTR) {
-      return false;
-    }
-  }
-  return true;
-}
-
 void SocketServer::Loop::read_from(Connection& c) {
-  std::size_t budget = kBytesPerTurn;
-  if (!c.head) {
-    if (!receive_some(c, c.head_bytes.data(), c.received, kHeadBytes, budget)) return;
-    try {
-      c.head = read_head(c.head_bytes, limits_for(c));
-    } catch (const Garbled& garbled) {
-      return refuse(c, garbled.what());
-    }
-    c.meta.resize(c.head->meta_bytes);
-    // A frame without values keeps the buffer: filling it with zeros anew costs as much as a copy.
-    if (c.head->values > 0) c.values.resize(static_cast<std::size_t>(c.head->values));
-  }
-  const std::size_t of_meta = kHeadBytes + c.meta.size();
-  if (c.received < of_meta &&
-      !receive_some(c, c.meta.data(), c.received - kHeadBytes, c.meta.size(), budget)) {
-    return;
-  }
-  const auto values = std::as_writable_bytes(
-      std::span<float>(c.values).first(static_cast<std::size_t>(c.head->values)));
-  if (!receive_some(c, values.data(), c.received - of_meta, values.size(), budget)) return;
-  c.received = 0;
   try {
-    take(c);
+    if (c.read(limits_for(c))) take(c);
   } catch (const Garbled& garbled) {
-    refuse(c, garbled.what());
+    c.refuse(garbled.what());
   }
-  c.head.reset();
 }
 
 void SocketServer::Loop::take(Connection& c) {
-  const auto kind = c.head->kind;
+  const auto kind = c.kind();
   if (!c.greeted) {
     if (kind != FrameKind::hello) throw Garbled("a connection must begin with a hello");
     return greet(c);
@@ -247,20 +174,20 @@ void SocketServer::Loop::take(Connection& c) {
 }
 
 void SocketServer::Loop::greet(Connection& c) {
-  const Hello hello = read_hello(c.meta);
+  const Hello hello = read_hello(c.meta());
   if (hello.worker < kObserver || hello.worker >= settings_.workers) {
-    return refuse(c, "rank " + std::to_string(hello.worker) + " is not one of the " +
-                         std::to_string(settings_.workers) + " workers");
+    return c.refuse("rank " + std::to_string(hello.worker) + " is not one of the " +
+                    std::to_string(settings_.workers) + " workers");
   }
   const std::string who =
       hello.worker == kObserver ? "the observer" : "rank " + std::to_string(hello.worker);
   if (hello.worker != kObserver && hello.identity != configured_.identity) {
-    return refuse(c, who + " has the settings " + hello.identity + ", this server has " +
-                         configured_.identity + "; give all the same");
+    return c.refuse(who + " has the settings " + hello.identity + ", this server has " +
+                    configured_.identity + "; give all the same");
   }
   if (hello.sizes != sizes_) {
-    return refuse(c,
-                  who + " has another model: its layers for this server differ in number or size");
+    return c.refuse(who +
+                    " has another model: its layers for this server differ in number or size");
   }
   c.greeted = true;
   c.worker = hello.worker;
@@ -279,26 +206,25 @@ void SocketServer::Loop::greet(Connection& c) {
   }
   Bytes meta;
   Writer(meta).number(last);
-  c.out = make_frame(FrameKind::welcome, meta, 0);
-  send_from(c);
+  c.answer(FrameKind::welcome, meta, {});
 }
 
 void SocketServer::Loop::push(Connection& c) {
-  Reader in(c.meta);
+  Reader in(c.meta());
   Push push{c.worker, in.number<std::uint64_t>(), {}, {}};
   const bool with_weights = in.number<std::uint8_t>() != 0;
   std::size_t at = 0;
   for (const std::size_t size : sizes_) {
     push.bases.push_back(in.number<std::uint64_t>());
-    if (at + size > c.head->values) throw Garbled("a push with too few values");
-    push.values.push_back(std::span<const float>(c.values).subspan(at, size));
+    if (at + size > c.values().size()) throw Garbled("a push with too few values");
+    push.values.push_back(c.values().subspan(at, size));
     at += size;
   }
-  if (at != c.head->values) throw Garbled("a push with too many values");
+  if (at != c.values().size()) throw Garbled("a push with too many values");
   try {
     service_->check(push);
   } catch (const plugin::Failure& failure) {
-    return refuse(c, failure.what());
+    return c.refuse(failure.what());
   }
   if (journal_ && !service_->is_repeated(push)) journal_->record(push);
   service_->push(push, [this, worker = c.worker, with_weights](const Answer& a) {
@@ -317,60 +243,16 @@ void SocketServer::Loop::answer(Connection& c, const Answer& a, bool with_weight
   Writer writer(meta);
   writer.number(a.sequence).number(static_cast<std::uint8_t>(a.accepted));
   for (const auto version : a.versions) writer.number(version);
-  c.out.clear();
-  c.out.reserve(kHeadBytes + meta.size() + (with_weights ? 4 * all_values_ : 0));
-  const Bytes front = make_frame(FrameKind::answer, meta, with_weights ? all_values_ : 0);
-  Writer out(c.out);
-  out.raw(front.data(), front.size());
   if (with_weights) {
-    for (const auto& layer : a.centre) out.raw(layer.data(), layer.size_bytes());
-  }
-  c.sent = 0;
-  send_from(c);
-}
-
-void SocketServer::Loop::refuse(Connection& c, const std::string& problem) {
-  Bytes meta;
-  Writer(meta).text(problem);
-  c.out = make_frame(FrameKind::refusal, meta, 0);
-  c.sent = 0;
-  c.closing = true;
-  send_from(c);
-}
-
-void SocketServer::Loop::send_from(Connection& c) {
-  while (c.sent < c.out.size()) {
-    const auto done =
-        ::send(c.socket.fd(), c.out.data() + c.sent, c.out.size() - c.sent, MSG_NOSIGNAL);
-    if (done >= 0) {
-      c.sent += static_cast<std::size_t>(done);
-    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-      return;
-    } else if (errno != EINTR) {
-      c.lost = true;
-      return;
-    }
-  }
-  c.out.clear();
-  c.sent = 0;
-  if (!c.closing) return;
-  ::shutdown(c.socket.fd(), SHUT_WR);
-  c.drains_until = SteadyClock::now() + std::chrono::seconds(5);
-}
-
-void SocketServer::Loop::drain(Connection& c) {
-  std::array<std::byte, 65'536> thrown_away;
-  std::size_t budget = kBytesPerTurn;
-  while (budget > 0 && !c.lost) {
-    const std::size_t before = budget;
-    receive_some(c, thrown_away.data(), 0, thrown_away.size(), budget);
-    if (budget == before) return;
+    c.answer(FrameKind::answer, meta, a.centre);
+  } else {
+    c.answer(FrameKind::answer, meta, {});
   }
 }
 
 void SocketServer::Loop::drop_lost() {
   for (auto it = connections_.begin(); it != connections_.end();) {
-    if (!it->lost && !(it->drains_until && *it->drains_until <= SteadyClock::now())) {
+    if (!it->lost && !(it->drains_until() && *it->drains_until() <= SteadyClock::now())) {
       ++it;
       continue;
     }
