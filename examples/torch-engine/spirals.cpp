@@ -62,7 +62,7 @@ class Spirals final : public EpochTrainer {
     params.finish();                       // a name that nobody asked for is an error
 
     Fields config(job.config_json, "trainer.config key");
-    read_epochs(config, training.recipe);
+    read_course(config, training.recipe);
     const auto points = config.integer("points", 1200, 100, 1'000'000);
     config.finish();
 

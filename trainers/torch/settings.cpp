@@ -57,7 +57,7 @@ Settings read_settings(const std::string& params_json, const std::string& config
   params.finish();
 
   Fields config(config_json, "trainer.config key");
-  engine::read_epochs(config, settings);
+  engine::read_course(config, settings);
   settings.data = read_data(config);
   config.finish();
   return settings;

@@ -10,16 +10,9 @@
 #include <vector>
 
 #include "trainers/torch/distributed/communicator.hpp"
+#include "trainers/torch/distributed/settings.hpp"
 
 namespace betatune::distributed {
-
-enum class CompressionKind { none, fp16, bf16, powersgd };
-
-struct CompressionOptions {
-  CompressionKind kind = CompressionKind::none;
-  int rank = 4;             ///< powersgd: columns of the two matrices
-  std::int64_t start = 10;  ///< powersgd: steps before it begins; gradients change fast at first
-};
 
 /// "none", "fp16", "bf16", "powersgd", and back.
 /// errors plugin::Failure that lists them

@@ -3,11 +3,11 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <cmath>
-#include <map>
 #include <torch/optim/optimizer.h>
 #include <torch/serialize/archive.h>
 
 #include "trainers/torch/distributed/reducer.hpp"
+#include "trainers/torch/distributed/replica.hpp"
 #include "trainers/torch/distributed/timeline.hpp"
 
 namespace betatune::distributed {
@@ -17,15 +17,6 @@ using Clock = std::chrono::steady_clock;
 
 /// Added to the norm, as everywhere, so that nothing is divided by zero.
 constexpr double kNormEpsilon = 1e-6;
-
-std::string shape_of(const at::Tensor& tensor) {
-  std::string text = at::toString(tensor.scalar_type());
-  text += " [";
-  for (std::int64_t i = 0; i < tensor.dim(); ++i) {
-    text += (i == 0 ? "" : ", ") + std::to_string(tensor.size(i));
-  }
-  return text + ']';
-}
 
 std::string state_path(const std::string& directory, int rank) {
   return directory + "/compression-rank-" + std::to_string(rank) + ".pt";
@@ -40,9 +31,9 @@ DataParallel::~DataParallel() = default;
 
 void DataParallel::attach(const Replica& replica) {
   replica_ = replica;
-  check_replica();
-  broadcast(replica_.parameters);
-  broadcast(replica_.buffers);
+  check_replica(*communicator_, replica_, lines());
+  make_equal(*communicator_, replica_.parameters);
+  make_equal(*communicator_, replica_.buffers);
   if (!options_.timeline_path.empty()) timeline_ = std::make_unique<Timeline>(rank());
   compressor_ = make_compressor(*communicator_, options_.compression);
   if (size() > 1) {
@@ -51,43 +42,17 @@ void DataParallel::attach(const Replica& replica) {
   }
 }
 
-void DataParallel::check_replica() const {
+std::vector<std::string> DataParallel::lines() const {
   const DataParallelOptions& o = options_;
   // Sums over elements, and so whether a gradient is clipped, depend on the number of threads.
-  check_agreement(
-      *communicator_, "setting",
-      {"threads " + std::to_string(at::get_num_threads()),
-       "compression " + name_of(o.compression.kind) + ' ' + std::to_string(o.compression.rank) +
-           " from step " + std::to_string(o.compression.start),
-       "buckets of " + std::to_string(o.buckets.first_bytes) + " and " +
-           std::to_string(o.buckets.bytes) + " bytes",
-       "max_gradient_norm " + std::to_string(o.max_gradient_norm),
-       "check_finite " + std::to_string(o.check_finite),
-       std::string("timeline ") + (o.timeline_path.empty() ? "no" : "yes")});
-  std::vector<std::string> parameters, buffers;
-  for (const auto& [name, t] : replica_.parameters) parameters.push_back(name + ' ' + shape_of(t));
-  for (const auto& [name, t] : replica_.buffers) buffers.push_back(name + ' ' + shape_of(t));
-  check_agreement(*communicator_, "parameter", parameters);
-  check_agreement(*communicator_, "buffer", buffers);
-}
-
-void DataParallel::broadcast(const std::vector<std::pair<std::string, at::Tensor>>& tensors) {
-  if (size() == 1) return;
-  const at::NoGradGuard no_gradients;
-  std::map<at::ScalarType, std::vector<at::Tensor>> by_type;
-  for (const auto& [name, t] : tensors) by_type[t.scalar_type()].push_back(t.detach());
-  for (const auto& [type, group] : by_type) {
-    std::vector<at::Tensor> parts;
-    for (const auto& t : group) parts.push_back(t.reshape({-1}));
-    auto flat = at::cat(parts);
-    // As bytes: types that are not exchanged otherwise (bool) may be buffers.
-    communicator_->broadcast(flat.view(at::kByte), 0);
-    std::int64_t at = 0;
-    for (const auto& t : group) {
-      const_cast<at::Tensor&>(t).copy_(flat.narrow(0, at, t.numel()).view(t.sizes()));
-      at += t.numel();
-    }
-  }
+  return {"threads " + std::to_string(at::get_num_threads()),
+          "compression " + name_of(o.compression.kind) + ' ' + std::to_string(o.compression.rank) +
+              " from step " + std::to_string(o.compression.start),
+          "buckets of " + std::to_string(o.buckets.first_bytes) + " and " +
+              std::to_string(o.buckets.bytes) + " bytes",
+          "max_gradient_norm " + std::to_string(o.max_gradient_norm),
+          "check_finite " + std::to_string(o.check_finite),
+          std::string("timeline ") + (o.timeline_path.empty() ? "no" : "yes")};
 }
 
 void DataParallel::backward(const at::Tensor& mean_loss, double share, bool last) {
@@ -141,7 +106,7 @@ StepResult DataParallel::step(torch::optim::Optimizer& optimizer) {
 }
 
 void DataParallel::finish_epoch() {
-  broadcast(replica_.buffers);
+  make_equal(*communicator_, replica_.buffers);
   if (!timeline_) return;
   const auto events = communicator_->gather_texts(timeline_->events_json());
   if (rank() == 0) write_trace(options_.timeline_path, events);
@@ -152,6 +117,7 @@ void DataParallel::sum(std::vector<double>& values) {
 }
 
 void DataParallel::save(const std::string& directory) {
+  if (options_.compression.kind != CompressionKind::powersgd) return;
   torch::serialize::OutputArchive archive;
   archive.write("steps", at::scalar_tensor(steps_, at::kLong));
   const auto state = compressor_->state();
@@ -164,6 +130,7 @@ void DataParallel::save(const std::string& directory) {
 }
 
 void DataParallel::load(const std::string& directory) {
+  if (options_.compression.kind != CompressionKind::powersgd) return;
   const std::string path = state_path(directory, rank());
   try {
     torch::serialize::InputArchive archive;

@@ -51,8 +51,7 @@ class DataParallel final : public Strategy {
   std::vector<std::vector<std::size_t>> buckets() const;
 
  private:
-  void check_replica() const;
-  void broadcast(const std::vector<std::pair<std::string, at::Tensor>>& tensors);
+  std::vector<std::string> lines() const;  ///< the options, which all ranks must have
   double exchange();
 
   std::unique_ptr<Communicator> communicator_;

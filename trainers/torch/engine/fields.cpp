@@ -94,6 +94,23 @@ std::string Fields::text(const char* name, const std::string& fallback) {
   return value->get<std::string>();
 }
 
+std::string Fields::object(const char* name) {
+  const Json* value = find(name);
+  if (value == nullptr || value->is_null()) return "{}";
+  if (!value->is_object()) fail(name, value->dump() + "; it must be a mapping");
+  return value->dump();
+}
+
+std::string Fields::with_prefix(const std::string& prefix) {
+  Json found = Json::object();
+  for (const auto& [name, value] : object_->items()) {
+    if (name.rfind(prefix, 0) != 0) continue;
+    known_[name] = "";
+    found[name.substr(prefix.size())] = value;
+  }
+  return found.dump();
+}
+
 std::optional<std::size_t> Fields::choice_index(const char* name,
                                                 std::span<const std::string_view> names) {
   const Json* value = find(name);

@@ -37,6 +37,10 @@ class Fields {
                                                std::int64_t max);
   bool boolean(const char* name, bool fallback);
   std::string text(const char* name, const std::string& fallback);
+  /// A nested object, as JSON; "{}" if it is not given.
+  std::string object(const char* name);
+  /// The keys that begin with `prefix`, without it, as a JSON object.
+  std::string with_prefix(const std::string& prefix);
 
   template <class T, std::size_t N>
   T choice(const char* name, T fallback, const Choice<T> (&choices)[N]) {

@@ -1,14 +1,83 @@
 #include "trainers/torch/engine/gang.hpp"
 
-#include "trainers/trainer.hpp"
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <filesystem>
+
+#include "trainers/torch/distributed/data_parallel.hpp"
+#include "trainers/torch/distributed/parameter_server.hpp"
+#include "trainers/torch/distributed/settings.hpp"
 
 namespace betatune::engine {
+namespace {
 
-std::shared_ptr<distributed::Strategy> join_gang(const betatune_job& job, const Recipe&) {
-  if (job.world_size <= 1) return nullptr;
-  throw plugin::Failure(BETATUNE_ERROR, "this trial has " + std::to_string(job.world_size) +
-                                            " ranks, but the trainer trains in one process; set "
-                                            "resources so that a trial has one rank");
+using std::chrono::milliseconds;
+
+/// Workers that do not wait for each other meet at the ends of epochs alone, early or late.
+constexpr milliseconds kAsynchronousPatience{std::chrono::hours(1)};
+
+milliseconds rank_timeout(const betatune_job& job) {
+  // A host of ABI 1.0 does not have the member.
+  constexpr std::size_t kNeeded =
+      offsetof(betatune_job, rank_timeout_ms) + sizeof job.rank_timeout_ms;
+  if (job.size < kNeeded || job.rank_timeout_ms <= 0) return milliseconds(10'000);
+  return milliseconds(job.rank_timeout_ms);
+}
+
+distributed::World world_of(const betatune_job& job) {
+  distributed::World world;
+  world.rank = job.rank;
+  world.size = std::max(1, job.world_size);
+  world.local_rank = job.local_rank;
+  world.rendezvous = job.rendezvous;
+  world.timeout = rank_timeout(job);
+  return world;
+}
+
+std::shared_ptr<distributed::Strategy> make_data_parallel(
+    const betatune_job& job, const Recipe& recipe, const distributed::Settings& settings,
+    std::unique_ptr<distributed::Communicator> communicator) {
+  distributed::DataParallelOptions options;
+  options.buckets = settings.buckets;
+  options.compression = settings.compression;
+  options.check_finite = settings.check_finite;
+  options.max_gradient_norm = recipe.optimizer.clip_norm;
+  if (settings.timeline) {
+    // Beside the attempt's log, where it stays.
+    const std::filesystem::path scratch(job.scratch_dir);
+    options.timeline_path = (scratch.parent_path() / "timeline.json").string();
+  }
+  return std::make_shared<distributed::DataParallel>(std::move(communicator), options);
+}
+
+std::shared_ptr<distributed::Strategy> make_parameter_server(
+    const Recipe& recipe, const distributed::Settings& settings,
+    std::unique_ptr<distributed::Communicator> communicator) {
+  distributed::ParameterServerOptions options;
+  options.strategy_json = settings.strategy_json;
+  options.servers = settings.servers;
+  options.learning_rate = recipe.optimizer.lr;
+  const bool sgd = recipe.optimizer.kind == OptimizerKind::sgd;
+  options.weight_decay = sgd ? recipe.optimizer.weight_decay : 0;
+  options.max_gradient_norm = recipe.optimizer.clip_norm;
+  options.backend = settings.backend;
+  return std::make_shared<distributed::ParameterServer>(std::move(communicator), options);
+}
+
+}  // namespace
+
+std::shared_ptr<distributed::Strategy> join_gang(const betatune_job& job, Recipe& recipe) {
+  distributed::World world = world_of(job);
+  if (world.size == 1 && recipe.distributed == "{}") return nullptr;
+  const distributed::Settings settings = distributed::read_settings(recipe, world.size);
+  recipe = distributed::for_gang(recipe, settings, world.size);
+  distributed::check_batch(recipe.batch_size, world.size);
+  if (settings.asynchronous) world.timeout = std::max(world.timeout, kAsynchronousPatience);
+  auto communicator = distributed::make_communicator(settings.backend, world);
+  return settings.asynchronous
+             ? make_parameter_server(recipe, settings, std::move(communicator))
+             : make_data_parallel(job, recipe, settings, std::move(communicator));
 }
 
 }  // namespace betatune::engine

@@ -12,8 +12,11 @@ class Strategy;
 
 namespace betatune::engine {
 
-/// returns  the strategy that ties the ranks of this job together; null for one rank
-/// errors   plugin::Failure if this build cannot train with several ranks
-std::shared_ptr<distributed::Strategy> join_gang(const betatune_job& job, const Recipe& recipe);
+/// Changes the recipe where its batch is that of one rank: then rate and batch grow with the gang.
+///
+/// returns  the strategy that ties the ranks of this job together; null for one rank of which the
+///          study says nothing
+/// errors   plugin::Failure: wrong settings, ranks that do not come
+std::shared_ptr<distributed::Strategy> join_gang(const betatune_job& job, Recipe& recipe);
 
 }  // namespace betatune::engine

@@ -63,16 +63,31 @@ ScheduleSettings read_schedule(Fields& params) {
   return schedule;
 }
 
+void merge_distributed(const Fields& from, const std::string& more, Recipe& recipe) {
+  Json merged = Json::parse(recipe.distributed);
+  const Json added = Json::parse(more);
+  for (const auto& [name, value] : added.items()) {
+    if (merged.contains(name)) {
+      from.fail("distributed." + name,
+                "given in trainer.config and as a parameter; leave one of them out");
+    }
+    merged[name] = value;
+  }
+  recipe.distributed = merged.dump();
+}
+
 }  // namespace
 
 void read_recipe(Fields& params, Recipe& recipe) {
   recipe.optimizer = read_optimizer(params);
   recipe.schedule = read_schedule(params);
   recipe.batch_size = params.integer("batch_size", recipe.batch_size, 1, 1'000'000);
+  merge_distributed(params, params.with_prefix("distributed."), recipe);
 }
 
-void read_epochs(Fields& config, Recipe& recipe) {
+void read_course(Fields& config, Recipe& recipe) {
   recipe.epochs = config.integer("epochs", recipe.epochs, 1, 1'000'000);
+  merge_distributed(config, config.object("distributed"), recipe);
 }
 
 Json identity_of(const Recipe& recipe) {
@@ -84,6 +99,7 @@ Json identity_of(const Recipe& recipe) {
       {"batch_size", recipe.batch_size},
       {"epochs", recipe.epochs},
   };
+  if (recipe.distributed != "{}") identity["distributed"] = Json::parse(recipe.distributed);
   if (o.clip_norm > 0) identity["clip_norm"] = o.clip_norm;
   if (o.momentum_ramp > 0) identity["momentum_ramp"] = {o.momentum_ramp, o.momentum_final};
   if (s.kind == ScheduleKind::exponential) identity["decay"] = s.decay;

@@ -39,14 +39,18 @@ struct Recipe {
   ScheduleSettings schedule;
   std::int64_t batch_size = 64;  ///< of all ranks together
   std::int64_t epochs = 1;       ///< of a full training: the schedule's length
+  /// How ranks work together, a JSON object for distributed::read_settings(): `distributed` of
+  /// trainer.config, and the parameters `distributed.*`.
+  std::string distributed = "{}";
 };
 
-/// Takes optimizer, schedule and batch_size from a trial's parameters.
+/// Takes optimizer, schedule, batch_size and distributed.* from a trial's parameters.
 /// errors plugin::Failure that names the parameter, its value and what is allowed
 void read_recipe(Fields& params, Recipe& recipe);
 
-/// `epochs` of trainer.config.
-void read_epochs(Fields& config, Recipe& recipe);
+/// `epochs` and `distributed` of trainer.config.
+/// errors plugin::Failure, also for what is given there and as a parameter
+void read_course(Fields& config, Recipe& recipe);
 
 /// What of a recipe decides a training's result, for checkpoints. Members that came later appear
 /// only where they have an effect, so that older checkpoints stay good.

@@ -22,7 +22,7 @@ Settings read_settings(const std::string& params_json, const std::string& config
   params.finish();
 
   engine::Fields config(config_json, "trainer.config key");
-  engine::read_epochs(config, s);
+  engine::read_course(config, s);
   s.features = config.choice("features", s.features, kFeatureSets);
   s.data = collisions::read_data(config, s.data);
   config.finish();

@@ -17,7 +17,7 @@ Settings read_settings(const std::string& params_json, const std::string& config
   params.finish();
 
   engine::Fields config(config_json, "trainer.config key");
-  engine::read_epochs(config, s);
+  engine::read_course(config, s);
   s.max_particles = config.integer("max_particles", s.max_particles, 1, 1'000);
   s.data = collisions::read_data(config, s.data);
   config.finish();

@@ -1,0 +1,172 @@
+// Ready studies whose trials are gangs, as a user runs them, at a small scale: every strategy.
+
+#include <algorithm>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+#include <regex>
+#include <sstream>
+
+#include "tests/support/eventually.hpp"
+#include "tests/support/file_text.hpp"
+#include "tests/support/marked_processes.hpp"
+#include "tests/support/temporary_directory.hpp"
+#include "tests/support/user_shell.hpp"
+
+namespace betatune {
+namespace {
+
+namespace fs = std::filesystem;
+using support::Ended;
+using support::file_text;
+using ::testing::HasSubstr;
+
+const fs::path kStudies = fs::path(BETATUNE_SOURCE_DIR) / "configs";
+
+std::string replaced(const std::string& text, const char* what, const std::string& by) {
+  EXPECT_TRUE(std::regex_search(text, std::regex(what))) << what;
+  return std::regex_replace(text, std::regex(what), by);
+}
+
+/// A ready study with few events, epochs and trials, one gang at a time.
+std::string small(const std::string& name, int trials) {
+  std::string text = file_text(kStudies / name);
+  text = replaced(text, "max: 9, resumable", "max: 3, resumable");
+  text = replaced(text, "epochs: 9", "epochs: 3");
+  text = replaced(text, "train_samples: 40000", "train_samples: 2000");
+  text = replaced(text, "(validation|test)_samples: 10000", "$1_samples: 500");
+  text = replaced(text, "trials: 16", "trials: " + std::to_string(trials));
+  text = replaced(text, "name: local", "name: local, trainers: 1");
+  return replaced(text, "path: runs/[a-z-]*", "path: run");
+}
+
+class Gangs : public ::testing::Test {
+ protected:
+  void write(const std::string& text) { std::ofstream(folder_ / "study.yaml") << text; }
+  Ended type(const std::string& command) { return support::type(folder_.path(), command); }
+  nlohmann::json json(const std::string& command) {
+    const Ended ended = type(command);
+    EXPECT_EQ(ended.status, 0) << ended.err;
+    return nlohmann::json::parse(ended.out, nullptr, false);
+  }
+  std::string log(int rank) {
+    return file_text(folder_ / "run/trials/0/attempt-1" /
+                     (rank == 0 ? "log" : "log.rank-" + std::to_string(rank)));
+  }
+
+  support::TemporaryDirectory folder_;
+};
+
+class ReadyGangStudy : public Gangs, public ::testing::WithParamInterface<std::string> {};
+
+TEST_P(ReadyGangStudy, RunsToItsExactBudget) {
+  write(small("distributed-" + GetParam() + ".yaml", 3));
+
+  const Ended ran = type("betatune run study.yaml");
+
+  ASSERT_EQ(ran.status, 0) << ran.err << log(0) << log(1);
+  const auto trials = json("betatune trials study.yaml --json").at("trials");
+  ASSERT_EQ(trials.size(), 3u);
+  for (const auto& trial : trials) {
+    EXPECT_TRUE(trial.at("state") == "completed" || trial.at("state") == "stopped") << trial;
+    EXPECT_GT(trial.at("metrics").at("val_auc"), 0.5) << trial;
+  }
+  EXPECT_THAT(log(1), HasSubstr("parameters, 2000 training"));
+  EXPECT_EQ(type("betatune replay study.yaml --verify").status, 0);
+}
+
+std::vector<std::string> ready() {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(kStudies)) {
+    const std::string stem = entry.path().stem().string();
+    constexpr std::string_view kPrefix = "distributed-";
+    if (entry.path().extension() == ".yaml" && stem.rfind(kPrefix, 0) == 0) {
+      names.push_back(stem.substr(kPrefix.size()));
+    }
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, ReadyGangStudy, ::testing::ValuesIn(ready()), [](const auto& each) {
+  return std::regex_replace(each.param, std::regex("-"), "_");
+});
+
+/// The ranks that live below a family's trainers: children of a fork server, which look like it.
+std::vector<pid_t> ranks_of(const support::ProcessFamily& family) {
+  std::vector<pid_t> servers, ranks;
+  for (const support::MarkedProcess& each : family.alive()) {
+    if (each.has_argument("--internal-fork-server")) servers.push_back(each.pid);
+  }
+  for (const pid_t pid : servers) {
+    const std::string stat = file_text("/proc/" + std::to_string(pid) + "/stat");
+    std::istringstream fields(stat.substr(std::min(stat.size(), stat.rfind(')') + 1)));
+    std::string state;
+    pid_t parent = 0;
+    fields >> state >> parent;
+    if (std::find(servers.begin(), servers.end(), parent) != servers.end()) ranks.push_back(pid);
+  }
+  return ranks;
+}
+
+/// kill -9 of ranks, again and again: each costs its attempt, and the study ends as it should.
+TEST_F(Gangs, EndWithTheExactBudgetWhateverRankIsKilled) {
+  std::string text = small("distributed-data-parallel.yaml", 4);
+  text = replaced(text, "max_failed: 10", "max_failed: 10, retry: {infra: 1000}");
+  text = replaced(text, "train_samples: 2000", "train_samples: 20000");
+  write(replaced(text, "every: 30s", "every: 1s"));
+  support::ProcessFamily family(folder_.path());
+  const pid_t run = family.start(
+      {"/bin/sh", "-c", support::as_typed(folder_.path(), "exec betatune run study.yaml")},
+      "run.txt");
+
+  constexpr std::size_t kKills = 8;
+  std::vector<pid_t> killed;
+  while (killed.size() < kKills) {
+    std::vector<pid_t> ranks;
+    const auto fresh = [&] {
+      ranks = ranks_of(family);
+      std::sort(ranks.begin(), ranks.end());
+      return ranks.size() == 2 && std::find(killed.begin(), killed.end(), ranks[0]) == killed.end();
+    };
+    ASSERT_TRUE(support::eventually(fresh)) << file_text(folder_ / "run.txt");
+    const pid_t victim = ranks[killed.size() % 2];
+    ::kill(victim, SIGKILL);
+    killed.push_back(ranks[0]);
+  }
+
+  EXPECT_EQ(support::wait_status(run), 0) << file_text(folder_ / "run.txt");
+  const auto trials = json("betatune trials study.yaml --json").at("trials");
+  ASSERT_EQ(trials.size(), 4u);
+  std::size_t attempts = 0;
+  for (const auto& trial : trials) {
+    EXPECT_TRUE(trial.at("state") == "completed" || trial.at("state") == "stopped") << trial;
+    attempts += trial.at("attempts").get<std::size_t>();
+  }
+  EXPECT_GE(attempts, kKills);
+  EXPECT_EQ(type("betatune replay study.yaml --verify").status, 0);
+}
+
+TEST_F(Gangs, SayWhatIsWrongWithTheirSettings) {
+  const std::string text = small("distributed-gem.yaml", 1);
+  const auto says = [&](const std::string& study, const char* what) {
+    write(study);
+    const Ended ran = type("betatune run study.yaml --fresh");
+    EXPECT_THAT(ran.err + ran.out, HasSubstr(what));
+  };
+  says(replaced(text, "strategy: gem", "strategy: gme"),
+       "distributed setting `strategy` is \"gme\"; it must be one of data-parallel, agn, downpour");
+  says(replaced(text, "strategy: gem", "strategy: gem, max_scale: -1"),
+       "distributed setting `max_scale` is -1");
+  says(replaced(text, "optimizer:    .value: sgd.", "optimizer:    {value: adamw}"),
+       "set the parameter `optimizer: sgd`");
+  says(replaced(text, "strategy: gem", "strategy: gem, kappa: 1"),
+       "given in trainer.config and as a parameter");
+  says(replaced(text, "ranks: 2", "ranks: 2, cpus: 1"), "2 ranks cannot share 1 CPU");
+}
+
+}  // namespace
+}  // namespace betatune
