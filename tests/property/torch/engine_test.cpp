@@ -63,7 +63,9 @@ class Threads final : public distributed::Strategy {
   void attach(const distributed::Replica& replica) override {
     for (const auto& [name, parameter] : replica.parameters) parameters_.push_back(parameter);
   }
-  void backward(const at::Tensor& mean_loss, double share, bool) override {
+  void backward(const at::Tensor& mean_loss, double share, bool last) override {
+    EXPECT_TRUE(last);
+    EXPECT_EQ(backwards_++, steps_);  // once a step, on a rank without a sample too
     shares_ += share;
     (mean_loss * share).backward();
   }
@@ -75,7 +77,7 @@ class Threads final : public distributed::Strategy {
     }
     optimizer.step();
     for (auto& parameter : parameters_) parameter.mutable_grad().reset();
-    ++steps_;
+    EXPECT_EQ(backwards_, ++steps_);
     return {};
   }
   void sum(std::vector<double>& values) override {
@@ -93,7 +95,7 @@ class Threads final : public distributed::Strategy {
   int rank_, size_;
   std::vector<at::Tensor> parameters_;
   double shares_ = 0;
-  int steps_ = 0;
+  int steps_ = 0, backwards_ = 0;
 };
 
 struct Outcome {

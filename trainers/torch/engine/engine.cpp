@@ -91,17 +91,17 @@ struct Engine::Impl {
     return lr;
   }
 
-  /// One optimizer step on a batch of all ranks. Returns the sum of the losses of this rank's part.
+  /// One optimizer step on a batch of all ranks; adds the losses of this rank's part. A rank that
+  /// has none takes a sample that weighs nothing: in a gang every rank must make the same calls.
   void step(const torch::Tensor& batch, torch::Tensor& loss_sum) {
     const Range mine = part_of(batch.size(0), world);
+    const Range taken = mine.empty() ? Range{0, 1} : mine;
+    const auto samples = world.size == 1 ? batch : batch.slice(0, taken.begin, taken.end);
     strategy->before_forward();
-    if (!mine.empty()) {
-      const auto samples = world.size == 1 ? batch : batch.slice(0, mine.begin, mine.end);
-      const auto loss = task->loss(samples);
-      const auto weight = static_cast<double>(mine.count());
-      strategy->backward(loss, weight / static_cast<double>(batch.size(0)), /*last=*/true);
-      loss_sum.add_(loss.detach(), weight);
-    }
+    const auto loss = task->loss(samples);
+    const auto weight = static_cast<double>(mine.count());
+    strategy->backward(loss, weight / static_cast<double>(batch.size(0)), /*last=*/true);
+    if (!mine.empty()) loss_sum.add_(loss.detach(), weight);
     (void)strategy->step(*optimizer);
   }
 
