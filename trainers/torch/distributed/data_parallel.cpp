@@ -152,6 +152,7 @@ void DataParallel::sum(std::vector<double>& values) {
 }
 
 void DataParallel::save(const std::string& directory) {
+  if (options_.compression.kind != CompressionKind::powersgd) return;
   torch::serialize::OutputArchive archive;
   archive.write("steps", at::scalar_tensor(steps_, at::kLong));
   const auto state = compressor_->state();
@@ -164,6 +165,7 @@ void DataParallel::save(const std::string& directory) {
 }
 
 void DataParallel::load(const std::string& directory) {
+  if (options_.compression.kind != CompressionKind::powersgd) return;
   const std::string path = state_path(directory, rank());
   try {
     torch::serialize::InputArchive archive;
