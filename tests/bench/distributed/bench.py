@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Data-parallel steps beside PyTorch's, two ranks with a thread each: milliseconds per step.
 
-usage: bench.py BENCH_DISTRIBUTED [PYTHON_WITH_TORCH ...]
+usage: bench.py [--short] BENCH_DISTRIBUTED [PYTHON_WITH_TORCH ...]       --short: two rounds, no compression
 
 The sides run in turns, each in processes of its own, ROUNDS times; the table has the least of a run's
 median wall time, and of its CPU time (of one rank, all threads), over the rounds: what other programs on
@@ -28,22 +28,24 @@ def run(command):
 
 
 def main():
-    native, pythons = sys.argv[1], sys.argv[2:]
+    arguments = sys.argv[1:]
+    short = "--short" in arguments
+    native, *pythons = [a for a in arguments if a != "--short"]
     ddp = os.path.join(os.path.dirname(os.path.abspath(__file__)), "ddp.py")
-    print(f"{'model':6} {'exchange':38} {'wall ms':>9} {'ratio':>6} {'CPU ms':>9} {'ratio':>6}")
+    print(f"{'model':6} {'exchange':38} {'wall ms':>9} {'ratio':>6} {'CPU ms':>9} {'ratio':>6}", flush=True)
     for model, steps in STEPS.items():
         sides = {"alone": [native, "alone", model, str(RANKS), str(steps)]}
         for kind in OURS:
             name = "c10d::Reducer, C++" if kind == "c10d" else f"betatune over {kind}"
             sides[name] = [native, kind, model, str(RANKS), str(steps)]
-        for kind, compression in COMPRESSED:
+        for kind, compression in [] if short else COMPRESSED:
             sides[f"betatune over {kind}, {compression}"] = [native, kind, model, str(RANKS), str(steps), compression]
         for python in pythons:
             version = subprocess.run([python, "-c", "import torch; print(torch.__version__)"], capture_output=True,
                                      text=True, check=True).stdout.strip()
             sides[f"DistributedDataParallel {version}"] = [python, ddp, model, str(RANKS), str(steps)]
         runs = {name: [] for name in sides}
-        for _ in range(ROUNDS):
+        for _ in range(2 if short else ROUNDS):
             for name, command in sides.items():
                 runs[name].append(run(command))
         least = {name: {key: min(r[key] for r in rs) for key in ("wall_ms", "cpu_ms")} for name, rs in runs.items()}

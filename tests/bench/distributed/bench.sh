@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # `./dev bench distributed`: data-parallel training steps beside PyTorch's, on two ranks.
 #   bench.sh            beside Debian's PyTorch, which computes with the same libtorch
+#   bench.sh --short    two rounds, and nothing compressed
 #   bench.sh --pypi     also beside PyPI's (an environment of 5 GB, build/bench-venv-distributed)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
 readonly here=tests/bench/distributed
 
 pythons=(/usr/bin/python3)
+options=()
 case "${1:-}" in
   --pypi)
     venv=build/bench-venv-distributed
@@ -18,11 +20,12 @@ case "${1:-}" in
     fi
     pythons+=("$venv/bin/python3")
     ;;
+  --short) options=(--short) ;;
   "") ;;
   *)
-    echo "unknown option $1; there is --pypi" >&2
+    echo "unknown option $1; there are --short and --pypi" >&2
     exit 2
     ;;
 esac
 ninja -C build bench_distributed >/dev/null
-exec python3 "$here/bench.py" build/bin/bench_distributed "${pythons[@]}"
+exec python3 "$here/bench.py" "${options[@]}" build/bin/bench_distributed "${pythons[@]}"

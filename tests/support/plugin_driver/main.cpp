@@ -106,7 +106,8 @@ int run(const betatune_plugin& plugin, const Options& options) {
                          options.cpus,
                          0,
                          "",
-                         scratch.c_str()};
+                         scratch.c_str(),
+                         60'000};
   std::int32_t status = trainer->setup(trainer->self, &job);
   if (status == 0 && !options.load.empty()) {
     status = trainer->load(trainer->self, options.load.c_str());
