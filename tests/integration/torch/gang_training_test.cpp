@@ -70,10 +70,12 @@ TEST_P(ReadyGangStudy, RunsToItsExactBudget) {
   ASSERT_EQ(ran.status, 0) << ran.err << log(0) << log(1);
   const auto trials = json("betatune trials study.yaml --json").at("trials");
   ASSERT_EQ(trials.size(), 3u);
+  double best = 0;
   for (const auto& trial : trials) {
-    EXPECT_TRUE(trial.at("state") == "completed" || trial.at("state") == "stopped") << trial;
-    EXPECT_GT(trial.at("metrics").at("val_auc"), 0.5) << trial;
+    EXPECT_TRUE(trial.at("outcome") == "completed" || trial.at("outcome") == "stopped") << trial;
+    best = std::max(best, trial.at("metrics").at("val_auc").get<double>());
   }
+  EXPECT_GT(best, 0.55) << "0.5 is what guessing gives";
   EXPECT_THAT(log(1), HasSubstr("parameters, 2000 training"));
   EXPECT_EQ(type("betatune replay study.yaml --verify").status, 0);
 }
@@ -143,7 +145,7 @@ TEST_F(Gangs, EndWithTheExactBudgetWhateverRankIsKilled) {
   ASSERT_EQ(trials.size(), 4u);
   std::size_t attempts = 0;
   for (const auto& trial : trials) {
-    EXPECT_TRUE(trial.at("state") == "completed" || trial.at("state") == "stopped") << trial;
+    EXPECT_TRUE(trial.at("outcome") == "completed" || trial.at("outcome") == "stopped") << trial;
     attempts += trial.at("attempts").get<std::size_t>();
   }
   EXPECT_GE(attempts, kKills);
@@ -157,14 +159,17 @@ TEST_F(Gangs, SayWhatIsWrongWithTheirSettings) {
     const Ended ran = type("betatune run study.yaml --fresh");
     EXPECT_THAT(ran.err + ran.out, HasSubstr(what));
   };
-  says(replaced(text, "strategy: gem", "strategy: gme"),
+  const char* const setting = "distributed: .strategy: gem";
+  says(replaced(text, setting, "distributed: {strategy: gme"),
        "distributed setting `strategy` is \"gme\"; it must be one of data-parallel, agn, downpour");
-  says(replaced(text, "strategy: gem", "strategy: gem, max_scale: -1"),
+  says(replaced(text, setting, "distributed: {strategy: gem, max_scale: -1"),
        "distributed setting `max_scale` is -1");
-  says(replaced(text, "optimizer:    .value: sgd.", "optimizer:    {value: adamw}"),
-       "set the parameter `optimizer: sgd`");
-  says(replaced(text, "strategy: gem", "strategy: gem, kappa: 1"),
+  says(replaced(text, setting, "distributed: {strategy: gem, kappa: 1"),
        "given in trainer.config and as a parameter");
+  const std::string adam =
+      replaced(text, "optimizer:    .value: sgd.", "optimizer:    {value: adamw}");
+  says(replaced(adam, "  momentum: .*", ""), "set the parameter `optimizer: sgd`");
+  says(replaced(text, "values: .100, 200, 400.", "values: [1]"), "batch");
   says(replaced(text, "ranks: 2", "ranks: 2, cpus: 1"), "2 ranks cannot share 1 CPU");
 }
 
