@@ -48,6 +48,19 @@ int group_of(const World& world, int groups) {
   return groups - 1;
 }
 
+/// Where a server listens: beside the ranks' meeting place, where only this user can connect, unless
+/// the path is too long for a Unix socket.
+std::string server_address(const World& world) {
+  constexpr std::size_t kLongest = 100;  // sun_path holds 107 characters
+  const auto suffix = ".server-" + std::to_string(world.rank);
+  if (world.size > 1) {
+    const Rendezvous at = parse_rendezvous(world.rendezvous);
+    const std::string path = at.path + suffix;
+    if (at.kind == Rendezvous::Kind::file && path.size() <= kLongest) return "unix://" + path;
+  }
+  return "tcp://127.0.0.1:0";
+}
+
 }  // namespace
 
 ParameterServer::ParameterServer(std::unique_ptr<Communicator> communicator,
@@ -97,6 +110,7 @@ void ParameterServer::start() {
   const auto here = static_cast<std::size_t>(rank());
   if (here < servers) {
     asynchronous::SocketServerSettings settings;
+    settings.address = server_address(communicator_->world());
     settings.strategy = options_.strategy_json;
     settings.workers = workers();
     server_ = std::make_unique<asynchronous::ServerThread>(
