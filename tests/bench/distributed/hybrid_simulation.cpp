@@ -8,8 +8,9 @@
 //   the second table), and with probability 1/2,000 it also stalls for 100 ms on average
 //   (exponential); a group waits for its slowest node, then all-reduces: 2 log2(nodes) messages of
 //   5 us + bytes at 5 GB/s; one server per layer, 0.1 ms per request.
-// Each group has a batch of its own of 2,048 / sqrt(groups) or 2,048. All of momentum, rate and
-// batch are searched for each number of groups, and the best by the median over seeds is shown.
+// Each group has a batch of its own of 512. Momentum and rate are searched for each number of
+// groups with one seed; the best is run again with all, and the median shown. `untuned` is the
+// speed-up with the momentum and the rate that were best for one group.
 
 #include <algorithm>
 #include <cstdio>
@@ -53,7 +54,7 @@ Reached run(const DigitsProblem& problem, const Setting& setting, double sigma, 
     s.batch = setting.batch;
     s.seed = seed;
     s.seconds = limit;
-    s.target_loss = 0.6;
+    s.target_loss = 0.8;
     s.evaluate_every = 10;
     s.updates = 1'000'000;
     s.cluster.overhead = 0.02;
@@ -75,7 +76,7 @@ Reached run(const DigitsProblem& problem, const Setting& setting, double sigma, 
 }
 
 void table(const DigitsProblem& problem, double sigma, std::uint64_t seeds) {
-  std::printf("\n%d nodes, straggler sigma %.1f, test loss 0.6, median of %d seeds\n", kNodes,
+  std::printf("\n%d nodes, straggler sigma %.1f, test loss 0.8, median of %d seeds\n", kNodes,
               sigma, static_cast<int>(seeds));
   std::printf("%6s %6s %9s %6s %9s %9s %10s %10s %9s %12s\n", "groups", "batch", "momentum", "lr",
               "seconds", "updates", "ms/iter", "staleness", "speed-up", "untuned");
@@ -85,13 +86,13 @@ void table(const DigitsProblem& problem, double sigma, std::uint64_t seeds) {
   for (const int groups : {1, 2, 4, 8}) {
     Setting best{};
     Reached reached;
-    for (const std::size_t batch : {std::size_t{512}, std::size_t{1'024}}) {
+    for (const std::size_t batch : {std::size_t{512}}) {
       for (const double momentum : {-0.3, 0.0, 0.4, 0.7, 0.9}) {
-        if (groups == 1 && momentum < 0) continue;
+        if (groups < 4 && momentum < 0) continue;
         for (const double lr : {0.1, 0.2, 0.4}) {
           const Setting setting{groups, momentum, lr, batch};
           // Nothing slower than the best so far needs to be known exactly.
-          const double limit = reached.seconds < kNever ? reached.seconds : 20;
+          const double limit = reached.seconds < kNever ? reached.seconds : 6;
           const Reached r = run(problem, setting, sigma, 1, limit);
           if (r.seconds < reached.seconds) {
             reached = r;
@@ -100,7 +101,7 @@ void table(const DigitsProblem& problem, double sigma, std::uint64_t seeds) {
         }
       }
     }
-    reached = run(problem, best, sigma, seeds, 10 * reached.seconds);
+    reached = run(problem, best, sigma, seeds, 4 * reached.seconds);
     if (groups == 1) {
       synchronous = reached.seconds;
       synchronous_best = best;
@@ -108,7 +109,7 @@ void table(const DigitsProblem& problem, double sigma, std::uint64_t seeds) {
     // The synchronous optimum's momentum and rate, kept: what is lost by not tuning again.
     Setting kept = synchronous_best;
     kept.groups = groups;
-    const Reached untuned = run(problem, kept, sigma, seeds, 60);
+    const Reached untuned = run(problem, kept, sigma, seeds, 12);
     std::printf("%6d %6zu %9.1f %6.2f %9.3f %9.0f %10.1f %10.2f %9.2f ", groups, best.batch,
                 best.momentum, best.lr, reached.seconds, reached.updates, reached.iteration_ms,
                 reached.staleness, synchronous / reached.seconds);
@@ -129,6 +130,6 @@ int main(int argc, char** argv) {
   settings.hidden = 16;
   settings.test = 512;
   const DigitsProblem problem(settings);
-  for (const double sigma : {0.1, 0.2}) table(problem, sigma, seeds);
+  for (const double sigma : {0.1, 0.3}) table(problem, sigma, seeds);
   return 0;
 }
