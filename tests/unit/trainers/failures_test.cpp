@@ -1,13 +1,23 @@
 #include "trainers/failures.hpp"
 
 #include <csignal>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace betatune {
 namespace {
 
+using ::testing::HasSubstr;
+
 int exited(int status) {
   return status << 8;  // as waitpid tells it
+}
+
+ProcessEnd ended(int wait_status, bool oom_killer) {
+  ProcessEnd end;
+  end.wait_status = wait_status;
+  end.oom_killer = oom_killer;
+  return end;
 }
 
 FailureClass class_of(const ProcessEnd& end) {
@@ -15,22 +25,36 @@ FailureClass class_of(const ProcessEnd& end) {
 }
 
 TEST(FailureClass, OfAKillIsOomOnlyIfTheKernelRanOutOfMemory) {
-  EXPECT_EQ(class_of({SIGKILL, true, ""}), FailureClass::oom);
-  EXPECT_EQ(class_of({SIGKILL, false, ""}), FailureClass::infra);
+  EXPECT_EQ(class_of(ended(SIGKILL, true)), FailureClass::oom);
+  EXPECT_EQ(class_of(ended(SIGKILL, false)), FailureClass::infra);
 }
 
 TEST(FailureClass, OfAKillThatAShellTellsOfIsTheSame) {
-  EXPECT_EQ(class_of({exited(137), true, ""}), FailureClass::oom);
-  EXPECT_EQ(class_of({exited(137), false, ""}), FailureClass::infra);
+  EXPECT_EQ(class_of(ended(exited(137), true)), FailureClass::oom);
+  EXPECT_EQ(class_of(ended(exited(137), false)), FailureClass::infra);
 }
 
 TEST(FailureClass, OfACrashIsNotOomThoughTheKernelEndedAnotherProcess) {
-  EXPECT_EQ(class_of({SIGSEGV, true, ""}), FailureClass::user);
-  EXPECT_EQ(class_of({exited(1), true, ""}), FailureClass::user);
+  EXPECT_EQ(class_of(ended(SIGSEGV, true)), FailureClass::user);
+  EXPECT_EQ(class_of(ended(exited(1), true)), FailureClass::user);
 }
 
 TEST(FailureClass, OfTheCpuTimeLimitIsTimeout) {
-  EXPECT_EQ(class_of({SIGXCPU, false, ""}), FailureClass::timeout);
+  EXPECT_EQ(class_of(ended(SIGXCPU, false)), FailureClass::timeout);
+}
+
+TEST(FailureOfARank, NamesIt) {
+  ProcessEnd end = ended(SIGKILL, false);
+  end.rank = 2;
+  EXPECT_THAT(failure_of(end, "the trainer").message, HasSubstr("rank 2 of the trainer"));
+}
+
+TEST(FailureOfARank, ThatTheForkServerEndedIsTheMachinesAndSaysWhy) {
+  ProcessEnd end = ended(SIGKILL, false);
+  end.note = "rank 1 was stopped";
+  const AttemptFailure failure = failure_of(end, "the trainer");
+  EXPECT_EQ(failure.kind, FailureClass::infra);
+  EXPECT_THAT(failure.message, HasSubstr("rank 1 was stopped"));
 }
 
 TEST(EndingSignal, IsAProcessesOwnOrTheOneThatItsShellTellsOf) {
