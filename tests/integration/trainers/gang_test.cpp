@@ -185,7 +185,7 @@ TEST(Gang, ManyDeathsInARowCostAnAttemptEach) {
   TrainerBench bench;
   bench.start(kTrainer);
   const char* wanted = std::getenv("BETATUNE_DEATHS");
-  const int deaths = wanted != nullptr ? std::atoi(wanted) : 30;
+  const int deaths = wanted != nullptr ? std::atoi(wanted) : 200;
   for (int i = 0; i < deaths; ++i) {
     Assign made = gang(bench, 3, "killed", i % 3);
     made.attempt.n = static_cast<std::uint64_t>(i) + 1;

@@ -27,7 +27,9 @@ class TorchLoop:
         self._torch, self._trial, self._state = torch, trial, state
         self._step = trial.start
         if trial.resume_dir is not None:
-            saved = torch.load(trial.resume_dir / self.FILE, map_location="cpu", weights_only=True)
+            # Nothing but data is read, where PyTorch can: 1.13 knows the option, but reads no floats with it.
+            only_data = {"weights_only": True} if int(torch.__version__.split(".")[0]) >= 2 else {}
+            saved = torch.load(trial.resume_dir / self.FILE, map_location="cpu", **only_data)
             for name, each in state.items():
                 each.load_state_dict(saved[name])
 
