@@ -48,8 +48,8 @@ int group_of(const World& world, int groups) {
   return groups - 1;
 }
 
-/// Where a server listens: beside the ranks' meeting place, where only this user can connect, unless
-/// the path is too long for a Unix socket.
+/// Where a server listens: beside the ranks' meeting place, where only this user can connect,
+/// unless the path is too long for a Unix socket.
 std::string server_address(const World& world) {
   constexpr std::size_t kLongest = 100;  // sun_path holds 107 characters
   const auto suffix = ".server-" + std::to_string(world.rank);

@@ -75,9 +75,8 @@ std::shared_ptr<distributed::Strategy> join_gang(const betatune_job& job, Recipe
   distributed::check_batch(recipe.batch_size, world.size);
   if (settings.asynchronous) world.timeout = std::max(world.timeout, kAsynchronousPatience);
   auto communicator = distributed::make_communicator(settings.backend, world);
-  return settings.asynchronous
-             ? make_parameter_server(recipe, settings, std::move(communicator))
-             : make_data_parallel(job, recipe, settings, std::move(communicator));
+  return settings.asynchronous ? make_parameter_server(recipe, settings, std::move(communicator))
+                               : make_data_parallel(job, recipe, settings, std::move(communicator));
 }
 
 }  // namespace betatune::engine

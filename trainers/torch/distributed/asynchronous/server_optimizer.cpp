@@ -8,7 +8,7 @@ namespace betatune::distributed::asynchronous {
 namespace {
 
 constexpr engine::Choice<OptimizerKind> kOptimizers[] = {{"sgd", OptimizerKind::sgd},
-                                                             {"adam", OptimizerKind::adam}};
+                                                         {"adam", OptimizerKind::adam}};
 
 }  // namespace
 

@@ -106,8 +106,7 @@ class EnergyMatching : public Strategy {
 
 const Registration kEnergyMatching("gem",
                                    "gradient energy matching: keeps the pace of one momentum SGD",
-                                   [](engine::Fields& fields,
-                                      int) -> std::unique_ptr<Strategy> {
+                                   [](engine::Fields& fields, int) -> std::unique_ptr<Strategy> {
                                      return std::make_unique<EnergyMatching>(fields);
                                    });
 

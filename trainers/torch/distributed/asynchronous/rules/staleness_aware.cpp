@@ -93,12 +93,13 @@ const Registration kDynSgd("dynsgd", "gradients are divided by their staleness +
                            [](engine::Fields& fields, int) -> std::unique_ptr<Strategy> {
                              return std::make_unique<StalenessAware>(fields, 0);
                            });
-const Registration kSoftsync(
-    "softsync", "a step for every n / splits gradients, weighed by staleness",
-    [](engine::Fields& fields, int workers) -> std::unique_ptr<Strategy> {
-      const auto splits = fields.integer("splits", 1, 1, workers);
-      return std::make_unique<StalenessAware>(fields, static_cast<std::uint64_t>(workers / splits));
-    });
+const Registration kSoftsync("softsync",
+                             "a step for every n / splits gradients, weighed by staleness",
+                             [](engine::Fields& fields, int workers) -> std::unique_ptr<Strategy> {
+                               const auto splits = fields.integer("splits", 1, 1, workers);
+                               return std::make_unique<StalenessAware>(
+                                   fields, static_cast<std::uint64_t>(workers / splits));
+                             });
 
 }  // namespace
 }  // namespace betatune::distributed::asynchronous
