@@ -19,9 +19,8 @@ constexpr Choice<Backend> kBackends[] = {{"auto", Backend::automatic},
                                          {"gloo", Backend::gloo},
                                          {"nccl", Backend::nccl}};
 constexpr Choice<bool> kBatches[] = {{"global", false}, {"per_rank", true}};
-constexpr Choice<RateScaling> kScalings[] = {{"none", RateScaling::none},
-                                             {"linear", RateScaling::linear},
-                                             {"sqrt", RateScaling::sqrt}};
+constexpr Choice<RateScaling> kScalings[] = {
+    {"none", RateScaling::none}, {"linear", RateScaling::linear}, {"sqrt", RateScaling::sqrt}};
 constexpr Choice<CompressionKind> kCompressions[] = {{"none", CompressionKind::none},
                                                      {"fp16", CompressionKind::fp16},
                                                      {"bf16", CompressionKind::bf16},
@@ -49,12 +48,14 @@ void read_data_parallel(Fields& fields, Settings& settings) {
   settings.buckets.first_bytes =
       mebibytes(fields, "first_bucket_mib", settings.buckets.first_bytes);
   settings.check_finite = fields.boolean("check_finite", settings.check_finite);
+  settings.shard_optimizer = fields.boolean("shard_optimizer", settings.shard_optimizer);
   settings.timeline = fields.boolean("timeline", settings.timeline);
   CompressionOptions& compression = settings.compression;
   compression.kind = fields.choice("compression", compression.kind, kCompressions);
   if (fields.branch("compression", "powersgd", compression.kind == CompressionKind::powersgd,
                     {"compression_rank", "compression_start"})) {
-    compression.rank = static_cast<int>(fields.integer("compression_rank", compression.rank, 1, 64));
+    compression.rank =
+        static_cast<int>(fields.integer("compression_rank", compression.rank, 1, 64));
     compression.start = fields.integer("compression_start", compression.start, 0, 1'000'000);
   }
 }

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <torch/torch.h>
 
+#include "trainers/torch/distributed/optimizer_shards.hpp"
 #include "trainers/torch/engine/alone.hpp"
 #include "trainers/torch/engine/failures.hpp"
 #include "trainers/torch/engine/random.hpp"
@@ -210,11 +211,13 @@ bool Engine::classifies() const {
 void Engine::save(const std::string& directory) {
   guarded([&] {
     if (impl_->world.rank == 0) {
-      torch::serialize::OutputArchive weights, state;
+      torch::serialize::OutputArchive weights;
       impl_->model->save(weights);
       weights.save_to(directory + "/model.pt");
-      impl_->optimizer->save(state);
-      state.save_to(directory + "/optimizer.pt");
+    }
+    const int shards = impl_->strategy->optimizer_shards();
+    if (impl_->world.rank < shards) {
+      distributed::save_optimizer(*impl_->optimizer, directory, impl_->world.rank, shards);
     }
     impl_->strategy->save(directory);
   });
@@ -222,11 +225,11 @@ void Engine::save(const std::string& directory) {
 
 void Engine::load(const std::string& directory) {
   guarded([&] {
-    torch::serialize::InputArchive weights, state;
+    torch::serialize::InputArchive weights;
     weights.load_from(directory + "/model.pt", impl_->device);
     impl_->model->load(weights);
-    state.load_from(directory + "/optimizer.pt", impl_->device);
-    impl_->optimizer->load(state);
+    distributed::load_optimizer(*impl_->optimizer, directory, impl_->device,
+                                [&](const at::Tensor& p) { return impl_->strategy->owns(p); });
     impl_->strategy->load(directory);
   });
 }

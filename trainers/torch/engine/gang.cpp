@@ -42,6 +42,7 @@ std::shared_ptr<distributed::Strategy> make_data_parallel(
   options.buckets = settings.buckets;
   options.compression = settings.compression;
   options.check_finite = settings.check_finite;
+  options.shard_optimizer = settings.shard_optimizer;
   options.max_gradient_norm = recipe.optimizer.clip_norm;
   if (settings.timeline) {
     // Beside the attempt's log, where it stays.
@@ -75,9 +76,8 @@ std::shared_ptr<distributed::Strategy> join_gang(const betatune_job& job, Recipe
   distributed::check_batch(recipe.batch_size, world.size);
   if (settings.asynchronous) world.timeout = std::max(world.timeout, kAsynchronousPatience);
   auto communicator = distributed::make_communicator(settings.backend, world);
-  return settings.asynchronous
-             ? make_parameter_server(recipe, settings, std::move(communicator))
-             : make_data_parallel(job, recipe, settings, std::move(communicator));
+  return settings.asynchronous ? make_parameter_server(recipe, settings, std::move(communicator))
+                               : make_data_parallel(job, recipe, settings, std::move(communicator));
 }
 
 }  // namespace betatune::engine
