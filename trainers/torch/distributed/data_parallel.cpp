@@ -135,6 +135,10 @@ bool DataParallel::owns(const at::Tensor& parameter) const {
   return !shards_ || shards_->owns(parameter);
 }
 
+Communicator* DataParallel::layers_communicator() {
+  return size() > 1 ? communicator_.get() : nullptr;
+}
+
 void DataParallel::save(const std::string& directory) {
   if (options_.compression.kind != CompressionKind::powersgd) return;
   torch::serialize::OutputArchive archive;

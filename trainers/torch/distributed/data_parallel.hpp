@@ -48,6 +48,7 @@ class DataParallel final : public Strategy {
   void load(const std::string& directory) override;
   int optimizer_shards() const override;
   bool owns(const at::Tensor& parameter) const override;
+  Communicator* layers_communicator() override;
 
   int rank() const override { return communicator_->rank(); }
   int size() const override { return communicator_->size(); }

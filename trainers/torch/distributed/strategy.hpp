@@ -70,6 +70,10 @@ class Strategy {
   /// Whether this rank's optimizer has the parameter's state.
   virtual bool owns(const at::Tensor& /*parameter*/) const { return true; }
 
+  /// For layers that exchange something within a pass (sync_batch_norm.hpp); null: ranks do not
+  /// go in step, or there is one.
+  virtual class Communicator* layers_communicator() { return nullptr; }
+
   /// State of its own (errors kept for feedback): files in the existing folder `directory`, named
   /// by rank. Called on every rank, after the optimizer's own save or load.
   virtual void save(const std::string& /*directory*/) {}

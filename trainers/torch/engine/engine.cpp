@@ -6,6 +6,7 @@
 #include <torch/torch.h>
 
 #include "trainers/torch/distributed/optimizer_shards.hpp"
+#include "trainers/torch/distributed/sync_batch_norm.hpp"
 #include "trainers/torch/engine/alone.hpp"
 #include "trainers/torch/engine/failures.hpp"
 #include "trainers/torch/engine/random.hpp"
@@ -78,6 +79,7 @@ struct Engine::Impl {
     task->move_to(device);
     optimizer = make_optimizer(recipe.optimizer, model->parameters());
     strategy->attach(replica_of(*model));
+    distributed::join_batch_norms(*model, strategy->layers_communicator());
   }
 
   double set_rates(double progress) {
@@ -99,10 +101,15 @@ struct Engine::Impl {
     const Range taken = mine.empty() ? Range{0, 1} : mine;
     const auto samples = world.size == 1 ? batch : batch.slice(0, taken.begin, taken.end);
     strategy->before_forward();
+    if (mine.empty()) distributed::count_in_batch_norms(*model, false);
     const auto loss = task->loss(samples);
     const auto weight = static_cast<double>(mine.count());
     strategy->backward(loss, weight / static_cast<double>(batch.size(0)), /*last=*/true);
-    if (!mine.empty()) loss_sum.add_(loss.detach(), weight);
+    if (mine.empty()) {
+      distributed::count_in_batch_norms(*model, true);
+    } else {
+      loss_sum.add_(loss.detach(), weight);
+    }
     (void)strategy->step(*optimizer);
   }
 
