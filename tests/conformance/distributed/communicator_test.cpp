@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <arpa/inet.h>
+#include <cerrno>
 #include <csignal>
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -391,6 +392,21 @@ TEST(SharedMemory, TellsTwoProcessesOfOneRankApart) {
   const auto results = run_ranks(3, second, options);
   EXPECT_NE(results[1].text.find("a second process says that it is rank 1"), std::string::npos)
       << results[1].text;
+}
+
+/// Else a rank that writes to one which has just died dies too, now and then, without a word.
+TEST(Gloo, GetsAnErrorAndNoSignalForWritingToWhoIsGone) {
+  if (!has_backend(Backend::gloo)) GTEST_SKIP() << "gloo is not in this build";
+  expect_all(run_ranks(2, [](const World& world) -> std::string {
+    const auto c = make_communicator(Backend::gloo, world);
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0) return "no sockets";
+    close(ends[0]);
+    const bool refused = write(ends[1], "x", 1) == -1 && errno == EPIPE;
+    close(ends[1]);
+    c->barrier();
+    return refused ? "ok" : "written";
+  }));
 }
 
 TEST(Gloo, MeetsAtATcpAddress) {

@@ -122,9 +122,18 @@ class EngineRanks : public ::testing::Test {
         R"({"epochs": 3})");
   }
 
+  /// One at a time: libtorch's generator, which weights are drawn from, is that of all threads.
+  static std::unique_ptr<Engine> made(const higgs::Settings& s,
+                                      const std::shared_ptr<Threads>& strategy) {
+    static std::mutex drawing;
+    const std::lock_guard lock(drawing);
+    return std::make_unique<Engine>(s, higgs::event_task(s, *data_), 1, Machine{}, strategy);
+  }
+
   static Outcome train(const higgs::Settings& s, const std::shared_ptr<Threads>& strategy,
                        const std::string& directory) {
-    Engine engine(s, higgs::event_task(s, *data_), 1, Machine{}, strategy);
+    const auto engine_of_a_rank = made(s, strategy);
+    Engine& engine = *engine_of_a_rank;
     Outcome outcome;
     for (int epoch = 1; epoch <= kEpochs; ++epoch) {
       const EpochResult result = engine.train_epoch(epoch);

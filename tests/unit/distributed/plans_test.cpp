@@ -1,5 +1,6 @@
-/// Buckets, learning rates, timelines: pure functions.
+/// Buckets, shards, learning rates, timelines: pure functions.
 
+#include <algorithm>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 #include <random>
@@ -9,6 +10,7 @@
 #include "tests/support/temporary_directory.hpp"
 #include "trainers/torch/distributed/buckets.hpp"
 #include "trainers/torch/distributed/learning_rate.hpp"
+#include "trainers/torch/distributed/shards.hpp"
 #include "trainers/torch/distributed/timeline.hpp"
 #include "trainers/trainer.hpp"
 
@@ -46,6 +48,31 @@ TEST(Buckets, HaveEveryGradientOnceForRandomSizes) {
     std::multiset<std::size_t> all;
     for (std::size_t i = 0; i < sizes.size(); ++i) all.insert(i);
     EXPECT_EQ(seen, all);
+  }
+}
+
+TEST(Owners, GetTheLargestPartsFirstAndTheRestWhereLeastIs) {
+  EXPECT_EQ(assign_owners({1, 9, 4, 5, 1}, 2), (std::vector<std::size_t>{0, 0, 1, 1, 1}));
+  EXPECT_EQ(assign_owners({3, 3, 3, 3}, 3), (std::vector<std::size_t>{0, 1, 2, 0}));
+  EXPECT_EQ(assign_owners({7, 8}, 4), (std::vector<std::size_t>{1, 0}));
+  EXPECT_EQ(assign_owners({}, 2), std::vector<std::size_t>{});
+}
+
+TEST(Owners, HaveNoMoreThanTheirPartAndOneLargestForRandomSizes) {
+  std::mt19937_64 random(2);
+  for (int round = 0; round < 200; ++round) {
+    std::vector<std::size_t> sizes(random() % 40), load(1 + random() % 6, 0);
+    std::size_t sum = 0, largest = 0;
+    for (auto& size : sizes) {
+      size = random() % 1000;
+      sum += size;
+      largest = std::max(largest, size);
+    }
+    const auto owner = assign_owners(sizes, load.size());
+    ASSERT_EQ(owner.size(), sizes.size());
+    for (std::size_t i = 0; i < sizes.size(); ++i) load.at(owner[i]) += sizes[i];
+    // The last part that the fullest got went where no more than the mean was.
+    EXPECT_LE(*std::max_element(load.begin(), load.end()), sum / load.size() + largest);
   }
 }
 

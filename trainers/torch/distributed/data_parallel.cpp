@@ -6,6 +6,7 @@
 #include <torch/optim/optimizer.h>
 #include <torch/serialize/archive.h>
 
+#include "trainers/torch/distributed/optimizer_shards.hpp"
 #include "trainers/torch/distributed/reducer.hpp"
 #include "trainers/torch/distributed/replica.hpp"
 #include "trainers/torch/distributed/timeline.hpp"
@@ -39,6 +40,9 @@ void DataParallel::attach(const Replica& replica) {
   if (size() > 1) {
     reducer_ = std::make_unique<Reducer>(*communicator_, *compressor_, replica_.parameters,
                                          options_.buckets, timeline_.get());
+    if (options_.shard_optimizer) {
+      shards_ = std::make_unique<OptimizerShards>(*communicator_, replica_.parameters);
+    }
   }
 }
 
@@ -52,6 +56,7 @@ std::vector<std::string> DataParallel::lines() const {
               std::to_string(o.buckets.bytes) + " bytes",
           "max_gradient_norm " + std::to_string(o.max_gradient_norm),
           "check_finite " + std::to_string(o.check_finite),
+          "shard_optimizer " + std::to_string(o.shard_optimizer),
           std::string("timeline ") + (o.timeline_path.empty() ? "no" : "yes")};
 }
 
@@ -94,13 +99,19 @@ StepResult DataParallel::step(torch::optim::Optimizer& optimizer) {
     }
   }
   const auto exchanged = Clock::now();
+  if (shards_) shards_->drop_gradients_of_others();
   optimizer.step();
+  const auto stepped = Clock::now();
+  if (shards_) shards_->share_parameters();
   for (auto& [name, p] : replica_.parameters) p.mutable_grad().reset();
   share_ = 0;
   ++steps_;
   if (timeline_) {
     timeline_->add(Timeline::Track::compute, "wait for gradients", begin, exchanged);
-    timeline_->add(Timeline::Track::compute, "optimizer", exchanged, Clock::now());
+    timeline_->add(Timeline::Track::compute, "optimizer", exchanged, stepped);
+    if (shards_) {
+      timeline_->add(Timeline::Track::compute, "share parameters", stepped, Clock::now());
+    }
   }
   return result;
 }
@@ -114,6 +125,18 @@ void DataParallel::finish_epoch() {
 
 void DataParallel::sum(std::vector<double>& values) {
   communicator_->sum(values);
+}
+
+int DataParallel::optimizer_shards() const {
+  return shards_ ? size() : 1;
+}
+
+bool DataParallel::owns(const at::Tensor& parameter) const {
+  return !shards_ || shards_->owns(parameter);
+}
+
+Communicator* DataParallel::layers_communicator() {
+  return size() > 1 ? communicator_.get() : nullptr;
 }
 
 void DataParallel::save(const std::string& directory) {
@@ -158,7 +181,8 @@ void DataParallel::load(const std::string& directory) {
 
 std::string DataParallel::description() const {
   return "data parallel, " + std::to_string(size()) + " rank(s) over " + communicator_->name() +
-         ", compression " + name_of(options_.compression.kind);
+         ", compression " + name_of(options_.compression.kind) +
+         (shards_ ? ", optimizer in shards" : "");
 }
 
 std::vector<std::vector<std::size_t>> DataParallel::buckets() const {

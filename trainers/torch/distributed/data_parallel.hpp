@@ -22,6 +22,10 @@ struct DataParallelOptions {
   /// A gradient that is not finite ends the training, naming the rank it comes from. Without it,
   /// all ranks are NaN one step later, and nobody knows why.
   bool check_finite = true;
+  /// Each rank keeps its share of the optimizer's state alone (optimizer_shards.hpp). For
+  /// optimizers that skip parameters without a gradient and make no state for them before the
+  /// first: libtorch's SGD, Adam, AdamW and RMSprop.
+  bool shard_optimizer = false;
   /// "": none. Else rank 0 writes a trace of all ranks' steps there at each end of an epoch.
   std::string timeline_path;
 };
@@ -42,6 +46,9 @@ class DataParallel final : public Strategy {
   /// With powersgd, `compression-rank-R.pt`: what is left to be fed back.
   void save(const std::string& directory) override;
   void load(const std::string& directory) override;
+  int optimizer_shards() const override;
+  bool owns(const at::Tensor& parameter) const override;
+  Communicator* layers_communicator() override;
 
   int rank() const override { return communicator_->rank(); }
   int size() const override { return communicator_->size(); }
@@ -60,6 +67,7 @@ class DataParallel final : public Strategy {
   std::unique_ptr<Compressor> compressor_;
   std::unique_ptr<class Timeline> timeline_;
   std::unique_ptr<class Reducer> reducer_;
+  std::unique_ptr<class OptimizerShards> shards_;
   double share_ = 0;  ///< of this rank in the step so far
   std::int64_t steps_ = 0;
 };

@@ -48,6 +48,7 @@ void read_data_parallel(Fields& fields, Settings& settings) {
   settings.buckets.first_bytes =
       mebibytes(fields, "first_bucket_mib", settings.buckets.first_bytes);
   settings.check_finite = fields.boolean("check_finite", settings.check_finite);
+  settings.shard_optimizer = fields.boolean("shard_optimizer", settings.shard_optimizer);
   settings.timeline = fields.boolean("timeline", settings.timeline);
   CompressionOptions& compression = settings.compression;
   compression.kind = fields.choice("compression", compression.kind, kCompressions);

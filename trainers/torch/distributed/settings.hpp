@@ -30,6 +30,7 @@ struct Settings {
   BucketLimits buckets;
   CompressionOptions compression;
   bool check_finite = true;
+  bool shard_optimizer = false;
   bool timeline = false;
   /// Another strategy than data-parallel.
   std::optional<asynchronous::Configured> asynchronous;

@@ -64,9 +64,18 @@ class Strategy {
   /// values := sums over the ranks (of losses and counts, say). Collective.
   virtual void sum(std::vector<double>& values) = 0;
 
-  /// State of its own (errors kept for feedback, shards of the optimizer): files in the existing
-  /// folder `directory`, named by rank. Called on every rank, after the optimizer's own save or
-  /// load.
+  /// How many ranks have a share of the optimizer's state: ranks 0 to that less 1. 1: every rank's
+  /// optimizer has all of it.
+  virtual int optimizer_shards() const { return 1; }
+  /// Whether this rank's optimizer has the parameter's state.
+  virtual bool owns(const at::Tensor& /*parameter*/) const { return true; }
+
+  /// For layers that exchange something within a pass (sync_batch_norm.hpp); null: ranks do not
+  /// go in step, or there is one.
+  virtual class Communicator* layers_communicator() { return nullptr; }
+
+  /// State of its own (errors kept for feedback): files in the existing folder `directory`, named
+  /// by rank. Called on every rank, after the optimizer's own save or load.
   virtual void save(const std::string& /*directory*/) {}
   virtual void load(const std::string& /*directory*/) {}
 

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <torch/torch.h>
 
+#include "trainers/torch/distributed/optimizer_shards.hpp"
+#include "trainers/torch/distributed/sync_batch_norm.hpp"
 #include "trainers/torch/engine/alone.hpp"
 #include "trainers/torch/engine/failures.hpp"
 #include "trainers/torch/engine/random.hpp"
@@ -77,6 +79,7 @@ struct Engine::Impl {
     task->move_to(device);
     optimizer = make_optimizer(recipe.optimizer, model->parameters());
     strategy->attach(replica_of(*model));
+    distributed::join_batch_norms(*model, strategy->layers_communicator());
   }
 
   double set_rates(double progress) {
@@ -98,10 +101,15 @@ struct Engine::Impl {
     const Range taken = mine.empty() ? Range{0, 1} : mine;
     const auto samples = world.size == 1 ? batch : batch.slice(0, taken.begin, taken.end);
     strategy->before_forward();
+    if (mine.empty()) distributed::count_in_batch_norms(*model, false);
     const auto loss = task->loss(samples);
     const auto weight = static_cast<double>(mine.count());
     strategy->backward(loss, weight / static_cast<double>(batch.size(0)), /*last=*/true);
-    if (!mine.empty()) loss_sum.add_(loss.detach(), weight);
+    if (mine.empty()) {
+      distributed::count_in_batch_norms(*model, true);
+    } else {
+      loss_sum.add_(loss.detach(), weight);
+    }
     (void)strategy->step(*optimizer);
   }
 
@@ -210,11 +218,13 @@ bool Engine::classifies() const {
 void Engine::save(const std::string& directory) {
   guarded([&] {
     if (impl_->world.rank == 0) {
-      torch::serialize::OutputArchive weights, state;
+      torch::serialize::OutputArchive weights;
       impl_->model->save(weights);
       weights.save_to(directory + "/model.pt");
-      impl_->optimizer->save(state);
-      state.save_to(directory + "/optimizer.pt");
+    }
+    const int shards = impl_->strategy->optimizer_shards();
+    if (impl_->world.rank < shards) {
+      distributed::save_optimizer(*impl_->optimizer, directory, impl_->world.rank, shards);
     }
     impl_->strategy->save(directory);
   });
@@ -222,11 +232,11 @@ void Engine::save(const std::string& directory) {
 
 void Engine::load(const std::string& directory) {
   guarded([&] {
-    torch::serialize::InputArchive weights, state;
+    torch::serialize::InputArchive weights;
     weights.load_from(directory + "/model.pt", impl_->device);
     impl_->model->load(weights);
-    state.load_from(directory + "/optimizer.pt", impl_->device);
-    impl_->optimizer->load(state);
+    distributed::load_optimizer(*impl_->optimizer, directory, impl_->device,
+                                [&](const at::Tensor& p) { return impl_->strategy->owns(p); });
     impl_->strategy->load(directory);
   });
 }

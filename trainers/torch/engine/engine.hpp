@@ -56,7 +56,8 @@ class Engine {
   std::int64_t count(Part part) const;
   bool classifies() const;
 
-  /// model.pt and optimizer.pt, in an existing folder; a strategy may add files.
+  /// model.pt and optimizer.pt, in an existing folder; ranks that have a share of the optimizer's
+  /// state, and strategies, add files. Any number of ranks can go on from them.
   void save(const std::string& directory);
   void load(const std::string& directory);
 

@@ -1,22 +1,11 @@
 #include "trainers/torch/distributed/asynchronous/channel.hpp"
 
-#include <algorithm>
-#include <numeric>
+#include "trainers/torch/distributed/shards.hpp"
 
 namespace betatune::distributed::asynchronous {
 
 std::vector<std::size_t> shard_layers(const Sizes& sizes, std::size_t servers) {
-  std::vector<std::size_t> order(sizes.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return sizes[a] > sizes[b]; });
-  std::vector<std::size_t> owner(sizes.size()), load(servers, 0);
-  for (const std::size_t layer : order) {
-    const auto least = std::min_element(load.begin(), load.end());
-    owner[layer] = static_cast<std::size_t>(least - load.begin());
-    *least += sizes[layer];
-  }
-  return owner;
+  return assign_owners(sizes, servers);
 }
 
 Layers layers_of(const Layers& all, const std::vector<std::size_t>& owner, std::size_t server) {
