@@ -103,6 +103,10 @@ std::string budget(const StudySpec& spec) {
   return text.empty() ? "until its driver ends it" : text;
 }
 
+std::string ranks(const ResourcesSpec& resources) {
+  return resources.world() > 1 ? fmt::format(", {} ranks", resources.world()) : "";
+}
+
 std::string trainer(const TrainerSpec& spec) {
   if (spec.plugin) return "plug-in " + *spec.plugin;
   if (!spec.command) return "external";
@@ -163,7 +167,7 @@ std::string description_text(const StudySpec& spec) {
       {"fidelity", fidelity(spec)},
       {"algorithm", policy(searcher_name(spec), spec.algorithm.searcher.name)},
       {"scheduler", policy(scheduler_name(spec), spec.algorithm.scheduler.name)},
-      {"trainer", trainer(spec.trainer)},
+      {"trainer", trainer(spec.trainer) + ranks(spec.resources)},
       {"storage", spec.storage.path},
   });
   text += "\n" + space_table(spec.space);

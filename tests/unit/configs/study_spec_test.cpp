@@ -165,6 +165,30 @@ TEST(StudySpec, HasDefaultsForWhatIsLeftOut) {
   EXPECT_FALSE(spec.study.seed);
 }
 
+TEST(StudySpec, GivesAPluginARankPerGpuAndARankACpu) {
+  EXPECT_EQ(read_good(small("")).resources.world(), 1);
+  const ResourcesSpec gpus = read_good(small("resources: {gpus: 4}\n")).resources;
+  EXPECT_EQ(gpus.world(), 4);
+  EXPECT_EQ(gpus.cpus, 4);
+  const ResourcesSpec one = read_good(small("resources: {gpus: 4, ranks: 1}\n")).resources;
+  EXPECT_EQ(one.world(), 1);
+  const ResourcesSpec wide = read_good(small("resources: {ranks: 3, cpus: 6}\n")).resources;
+  EXPECT_EQ(wide.world(), 3);
+  EXPECT_EQ(wide.cpus, 6);
+  EXPECT_EQ(read_good(small("resources: {gpus: 4}\n", "{command: [sh]}")).resources.world(), 1);
+}
+
+TEST(ResourcesSpec, ElasticTrialsLoseARankPerLossDownToTheirFewest) {
+  const auto world = [](const char* elastic, int losses) {
+    const std::string text = std::string("resources: {ranks: 4") + elastic + "}\n";
+    return read_good(small(text)).resources.world(losses);
+  };
+  EXPECT_EQ(world("", 9), 4);
+  EXPECT_EQ(world(", elastic: {min: 2}", 0), 4);
+  EXPECT_EQ(world(", elastic: {min: 2}", 1), 3);
+  EXPECT_EQ(world(", elastic: {min: 2}", 9), 2);
+}
+
 TEST(StudySpec, TakesShortFormsOfPolicies) {
   EXPECT_EQ(read_good(small("algorithm: random\n")).algorithm.searcher.name, "random");
   const StudySpec spec = read_good(small("algorithm: {scheduler: fifo}\n"));
