@@ -123,7 +123,8 @@ struct Comparison {
   MakeModel make;
   at::ScalarType type = at::kFloat;
   std::vector<std::uint64_t> seeds{1, 2, 3, 4, 5, 6};
-  int steps = 0;              ///< of an optimizer before the gradients are looked at
+  int steps = 0;  ///< of an optimizer before the gradients are looked at
+  Backend backend = Backend::shared_memory;
   bool second_order = false;  ///< the loss has the input's gradient in it
 };
 
@@ -181,8 +182,7 @@ void expect_equal_to_one_process(const Comparison& run, double tolerance) {
   for (const int size : {1, 2, 4}) {
     SCOPED_TRACE(std::to_string(size) + " rank(s)");
     const auto ranks = run_ranks(size, [&](const World& world) {
-      const auto c =
-          make_communicator(size == 1 ? Backend::automatic : Backend::shared_memory, world);
+      const auto c = make_communicator(size == 1 ? Backend::automatic : run.backend, world);
       return numbers(run, c.get());
     });
     for (const auto& rank : ranks) {
@@ -231,6 +231,15 @@ TEST(TensorParallel, TrainingStaysEqual) {
     run.make = make;
     expect_equal_in_both_types(run);
   }
+}
+
+TEST(TensorParallel, EqualsOneProcessOverGloo) {
+  if (!has_backend(Backend::gloo)) GTEST_SKIP() << "gloo is not in this build";
+  Comparison run;
+  run.backend = Backend::gloo;
+  run.seeds = {1, 2};
+  run.make = attention;
+  expect_equal_in_both_types(run);
 }
 
 TEST(TensorParallel, SecondDerivativesEqualThoseOfOneProcess) {
