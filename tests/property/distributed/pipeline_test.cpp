@@ -168,6 +168,78 @@ TEST(Pipeline, OfStagesThatAreSplitOverRanksEqualsOneProcess) {
   EXPECT_LE(difference(both, one[0].text), kFloat);
 }
 
+TEST(Pipeline, KeepsActivationsOfNoMoreMicroBatchesThanTheScheduleSays) {
+  for (const int micro_batches : {2, 8}) {
+    Training t;
+    t.grid.stages = 4;
+    const auto ranks = run_ranks(4, [&](const World& world) {
+      at::set_num_threads(1);
+      const Place place = place_of(t.grid, world);
+      PipelineStage stage = stage_of(t, place, make_blocks(t, nullptr));
+      int now = 0, peak = 0;
+      stage.forward = [&, inner = stage.forward](const at::Tensor& x) {
+        const auto y = inner(x);
+        peak = std::max(peak, ++now);
+        y.register_hook([&now](const at::Tensor&) { --now; });
+        return y;
+      };
+      PipelineOptions options;
+      options.micro_batches = micro_batches;
+      Pipeline pipeline(world, t.grid, stage, options);
+      pipeline.train_step(nullptr, batch_of(t, place, make_data(t, 0, false)));
+      return std::to_string(peak);
+    });
+    for (int s = 0; s < 4; ++s) {
+      EXPECT_EQ(ranks[static_cast<std::size_t>(s)].text,
+                std::to_string(std::min(4 - s, micro_batches)));
+    }
+  }
+}
+
+TEST(Pipeline, TakesAStageWithoutParameters) {
+  const auto train = [](const Grid& grid) {
+    return run_ranks(grid.size(), [&](const World& world) {
+      at::set_num_threads(1);
+      const Place place = place_of(grid, world);
+      const bool first = place.stage == 0, last = place.stage + 1 == grid.stages;
+      torch::manual_seed(1);
+      torch::nn::Linear linear(5, 3);
+      PipelineStage stage;
+      stage.forward = [&](const at::Tensor& x) {
+        const auto scaled = first ? torch::tanh(2 * x) : x;
+        return last ? linear(scaled) : scaled;
+      };
+      std::unique_ptr<torch::optim::SGD> optimizer;
+      if (last) {
+        stage.loss = [](const at::Tensor& y, const at::Tensor& t) { return torch::mse_loss(y, t); };
+        stage.replica.parameters = {{"weight", linear->weight}, {"bias", linear->bias}};
+        optimizer = std::make_unique<torch::optim::SGD>(linear->parameters(), 0.1);
+      }
+      PipelineOptions options;
+      options.micro_batches = 2;
+      Pipeline pipeline(world, grid, stage, options);
+      const Slice own = slice_of(8, place.data, grid.data);
+      std::string losses;
+      for (int step = 0; step < 5; ++step) {
+        auto generator = at::make_generator<at::CPUGeneratorImpl>(static_cast<unsigned>(step));
+        const auto x = torch::randn({8, 5}, generator), y = torch::randn({8, 3}, generator);
+        const PipelineBatch batch{x.slice(0, own.begin, own.end), y.slice(0, own.begin, own.end),
+                                  own.count(), static_cast<double>(own.count()) / 8};
+        const double loss = pipeline.train_step(optimizer.get(), batch).loss;
+        append(losses, torch::scalar_tensor(loss, at::kDouble));
+      }
+      return losses;
+    });
+  };
+  const auto alone = train({1, 1, 1});
+  for (const Grid grid : {Grid{1, 2, 1}, Grid{2, 2, 1}}) {
+    for (const auto& rank : train(grid)) {
+      ASSERT_TRUE(rank.returned()) << rank.text;
+      EXPECT_LE(difference(rank.text, alone[0].text), kFloat);
+    }
+  }
+}
+
 TEST(Pipeline, SaysWhatFewerMicroBatchesThanStagesCost) {
   const auto ranks = run_ranks(2, [](const World& world) {
     at::set_num_threads(1);

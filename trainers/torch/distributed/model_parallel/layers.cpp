@@ -1,6 +1,7 @@
 #include "trainers/torch/distributed/model_parallel/layers.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <cmath>
 #include <cstdio>
 #include <limits>

@@ -1,6 +1,7 @@
 #include "trainers/torch/distributed/model_parallel/pipeline.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <cmath>
 #include <deque>
 #include <torch/csrc/autograd/autograd.h>

@@ -1,6 +1,7 @@
 #include "trainers/torch/distributed/model_parallel/splits.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 namespace betatune::distributed {
 namespace {
