@@ -330,12 +330,12 @@ double Pipeline::Impl::score(const PipelineBatch& batch) {
 }
 
 Pipeline::Pipeline(const World& world, const Grid& grid, PipelineStage stage,
-                   PipelineOptions options)
+                   const PipelineOptions& options)
     : impl_(std::make_unique<Impl>()) {
   impl_->world = world;
   impl_->grid = grid;
   impl_->stage = std::move(stage);
-  impl_->options = std::move(options);
+  impl_->options = options;
   impl_->place = place_of(grid, world);
   check_options(impl_->grid, impl_->options);
   impl_->guarded([&] { impl_->connect(); });

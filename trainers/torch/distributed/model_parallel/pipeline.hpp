@@ -69,7 +69,8 @@ class Pipeline {
  public:
   /// Collective. Stages of several pipelines start from the first one's weights; all ranks must
   /// have the same options.
-  Pipeline(const World& world, const Grid& grid, PipelineStage stage, PipelineOptions options);
+  Pipeline(const World& world, const Grid& grid, PipelineStage stage,
+           const PipelineOptions& options);
   ~Pipeline();
   Pipeline(const Pipeline&) = delete;
   Pipeline& operator=(const Pipeline&) = delete;
