@@ -1,6 +1,7 @@
 #include "trainers/torch/distributed/parameter_server.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <cmath>
 #include <torch/optim/optimizer.h>
 

@@ -1,6 +1,7 @@
 #include "trainers/torch/distributed/replica.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <map>
 
 namespace betatune::distributed {
