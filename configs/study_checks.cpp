@@ -135,7 +135,7 @@ void check_ranks(Checks& checks, const StudySpec& spec) {
                      " or less, found " + std::to_string(ranks));
   }
   if (!spec.trainer.plugin) {
-    checks.error("E0208", "resources.ranks", "`resources.ranks` is of trainer plug-ins",
+    checks.error("E0208", "resources.ranks", "`resources.ranks` works with trainer plug-ins alone",
                  "have the command start its processes itself (`torchrun`, `mpirun`)");
   }
   if (resources.cpus < ranks) {
