@@ -54,8 +54,9 @@ class Callbacks(unittest.TestCase):
 
     def test_torch_loop_saves_before_it_reports_and_goes_on_from_there(self):
         disk = {}
+        options = []
         torch = {"save": lambda state, path: disk.update({str(path): state}),
-                 "load": lambda path, **_: disk[str(path)]}
+                 "load": lambda path, **given: options.append(given) or disk[str(path)]}
 
         class Model:
             value = 0
@@ -66,7 +67,7 @@ class Callbacks(unittest.TestCase):
             def load_state_dict(self, state):
                 self.value = state["value"]
 
-        with library(torch=torch):
+        with library(torch={**torch, "__version__": "2.11.0"}):
             trial, model = RecordedTrial(self.folder, stop_at=2), Model()
             loop = callbacks.TorchLoop(trial, model=model)
             for epoch in loop:
@@ -78,6 +79,12 @@ class Callbacks(unittest.TestCase):
 
         self.assertEqual(trial.said, [(1, {"loss": 1.0}), (2, {"loss": 2.0}), "checkpoint 2"])
         self.assertEqual((restored.value, rest), (20, [3]))
+        self.assertTrue(options[-1]["weights_only"])
+
+        # The reader of 1.13 that reads only data reads no floats.
+        with library(torch={**torch, "__version__": "1.13.0a0"}):
+            callbacks.TorchLoop(RecordedTrial(self.folder, start=2, resume_dir=self.folder), model=Model())
+        self.assertNotIn("weights_only", options[-1])
 
     def test_lightning_reports_after_validation_and_stops(self):
         with library(lightning={}, lightning__pytorch={"Callback": object}):
