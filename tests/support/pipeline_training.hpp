@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/support/doubles_as_bytes.hpp"
 #include "tests/support/ranks.hpp"
 #include "trainers/torch/distributed/model_parallel/layers.hpp"
 #include "trainers/torch/distributed/model_parallel/pipeline.hpp"
@@ -231,17 +232,6 @@ inline std::vector<RankResult> train_gang(const Training& t, const RankOptions& 
       t.grid.size(), [&](const World& world) { return train_rank(t, world); }, options);
 }
 
-inline double difference(const std::string& a, const std::string& b) {
-  if (a.size() != b.size() || a.empty()) return INFINITY;
-  double largest = 0;
-  for (std::size_t i = 0; i < a.size(); i += sizeof(double)) {
-    double x = 0, y = 0;
-    std::memcpy(&x, a.data() + i, sizeof x);
-    std::memcpy(&y, b.data() + i, sizeof y);
-    if (!std::isfinite(x) || !std::isfinite(y)) return INFINITY;
-    largest = std::max(largest, std::abs(x - y));
-  }
-  return largest;
-}
+using support::difference;
 
 }  // namespace betatune::support::pipelines

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include "tests/support/doubles_as_bytes.hpp"
 #include "tests/support/ranks.hpp"
 #include "trainers/torch/distributed/model_parallel/layers.hpp"
 #include "trainers/torch/distributed/model_parallel/regions.hpp"
@@ -12,6 +13,7 @@ namespace betatune::distributed {
 namespace tensor_parallel {
 namespace {
 
+using support::difference;
 using support::RankResult;
 using support::run_ranks;
 using Forward = std::function<at::Tensor(const at::Tensor&)>;
@@ -161,19 +163,6 @@ std::string numbers(const Comparison& run, Communicator* c) {
     for (const auto& [name, t] : gradients_of(c, *model.module)) append(bytes, t);
   }
   return bytes;
-}
-
-double difference(const std::string& a, const std::string& b) {
-  if (a.size() != b.size() || a.empty()) return INFINITY;
-  double largest = 0;
-  for (std::size_t i = 0; i < a.size(); i += sizeof(double)) {
-    double x = 0, y = 0;
-    std::memcpy(&x, a.data() + i, sizeof x);
-    std::memcpy(&y, b.data() + i, sizeof y);
-    if (!std::isfinite(x) || !std::isfinite(y)) return INFINITY;
-    largest = std::max(largest, std::abs(x - y));
-  }
-  return largest;
 }
 
 void expect_equal_to_one_process(const Comparison& run, double tolerance) {

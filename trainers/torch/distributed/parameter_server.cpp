@@ -23,30 +23,29 @@ at::Tensor on(Layer& layer) {
   return at::from_blob(layer.data(), {static_cast<std::int64_t>(layer.size())}, at::kFloat);
 }
 
-/// Ranks r, r+1, ... of a group are neighbours, as on a machine.
-World group_world(const World& world, int groups) {
-  World mine = world;
-  int first = 0;
-  for (int group = 0; group < groups; ++group) {
-    const int size = world.size / groups + (group < world.size % groups ? 1 : 0);
-    if (world.rank < first + size) {
-      mine.rank = world.rank - first;
-      mine.size = size;
-      mine.rendezvous += ".group-" + std::to_string(group);
-      return mine;
-    }
-    first += size;
+struct Group {
+  int number = 0;
+  Slice ranks;
+};
+
+/// The group of a rank. Ranks of a group are neighbours, as on a machine.
+Group group_of(const World& world, int groups) {
+  Group group{0, slice_of(world.size, 0, groups)};
+  while (world.rank >= group.ranks.end) {
+    ++group.number;
+    group.ranks = slice_of(world.size, group.number, groups);
   }
-  return mine;
+  return group;
 }
 
-int group_of(const World& world, int groups) {
-  int first = 0;
-  for (int group = 0; group < groups; ++group) {
-    first += world.size / groups + (group < world.size % groups ? 1 : 0);
-    if (world.rank < first) return group;
-  }
-  return groups - 1;
+/// The world of a rank's group, which meets beside the gang.
+World group_world(const World& world, int groups) {
+  const Group group = group_of(world, groups);
+  World mine = world;
+  mine.rank = world.rank - static_cast<int>(group.ranks.begin);
+  mine.size = static_cast<int>(group.ranks.count());
+  mine.rendezvous += ".group-" + std::to_string(group.number);
+  return mine;
 }
 
 /// Where a server listens: beside the ranks' meeting place, where only this user can connect,
@@ -89,7 +88,7 @@ int ParameterServer::workers() const {
 }
 
 int ParameterServer::worker_number() const {
-  return group_ ? group_of(communicator_->world(), workers()) : rank();
+  return group_ ? group_of(communicator_->world(), workers()).number : rank();
 }
 
 void ParameterServer::attach(const Replica& replica) {

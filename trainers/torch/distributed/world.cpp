@@ -5,6 +5,8 @@
 #include <charconv>
 #include <utility>
 
+#include "trainers/torch/engine/world.hpp"
+
 namespace betatune::distributed {
 namespace {
 
@@ -78,9 +80,8 @@ void check_batch(std::int64_t global_batch, int ranks) {
 }
 
 Slice slice_of(std::int64_t global_batch, int rank, int size) {
-  const std::int64_t each = global_batch / size, more = global_batch % size;
-  const std::int64_t begin = rank * each + std::min<std::int64_t>(rank, more);
-  return {begin, begin + each + (rank < more ? 1 : 0)};
+  const engine::Range part = engine::part_of(global_batch, {rank, size});
+  return {part.begin, part.end};
 }
 
 }  // namespace betatune::distributed
