@@ -30,6 +30,12 @@ Json ok() {
 }  // namespace
 
 Result<std::unique_ptr<AskTell>> AskTell::open(StudySession session) {
+  if (session.policies.scheduler->copies()) {
+    return Error{ErrorKind::invalid_argument,
+                 fmt::format("scheduler `{}` copies checkpoints, which ask-tell does not have; use "
+                             "trainers (betatune run), or another scheduler",
+                             scheduler_name(session.coordinator->spec()))};
+  }
   std::unique_ptr<AskTell> opened(new AskTell(std::move(session)));
   BETATUNE_CHECK(opened->begin());
   return opened;

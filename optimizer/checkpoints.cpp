@@ -67,17 +67,47 @@ bool is_being_repeated(const StudyState& state, TrialId first) {
   });
 }
 
+std::string folder_of(TrialId id) {
+  return fmt::format("trial-{}", id.n);
+}
+
 /// Names of the folders that are kept whatever their age.
 std::set<std::string> kept_by_name(const Trial& trial, bool rungs) {
   std::set<std::string> names;
   const auto add = [&](const std::string& uri) { names.insert(fs::path(uri).filename().string()); };
-  if (trial.state == TrialState::running) add(trial.resumed_from);
+  if (trial.state == TrialState::running && trial.resumed_from) add(trial.resumed_from->uri);
+  const ArtifactRef* rung = trial.rung_checkpoint();
+  if (trial.state != TrialState::closed && rung != nullptr) add(rung->uri);
   if (!rungs) return names;
-  if (trial.at_rung) add(trial.checkpoint->uri);
+  if (trial.checkpoint && trial.at_rung) add(trial.checkpoint->uri);
   for (const OlderCheckpoint& each : trial.older_checkpoints) {
     if (each.of_rung) add(each.artifact.uri);
   }
   return names;
+}
+
+/// What a trial that is not over goes on from, or falls back to: at most `keep`, and what it was
+/// resumed from.
+std::vector<std::string> goes_on_from(const Trial& trial, int keep) {
+  std::vector<std::string> uris;
+  if (trial.checkpoint) uris.push_back(trial.checkpoint->uri);
+  auto older = trial.older_checkpoints.rbegin();
+  for (; older != trial.older_checkpoints.rend() && std::ssize(uris) < keep; ++older) {
+    uris.push_back(older->artifact.uri);
+  }
+  if (trial.state == TrialState::running && trial.resumed_from) {
+    uris.push_back(trial.resumed_from->uri);
+  }
+  return uris;
+}
+
+/// With all from which they have a checkpoint, or may have one.
+std::set<TrialId> with_ancestors(const StudyState& state, const std::set<TrialId>& trials) {
+  std::set<TrialId> all;
+  for (TrialId id : trials) {
+    while (all.insert(id).second && state.trials[id].parent) id = state.trials[id].parent->trial;
+  }
+  return all;
 }
 
 }  // namespace
@@ -108,7 +138,7 @@ void CheckpointKeeper::on_events(std::span<const Event> events, const StudyState
     touched.insert(id);
     touched.insert(first.repeated_by.begin(), first.repeated_by.end());
   }
-  for (const TrialId id : touched) tidy(state, id);
+  for (const TrialId id : with_ancestors(state, touched)) tidy(state, id);
 }
 
 /// Returns the trials that were best and are not any more.
@@ -143,17 +173,35 @@ bool CheckpointKeeper::is_best(const StudyState& state, TrialId first) const {
          front_.contains(first) || is_being_repeated(state, first);
 }
 
+/// Names of the folders of `trial` that others need, which began with its checkpoints or with
+/// copies of copies.
+std::set<std::string> CheckpointKeeper::needed_by_copies(const StudyState& state,
+                                                         const Trial& trial) const {
+  std::set<std::string> names;
+  std::vector<TrialId> copies = trial.copied_by;
+  for (std::size_t i = 0; i < copies.size(); ++i) {
+    const Trial& copy = state.trials[copies[i]];
+    copies.insert(copies.end(), copy.copied_by.begin(), copy.copied_by.end());
+    const bool is_closed = copy.state == TrialState::closed;
+    if (is_closed && !is_best(state, first_of(state, copy.id))) continue;
+    for (const fs::path uri : goes_on_from(copy, is_closed ? 1 : rules_.keep)) {
+      if (uri.parent_path().filename() == folder_of(trial.id)) names.insert(uri.filename());
+    }
+  }
+  return names;
+}
+
 void CheckpointKeeper::tidy(const StudyState& state, TrialId id) const {
   const Trial& trial = state.trials[id];
   if (!trial.checkpoint) return;
   const fs::path newest = study_dir_ / trial.checkpoint->uri;
   const auto recorded = age_of(newest.filename().string());
   // A trainer with names of its own keeps its files itself; and no trial touches another's folder.
-  const std::string own = fmt::format("trial-{}", id.n);
-  if (!recorded || newest.parent_path().filename() != own) return;
+  if (!recorded || newest.parent_path().filename() != folder_of(id)) return;
   const bool is_closed = trial.state == TrialState::closed;
   const bool is_model = is_best(state, first_of(state, id));
-  const std::set<std::string> by_name = kept_by_name(trial, rules_.rungs);
+  std::set<std::string> by_name = kept_by_name(trial, rules_.rungs);
+  by_name.merge(needed_by_copies(state, trial));
   int to_keep = is_closed ? (is_model ? 1 : 0) : rules_.keep;
   for (const Found& each : checkpoints_in(newest.parent_path())) {
     if (each.age > *recorded && !is_closed) continue;

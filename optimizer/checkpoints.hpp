@@ -3,10 +3,11 @@
 /// kill at any moment leaves at most too much, never too little: the next sweep removes it.
 ///
 /// Kept are: of a trial that is not closed, its newest recorded checkpoint, `keep` - 1 older ones,
-/// the one that it was resumed from, and whatever is newer than the recorded one (just published,
-/// its report is on the way); the newest of the best trial and of the `best` closed trials (the
-/// best of all may still lose its standing); and with `rungs` those at which a trial reached a
-/// rung.
+/// the one that it was resumed from, the newest at which it reached its goal (other trials may
+/// begin with it), and whatever is newer than the recorded one (just published, its report is on
+/// the way); the newest of the best trial and of the `best` closed trials (the best of all may
+/// still lose its standing); and with `rungs` those at which a trial reached a rung. What a trial
+/// has from its parent is kept in the parent's folder by the same rules.
 
 #include <filesystem>
 #include <optional>
@@ -33,6 +34,7 @@ class CheckpointKeeper {
   std::set<TrialId> settle_best(const StudyState& state, const std::set<TrialId>& closed);
   void rank(const StudyState& state, TrialId first);
   bool is_best(const StudyState& state, TrialId first) const;
+  std::set<std::string> needed_by_copies(const StudyState& state, const Trial& trial) const;
   void tidy(const StudyState& state, TrialId id) const;
 
   std::filesystem::path study_dir_;

@@ -187,6 +187,9 @@ class Coordinator {
   // coordinator_dispatch.cpp: what runs next, and where
   void dispatch();
   std::optional<Work> next_work();
+  /// Whether the searcher has, or may have, a new configuration.
+  std::optional<Assignment> ask_scheduler(bool has_new) const;
+  Work copy_trial(const Exploit& exploit);
   std::optional<TrialId> create_trial();
   TrialId create(TrialCreated fact);
   void begin_attempt(const Work& work, TrainerEntry& trainer);

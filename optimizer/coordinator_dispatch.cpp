@@ -90,18 +90,16 @@ void Coordinator::dispatch() {
 }
 
 std::optional<Coordinator::Work> Coordinator::next_work() {
-  const bool may_start = budget_left() && (suggestion_in_hand() || !exhausted_);
   if (!state_.waiting.empty()) {
-    const TrialId id = *state_.waiting.begin();
-    if (state_.trials[id].until > 0) return Work{id, state_.trials[id].until};
-    // Created, but the log ends before its first attempt: it starts as a new trial would.
-    const auto next = policies_.scheduler->next(state_, true);
-    const auto* start = next ? std::get_if<StartNew>(&*next) : nullptr;
-    return Work{id, start != nullptr ? start->until : spec_->full_budget()};
+    const Trial& trial = state_.trials[*state_.waiting.begin()];
+    if (trial.until > 0) return Work{trial.id, trial.until};
+    return Work{trial.id, policies_.scheduler->first_goal(state_, trial)};
   }
-  const auto next = policies_.scheduler->next(state_, may_start);
+  const bool has_new = suggestion_in_hand() || !exhausted_;
+  const auto next = ask_scheduler(has_new);
   if (!next) return std::nullopt;
   if (const auto* resume = std::get_if<Resume>(&*next)) return Work{resume->trial, resume->until};
+  if (const auto* exploit = std::get_if<Exploit>(&*next)) return copy_trial(*exploit);
   const Step until = std::get<StartNew>(*next).until;
   const std::optional<TrialId> created = create_trial();
   if (!created) {
@@ -109,6 +107,26 @@ std::optional<Coordinator::Work> Coordinator::next_work() {
     return std::nullopt;
   }
   return Work{*created, until};
+}
+
+std::optional<Assignment> Coordinator::ask_scheduler(bool has_new) const {
+  if (!budget_left()) return policies_.scheduler->next(state_, false);
+  return has_new ? policies_.scheduler->next(state_, true)
+                 : policies_.scheduler->next_unsearched(state_);
+}
+
+/// The new trial is in the log before the end of the one that it replaces: a log that is cut
+/// between them still says that it has to end.
+Coordinator::Work Coordinator::copy_trial(const Exploit& exploit) {
+  TrialCreated fact;
+  fact.configuration = exploit.configuration;
+  fact.origin = kExploitOrigin;
+  fact.note = exploit.note;
+  fact.parent = exploit.parent;
+  const TrialId id = create(std::move(fact));
+  const std::optional<TrialId>& ends = exploit.parent.replaces;
+  if (ends) settle(*ends);
+  return Work{id, exploit.until};
 }
 
 /// Drops what has become a trial in another way (enqueued by hand) since it was put in the queue.
@@ -179,7 +197,7 @@ Assign Coordinator::assignment_of(const Trial& trial) const {
   assign.params = *trial.configuration;
   assign.from = trial.from;
   assign.until = trial.until;
-  if (trial.from > 0) assign.resume_from = trial.checkpoint;
+  assign.resume_from = trial.resumed_from;
   assign.seed = trial_seed(state_.seed, trial.id);
   TrainerJob& job = assign.job;
   job.plugin = spec_->trainer.plugin.value_or("");

@@ -58,7 +58,7 @@ bool Coordinator::resumable() const {
 void Coordinator::settle(TrialId id) {
   const Trial& trial = state_.trials[id];
   if (trial.state == TrialState::paused) {
-    if (trial.last_end == AttemptEnd::stopped) {
+    if (trial.replaced_by || trial.last_end == AttemptEnd::stopped) {
       close_trial(id, Outcome::stopped);
     } else if (trial.last_end == AttemptEnd::reached &&
                policies_.scheduler->completes(state_, trial)) {
@@ -204,8 +204,7 @@ std::optional<std::string> Coordinator::limit_reached() const {
 std::optional<std::string> Coordinator::natural_end() const {
   if (!state_.waiting.empty()) return std::nullopt;
   const bool in_hand = !state_.enqueued.empty() || !initial_.empty() || !queue_.empty();
-  const bool may_start = budget_left() && (in_hand || !exhausted_);
-  if (policies_.scheduler->next(state_, may_start)) return std::nullopt;
+  if (ask_scheduler(in_hand || !exhausted_)) return std::nullopt;
   if (!trials_left()) return "trials";
   return budget_left() ? "exhausted" : "no_gain";
 }

@@ -87,6 +87,21 @@ struct PlanBasis {
 /// Origins of trials that train a configuration again.
 inline constexpr const char* kRepeatOrigin = "repeat";
 inline constexpr const char* kConfirmOrigin = "confirm";
+/// Of trials that begin with a copy of another one's checkpoint (population-based training).
+inline constexpr const char* kExploitOrigin = "exploit";
+
+/// Where a trial comes from that does not begin with nothing: the checkpoint of another one.
+struct Parent {
+  TrialId trial;
+  Step step = 0;  ///< of the checkpoint, which an attempt reached as its goal
+  std::optional<TrialId> replaces = {};  ///< the trial that ended, so that this one could begin
+  bool operator==(const Parent&) const = default;
+  static constexpr auto fields() {
+    return std::tuple{Field{"trial", &Parent::trial, "whose checkpoint it begins with"},
+                      Field{"step", &Parent::step, "of the checkpoint"},
+                      Field{"replaces", &Parent::replaces, "trial that ends for it"}};
+  }
+};
 
 struct TrialCreated {
   static constexpr const char* kType = "trial_created";
@@ -97,6 +112,7 @@ struct TrialCreated {
   Json note;                            ///< what the searcher wants remembered ("why"), or null
   std::optional<PlanBasis> basis = {};  ///< of the plan; older logs have none
   std::optional<TrialId> repeats = {};  ///< the trial whose configuration is trained again
+  std::optional<Parent> parent = {};    ///< it goes on from another one's checkpoint
   static constexpr auto fields() {
     return std::tuple{Field{"trial", &TrialCreated::trial, "trial id"},
                       Field{"configuration", &TrialCreated::configuration, "active parameters"},
@@ -104,7 +120,8 @@ struct TrialCreated {
                       Field{"plan", &TrialCreated::plan, "plan request"},
                       defaulted("note", &TrialCreated::note, "why"),
                       Field{"basis", &TrialCreated::basis, "what the plan was computed from"},
-                      Field{"repeats", &TrialCreated::repeats, "trial that is trained again"}};
+                      Field{"repeats", &TrialCreated::repeats, "trial that is trained again"},
+                      Field{"parent", &TrialCreated::parent, "where its checkpoint comes from"}};
   }
 };
 

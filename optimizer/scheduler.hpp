@@ -23,7 +23,15 @@ struct Resume {
   TrialId trial;
   Step until = 1;
 };
-using Assignment = std::variant<StartNew, Resume>;
+/// Begin a new trial from another one's checkpoint, with a configuration of the scheduler's, and
+/// train it to `until`. What it replaces ends, if it has not ended already.
+struct Exploit {
+  Parent parent;
+  Configuration configuration;
+  Step until = 1;
+  Json note = {};  ///< remembered with the trial: why
+};
+using Assignment = std::variant<StartNew, Resume, Exploit>;
 
 struct Verdict {
   Action action = Action::go_on;
@@ -50,11 +58,21 @@ class Scheduler {
   /// What a free slot should do. `may_start`: whether the budget allows another new trial. Nothing:
   /// wait for results, or (if nothing runs either) the study is done.
   virtual std::optional<Assignment> next(const StudyState& state, bool may_start) const = 0;
+  /// The same where the budget allows a new trial, but the searcher has no new configuration for
+  /// it.
+  virtual std::optional<Assignment> next_unsearched(const StudyState& state) const {
+    return next(state, false);
+  }
+  /// How far to train a trial that was created, but has not begun when its optimizer was killed.
+  virtual Step first_goal(const StudyState& state, const Trial& trial) const;
   /// Asked after each report of a running trial, before its `until`.
   virtual Verdict judge(const StudyState& state, const Trial& trial,
                         const Observation& observation) const = 0;
   /// An attempt reached its `until`: is the trial complete, or paused to be compared?
   virtual bool completes(const StudyState& state, const Trial& trial) const = 0;
+  /// Whether it begins trials from others' checkpoints (Exploit): what no log of other trainings
+  /// can answer, and no trainer without checkpoints can do.
+  virtual bool copies() const { return false; }
   /// For people: where the trial stands ("rung 2 of 4 (step 9)"), may be empty.
   virtual std::string describe(const StudyState&, const Trial&) const { return {}; }
   virtual RungPlan rungs() const { return {}; }

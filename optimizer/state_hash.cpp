@@ -47,7 +47,8 @@ void add(Hasher& hash, const Trial& trial) {
     hash.add(static_cast<std::uint64_t>(failure)).add(static_cast<std::int64_t>(count));
   }
   add(hash, trial.checkpoint);
-  hash.add(std::string_view(trial.resumed_from)).add(std::uint64_t{trial.at_rung ? 1u : 0u});
+  hash.add(std::string_view(trial.resumed_from ? trial.resumed_from->uri : ""))
+      .add(std::uint64_t{trial.at_rung ? 1u : 0u});
   for (const OlderCheckpoint& each : trial.older_checkpoints) {
     hash.add(std::string_view(each.artifact.uri)).add(std::uint64_t{each.of_rung ? 1u : 0u});
   }
@@ -56,6 +57,10 @@ void add(Hasher& hash, const Trial& trial) {
   if (trial.standing) hash.add(trial.standing->level).add(trial.standing->loss);
   // What is trained once keeps the hashes of earlier versions.
   if (trial.repeats) hash.add(std::string_view("repeats")).add(trial.repeats->n);
+  if (trial.parent) {
+    hash.add(std::string_view("parent")).add(trial.parent->trial.n).add(trial.parent->step);
+  }
+  if (trial.replaced_by) hash.add(std::string_view("replaced")).add(trial.replaced_by->n);
   const bool of_a_group = trial.repeats || !trial.repeated_by.empty();
   if (of_a_group && trial.result) hash.add(trial.result->level).add(trial.result->loss);
   // Studies without outcome constraints keep the hashes of earlier versions.

@@ -90,6 +90,7 @@ class Fold {
     }
     if (fact.repeats) BETATUNE_CHECK(may_repeat(fact));
     Trial trial;
+    if (fact.parent) BETATUNE_CHECK(descend(fact, trial));
     trial.id = fact.trial;
     trial.repeats = fact.repeats;
     trial.configuration = std::make_shared<const Configuration>(fact.configuration);
@@ -102,6 +103,11 @@ class Fold {
       state_.trials.edit(*fact.repeats).repeated_by.push_back(fact.trial);
       if (fact.origin == kConfirmOrigin) ++state_.confirmations;
       update_standing(state_, fact.trial);
+    }
+    if (fact.parent) {
+      state_.trials.edit(fact.parent->trial).copied_by.push_back(fact.trial);
+      const std::optional<TrialId>& ends = fact.parent->replaces;
+      if (ends) state_.trials.edit(*ends).replaced_by = fact.trial;
     }
     state_.waiting.insert(fact.trial);
     if (fact.plan) state_.next_plan = std::max(state_.next_plan, *fact.plan + 1);
@@ -129,7 +135,7 @@ class Fold {
     trial.attempt = fact.attempt;
     trial.trainer = fact.trainer;
     trial.last_seq = 0;
-    trial.resumed_from = fact.checkpoint ? fact.checkpoint->uri : "";
+    trial.resumed_from = fact.checkpoint;
     trial.from = trial.step = fact.from;
     trial.until = fact.until;
     trial.trained = 0;
@@ -210,7 +216,9 @@ class Fold {
       trial.last_failure = fact.failure.value_or(FailureClass::infra);
       trial.message = fact.message;
       if (fact.charged) ++trial.failures[*trial.last_failure];
-      if (fact.failure == FailureClass::checkpoint) forget_damaged_checkpoint(trial);
+      if (fact.failure == FailureClass::checkpoint && trial.resumed_from) {
+        forget_damaged_checkpoint(state_, fact.trial);
+      }
     } else {
       const bool over = fact.end == AttemptEnd::reached || by_scheduler;
       if (over && trial.checkpoint && trial.checkpoint->step == fact.step) trial.at_rung = true;
@@ -288,6 +296,26 @@ class Fold {
         fmt::format("trial {} does not have the configuration of trial {}, or that one "
                     "repeats another itself",
                     fact.trial.n, fact.repeats->n));
+  }
+
+  Status descend(const TrialCreated& fact, Trial& trial) const {
+    const Parent& parent = *fact.parent;
+    BETATUNE_CHECK(known(parent.trial));
+    if (fact.repeats) return refuse("a trial that repeats another one has no parent");
+    if (!inherit_checkpoints(trial, state_.trials[parent.trial], parent.step)) {
+      return refuse(
+          fmt::format("trial {} has no checkpoint of step {}", parent.trial.n, parent.step));
+    }
+    trial.parent = parent;
+    if (!parent.replaces) return Ok{};
+    BETATUNE_CHECK(known(*parent.replaces));
+    const Trial& ends = state_.trials[*parent.replaces];
+    if (ends.state != TrialState::paused && ends.state != TrialState::closed) {
+      return wrong_state(ends);
+    }
+    if (!ends.replaced_by) return Ok{};
+    return refuse(
+        fmt::format("trial {} is replaced by trial {} already", ends.id.n, ends.replaced_by->n));
   }
 
   std::set<TrialId>* set_of(TrialState state) {

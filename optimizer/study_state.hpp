@@ -65,7 +65,11 @@ struct Trial {
   /// The trial whose configuration this one trains again, which then counts for both.
   std::optional<TrialId> repeats;
   std::vector<TrialId> repeated_by;  ///< the trials that train this one's configuration again
-  std::shared_ptr<const Json> note;  ///< what its searcher wanted remembered; null if nothing
+  /// It began with the checkpoint of another trial, as far as that one had been trained.
+  std::optional<Parent> parent;
+  std::vector<TrialId> copied_by;      ///< the trials whose parent it is
+  std::optional<TrialId> replaced_by;  ///< it ends, or has ended, for that one
+  std::shared_ptr<const Json> note;    ///< what its searcher wanted remembered; null if nothing
   TrialState state = TrialState::created;
   std::optional<Outcome> outcome;
   /// One per step, of the attempt that reported it last; ascending steps. An attempt that resumes
@@ -86,16 +90,17 @@ struct Trial {
   bool diverged = false;          ///< the current attempt reported an objective that is not finite
   std::optional<AttemptEnd> last_end;
   std::optional<FailureClass> last_failure;
-  std::string message;                    ///< of the last failure
-  std::map<FailureClass, int> failures;   ///< charged ones
-  std::optional<ArtifactRef> checkpoint;  ///< newest that is not known to be damaged
+  std::string message;                   ///< of the last failure
+  std::map<FailureClass, int> failures;  ///< charged ones
+  /// Newest that is not known to be damaged; of its parent, until it has one of its own.
+  std::optional<ArtifactRef> checkpoint;
   /// Those before it, oldest first: where the trial falls back to. At most kOlderCheckpoints, and
   /// those of `rungs`.
   std::vector<OlderCheckpoint> older_checkpoints;
-  bool at_rung = false;            ///< an attempt reached its goal at `checkpoint`
-  std::string resumed_from;        ///< uri, of the current attempt; empty: from scratch
-  std::optional<double> loss;      ///< objective at the highest step so far, minimised
-  Step loss_step = 0;              ///< the step of `loss`
+  bool at_rung = false;  ///< an attempt of its own reached its goal at `checkpoint`
+  std::optional<ArtifactRef> resumed_from;  ///< by the current attempt; none: from scratch
+  std::optional<double> loss;               ///< objective at the highest step so far, minimised
+  Step loss_step = 0;                       ///< the step of `loss`
   Metrics watched;                 ///< the last values of the metrics that `outcomes` are read from
   std::vector<double> outcomes;    ///< see Outcomes::read()
   double violation = 0;            ///< of the outcome constraints; infinite while one is not known
@@ -110,6 +115,8 @@ struct Trial {
   std::optional<double> loss_at(Step step) const;
   /// What was observed at `step`, or nullptr.
   const Observation* observed_at(Step step) const;
+  /// The newest checkpoint at which an attempt of its own reached its goal, or nullptr.
+  const ArtifactRef* rung_checkpoint() const;
   /// Whether it was made to confirm the configuration of another one.
   bool confirms() const { return repeats && origin == kConfirmOrigin; }
 };

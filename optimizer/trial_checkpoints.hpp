@@ -8,7 +8,12 @@ namespace betatune {
 /// The newest one becomes the one before.
 void remember_checkpoint(Trial& trial, const ArtifactRef& saved);
 
-/// What the current attempt was to go on from is missing or damaged: the one before it counts.
-void forget_damaged_checkpoint(Trial& trial);
+/// The new trial goes on from the parent's checkpoint of that step, and falls back to those before
+/// it. False if the parent is not known to have one.
+bool inherit_checkpoints(Trial& trial, const Trial& parent, Step step);
+
+/// What the current attempt of `trial` was to go on from is missing or damaged: the one before it
+/// counts, for every trial that has it from the same parent, too.
+void forget_damaged_checkpoint(StudyState& state, TrialId trial);
 
 }  // namespace betatune

@@ -27,6 +27,13 @@ std::optional<double> Trial::loss_at(Step at) const {
   return found == nullptr ? std::nullopt : found->loss;
 }
 
+const ArtifactRef* Trial::rung_checkpoint() const {
+  if (checkpoint && at_rung) return &*checkpoint;
+  const auto newest = std::find_if(older_checkpoints.rbegin(), older_checkpoints.rend(),
+                                   [](const OlderCheckpoint& each) { return each.of_rung; });
+  return newest == older_checkpoints.rend() ? nullptr : &newest->artifact;
+}
+
 const Trial& TrialTable::operator[](TrialId id) const {
   BETATUNE_ASSERT(id.n < size_);
   return (*chunks_[id.n / kChunk])[id.n % kChunk];

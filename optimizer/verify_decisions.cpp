@@ -14,6 +14,13 @@ std::string text_of(const std::optional<Assignment>& answer) {
   if (const auto* resume = std::get_if<Resume>(&*answer)) {
     return fmt::format("trial {} goes on to step {}", resume->trial.n, resume->until);
   }
+  if (const auto* exploit = std::get_if<Exploit>(&*answer)) {
+    const Parent& parent = exploit->parent;
+    return fmt::format("a copy of trial {} at step {} trains to step {} in place of {}, with {}",
+                       parent.trial.n, parent.step, exploit->until,
+                       parent.replaces ? fmt::format("trial {}", parent.replaces->n) : "nobody",
+                       json_text(to_json(exploit->configuration)));
+  }
   return fmt::format("a new trial starts towards step {}", std::get<StartNew>(*answer).until);
 }
 
@@ -52,7 +59,10 @@ class DecisionVerifier {
   void compare(const Event& event) {
     if (const auto* created = std::get_if<TrialCreated>(&event.fact)) {
       // The scheduler asked for it before it was there.
-      asked_[created->trial] = scheduler_->next(state_, true);
+      auto& asked = asked_[created->trial] = scheduler_->next(state_, true);
+      const bool copies = asked && std::holds_alternative<Exploit>(*asked);
+      // Whether the searcher had anything new is not in the log.
+      if (created->parent && !copies) asked = scheduler_->next_unsearched(state_);
     } else if (const auto* started = std::get_if<AttemptStarted>(&event.fact)) {
       compare(*started);
     } else if (const auto* decided = std::get_if<Decided>(&event.fact)) {
@@ -64,8 +74,7 @@ class DecisionVerifier {
     const Trial& trial = state_.trials[started.trial];
     const bool resumes = trial.state == TrialState::paused;
     if (!resumes && trial.until > 0) return;  // again what was lost or failed: nothing was decided
-    const Assignment recorded = resumes ? Assignment(Resume{started.trial, started.until})
-                                        : Assignment(StartNew{started.until});
+    const Assignment recorded = recorded_as(trial, started.until);
     const auto before = asked_.extract(started.trial);
     const std::optional<Assignment> answer =
         before.empty() ? scheduler_->next(state_, true) : before.mapped();
@@ -73,10 +82,19 @@ class DecisionVerifier {
     note(same, {started.trial, started.attempt, text_of(recorded), text_of(answer)});
   }
 
+  static Assignment recorded_as(const Trial& trial, Step until) {
+    if (trial.state == TrialState::paused) return Resume{trial.id, until};
+    if (trial.parent) return Exploit{*trial.parent, *trial.configuration, until, {}};
+    return StartNew{until};
+  }
+
   /// Whether it is what the scheduler says to what else it may have been asked.
   bool may_have_answered(const Assignment& recorded, bool resumes) const {
     // Whether another trial might have started is not in the log.
-    if (resumes) return text_of(scheduler_->next(state_, false)) == text_of(recorded);
+    if (resumes) {
+      return text_of(scheduler_->next(state_, false)) == text_of(recorded) ||
+             text_of(scheduler_->next_unsearched(state_)) == text_of(recorded);
+    }
     const std::optional<Assignment> now = scheduler_->next(state_, true);
     if (text_of(now) == text_of(recorded)) return true;
     // One that nobody asked for, such as a confirmation, may find the scheduler without an answer.

@@ -111,6 +111,7 @@ class Play {
         BETATUNE_CHECK(start(resume->trial, resume->until));
         continue;
       }
+      BETATUNE_ASSERT(std::holds_alternative<StartNew>(*next));
       const TrialId id{state_.trials.size()};
       BETATUNE_CHECK(emit(TrialCreated{id, of(id).configuration, "recorded", {}, {}}));
       BETATUNE_CHECK(start(id, std::get<StartNew>(*next).until));
@@ -218,7 +219,9 @@ Result<RecordedStudy> read_recorded(const StudyStore& store, Sequence last) {
   }
   for (const Trial& trial : state.trials) {
     const bool says_something = trial.loss || trial.outcome == Outcome::failed;
-    if (says_something && !trial.repeats) study.trials.push_back(recorded(trial, costs, reported));
+    // Who began with another one's checkpoint was not trained from the start.
+    if (says_something && !trial.repeats && !trial.parent)
+      study.trials.push_back(recorded(trial, costs, reported));
   }
   if (study.spec->objectives.size() > 1) {
     study.reference = front_of(study.spec->objectives, state).reference;
@@ -237,6 +240,12 @@ Result<WhatIf> what_if(const RecordedStudy& study, const std::string& scheduler,
   if (!made) {
     const Diagnostic& first = diagnostics.problems().front();
     return Error{ErrorKind::invalid_argument, first.message + "; " + first.help};
+  }
+  if (made->copies()) {
+    return Error{ErrorKind::invalid_argument,
+                 "scheduler `" + scheduler +
+                     "` trains configurations of its own, of which the log knows nothing; run the "
+                     "study with it"};
   }
   return Play(study, std::move(made), workers).run();
 }

@@ -43,6 +43,13 @@ std::string unmodelled_reason(const Explanation& it) {
     return fmt::format("made to confirm trial {}, as `noise.confirm_best` asks for",
                        it.created.repeats.value_or(TrialId{}).n);
   }
+  if (origin == kExploitOrigin && it.created.parent) {
+    const Parent& parent = *it.created.parent;
+    return fmt::format("goes on from trial {}, one of the best, at step {}{}, with other values",
+                       parent.trial.n, parent.step,
+                       parent.replaces ? fmt::format(", in place of trial {}", parent.replaces->n)
+                                       : std::string());
+  }
   if (!it.recorded) return "its log is of an older version, which did not record what was known";
   if (origin == "centre") return "the middle of the space, where a study begins";
   if (origin == kEarlierOrigin) {

@@ -101,6 +101,12 @@ void print_shown(const Shown& shown, const StudySummary& study, const StudyPlace
     fmt::print("\n  outcome constraints: {}", limits_text(trial, objective));
   }
   fmt::print("\n  suggested by {}, {}\n", trial.origin, utc_text(trial.created_at_us));
+  if (trial.parent) {
+    const std::string ended =
+        trial.replaces ? fmt::format(", in place of trial {}", *trial.replaces) : std::string();
+    fmt::print("  began from trial {} at {} {}{}\n", *trial.parent, objective.step,
+               trial.parent_step.value_or(0), ended);
+  }
   if (trial.failure) {
     fmt::print("  last failure: {}{}\n", *trial.failure,
                trial.message ? ": " + *trial.message : std::string());

@@ -75,7 +75,8 @@ std::vector<std::string> names_of(const WhatIfOptions& options, const StudySpec&
   for (const auto& [name, summary] : SchedulerRegistry::list()) {
     spec.algorithm.scheduler.name = name;
     Diagnostics ignored;
-    if (make_scheduler(spec, ignored) != nullptr) all.push_back(name);
+    const auto made = make_scheduler(spec, ignored);
+    if (made != nullptr && !made->copies()) all.push_back(name);
   }
   return all;
 }

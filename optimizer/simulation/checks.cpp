@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <utility>
 
 namespace betatune::simulation {
 
@@ -46,19 +47,33 @@ Checks::Told* Checks::running(TrialId trial, AttemptId attempt, const char* what
 
 void Checks::on(const TrialCreated& fact) {
   if (fact.trial.n != trials_.size()) broken(fmt::format("trial {} out of order", fact.trial.n));
-  const bool may_repeat = fact.origin == "enqueued" || fact.repeats;
+  const bool may_repeat = fact.origin == "enqueued" || fact.repeats || fact.parent;
   if (!configurations_.insert(fact.configuration).second && !may_repeat) {
     broken(fmt::format("trial {} repeats a configuration", fact.trial.n));
   }
   Told& told = trials_.emplace_back();
   if (fact.repeats) told.repeats = fact.repeats->n;
   told.confirms = fact.repeats && fact.origin == "confirm";
+  if (fact.parent) copied(*fact.parent, fact.trial);
+}
+
+/// Who is replaced has a successor, one only, and never runs again.
+void Checks::copied(const Parent& parent, TrialId by) {
+  if (parent.trial >= by) return broken(fmt::format("trial {} is its own parent", by.n));
+  if (!parent.replaces) return;
+  if (*parent.replaces >= by) return broken(fmt::format("trial {} replaces nobody", by.n));
+  Told& ends = trials_[parent.replaces->n];
+  if (ends.running) broken(fmt::format("trial {} replaces one that runs", by.n));
+  if (std::exchange(ends.replaced, true)) {
+    broken(fmt::format("trial {} is replaced twice", parent.replaces->n));
+  }
 }
 
 void Checks::on(const AttemptStarted& fact) {
   if (fact.trial.n >= trials_.size()) return broken("an attempt of an unknown trial");
   Told& told = trials_[fact.trial.n];
   if (told.running) broken(fmt::format("I3: trial {} has two current attempts", fact.trial.n));
+  if (told.replaced) broken(fmt::format("trial {} starts although it is replaced", fact.trial.n));
   if (told.closed) broken(fmt::format("trial {} starts after its end", fact.trial.n));
   if (fact.attempt.n != told.attempts + 1) broken("attempt numbers are not 1, 2, 3 ...");
   if (fact.checkpoint && !published_.contains(fact.checkpoint->uri)) {

@@ -48,7 +48,7 @@ class Checks {
   };
   struct Told {
     std::uint64_t attempts = 0;
-    bool running = false, closed = false, excluded = false, confirms = false;
+    bool running = false, closed = false, excluded = false, confirms = false, replaced = false;
     std::optional<std::uint64_t> repeats;
     TrainerId trainer;
     std::string resumed_from;
@@ -60,6 +60,7 @@ class Checks {
   };
 
   void on(const TrialCreated& fact);
+  void copied(const Parent& parent, TrialId by);
   void on(const AttemptStarted& fact);
   void on(const Reported& fact);
   void on(const ReportConflicted& fact);

@@ -46,6 +46,16 @@ void draw_objectives(Stream& random, StudySpec& spec) {
   spec = std::move(two);
 }
 
+/// It needs checkpoints, and takes any parameter that the space has.
+void draw_population(Stream& random, StudySpec& spec) {
+  spec.fidelity->resumable = true;
+  const Json options{{"population", 2 + random.below(6)},
+                     {"quantile", 0.5},
+                     {"interval", 1 + random.below(3)},
+                     {"mutate", {"units", "kind"}}};
+  spec.algorithm.scheduler.options = ConfigNode::from_json(options, "simulated");
+}
+
 }  // namespace
 
 StudySpec draw_study(Stream& random, const SimulationOptions& options) {
@@ -65,11 +75,12 @@ StudySpec draw_study(Stream& random, const SimulationOptions& options) {
     spec.fidelity = FidelitySpec{"epoch", 1, max, random.below(4) != 0};
   }
   constexpr const char* kSchedulers[] = {
-      "fifo", "asha", "hyperband", "successive-halving", "median-stopping", "pasha"};
-  spec.algorithm.scheduler.name = steps ? kSchedulers[random.below(6)] : "fifo";
+      "fifo", "asha", "hyperband", "successive-halving", "median-stopping", "pasha", "pbt"};
+  spec.algorithm.scheduler.name = steps ? kSchedulers[random.below(7)] : "fifo";
   if (options.scheduler && (steps || *options.scheduler == "fifo")) {
     spec.algorithm.scheduler.name = *options.scheduler;
   }
+  if (spec.algorithm.scheduler.name == "pbt") draw_population(random, spec);
   spec.algorithm.searcher.name = random.below(2) == 0 ? "random" : "sobol";
   spec.stopping.trials = 1 + static_cast<std::int64_t>(random.below(30));
   if (random.below(4) == 0) spec.trials.parallel = 1 + static_cast<int>(random.below(3));

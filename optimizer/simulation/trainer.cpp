@@ -1,6 +1,7 @@
 #include "optimizer/simulation/trainer.hpp"
 
 #include <cmath>
+#include <fmt/format.h>
 #include <limits>
 
 namespace betatune::simulation {
@@ -184,10 +185,9 @@ void SimTrainer::report(Job& job, bool with_metrics, bool with_checkpoint) {
     report.metrics["serial"] = static_cast<double>(++world_.serial);
   }
   if (with_checkpoint) {
-    report.checkpoint =
-        ArtifactRef{"checkpoints/" + std::to_string(report.trial.n) + "/" +
-                        std::to_string(report.attempt.n) + "-" + std::to_string(report.step),
-                    report.step, 1};
+    report.checkpoint = ArtifactRef{fmt::format("checkpoints/trial-{}/attempt-{}-step-{}",
+                                                report.trial.n, report.attempt.n, report.step),
+                                    report.step, 1};
     checks_.published(*report.checkpoint);
   }
   checks_.made(report);

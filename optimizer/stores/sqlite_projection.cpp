@@ -16,8 +16,8 @@ constexpr const char* kKept =
     " coalesce((SELECT value FROM study_rows WHERE key='full_budget'), 1),"
     " coalesce((SELECT value FROM study_rows WHERE key='document'), '{}')";
 constexpr const char* kTrial =
-    "INSERT INTO trial_rows(id, state, origin, params, note, created_at_us, violation, first)"
-    " VALUES(?1, 'waiting', ?2, ?3, ?4, ?5, ?6, ?7)";
+    "INSERT INTO trial_rows(id, state, origin, params, note, created_at_us, violation, first,"
+    " parent, parent_step, replaces) VALUES(?1, 'waiting', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
 constexpr const char* kStarted =
     "UPDATE trial_rows SET state='running', attempt=?2, trainer=?3, step=?4, until=?5,"
     " decision=NULL, decided_by=NULL, started_at_us=coalesce(started_at_us, ?6) WHERE id=?1";
@@ -38,11 +38,13 @@ constexpr const char* kCheckpoint =
     "UPDATE trial_rows SET checkpoint=?2, checkpoint_step=?3 WHERE id=?1";
 constexpr const char* kSaved = "INSERT INTO checkpoint_rows VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, 0)";
 constexpr const char* kDamaged =
-    "UPDATE checkpoint_rows SET damaged=1 WHERE trial=?1 AND uri="
+    "UPDATE checkpoint_rows SET damaged=1 WHERE uri="
     "(SELECT resumed_from FROM attempt_rows WHERE trial=?1 AND attempt=?2)";
 constexpr const char* kFallBack =
-    "UPDATE trial_rows SET (checkpoint, checkpoint_step)=(SELECT uri, step FROM checkpoint_rows"
-    " WHERE trial=?1 AND NOT damaged ORDER BY seq DESC LIMIT 1) WHERE id=?1";
+    "UPDATE trial_rows SET (checkpoint, checkpoint_step)=(SELECT c.uri, c.step"
+    " FROM checkpoint_rows c WHERE c.trial=trial_rows.id AND NOT c.damaged"
+    " ORDER BY c.seq DESC LIMIT 1) WHERE checkpoint="
+    "(SELECT resumed_from FROM attempt_rows WHERE trial=?1 AND attempt=?2)";
 constexpr const char* kDecided = "UPDATE trial_rows SET decision=?2, decided_by=?3 WHERE id=?1";
 // The trial is worth what it reached; a failure leaves an earlier standing as it was.
 constexpr const char* kPaused =
@@ -229,7 +231,17 @@ Status Projection::on(const Event& event, const TrialCreated& fact) {
   const std::string params = json_text(to_json(fact.configuration));
   const double violation = outcomes_.violation(outcomes_.read({}));
   const std::uint64_t first = fact.repeats.value_or(fact.trial).n;
-  return trial_.with(fact.trial.n, fact.origin, params, note, event.at_us, violation, first).run();
+  std::optional<std::uint64_t> parent, replaces;
+  std::optional<Step> parent_step;
+  if (fact.parent) {
+    parent = fact.parent->trial.n;
+    parent_step = fact.parent->step;
+    if (fact.parent->replaces) replaces = fact.parent->replaces->n;
+  }
+  return trial_
+      .with(fact.trial.n, fact.origin, params, note, event.at_us, violation, first, parent,
+            parent_step, replaces)
+      .run();
 }
 
 Status Projection::on(const Event& event, const AttemptStarted& fact) {
@@ -286,7 +298,7 @@ Status Projection::on(const Event& event, const AttemptEnded& fact) {
   if (!failed) return paused_.with(fact.trial.n, fact.step, end, full_budget_).run();
   if (fact.failure == FailureClass::checkpoint) {
     BETATUNE_CHECK(damaged_.with(fact.trial.n, fact.attempt.n).run());
-    BETATUNE_CHECK(fall_back_.with(fact.trial.n).run());
+    BETATUNE_CHECK(fall_back_.with(fact.trial.n, fact.attempt.n).run());
   }
   return failed_.with(fact.trial.n, fact.step, failure, message, fact.charged ? 1 : 0).run();
 }

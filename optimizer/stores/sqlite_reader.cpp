@@ -16,7 +16,7 @@ constexpr std::string_view kTrialColumns =
     " decision, trainer, checkpoint, note, created_at_us, started_at_us, ended_at_us,"
     " (SELECT sum(a.work_us) FROM attempt_rows a WHERE a.trial=id)"
     " AS work_us, iif(violation < 9e999, violation, NULL), watched,"
-    " iif(first = id, NULL, first)";
+    " iif(first = id, NULL, first), parent, parent_step, replaces";
 
 std::optional<std::string> text_or_nothing(const Statement& row, int column) {
   if (row.is_null(column)) return std::nullopt;
@@ -25,6 +25,10 @@ std::optional<std::string> text_or_nothing(const Statement& row, int column) {
 std::optional<std::int64_t> integer_or_nothing(const Statement& row, int column) {
   if (row.is_null(column)) return std::nullopt;
   return row.integer(column);
+}
+std::optional<std::uint64_t> id_or_nothing(const Statement& row, int column) {
+  if (row.is_null(column)) return std::nullopt;
+  return static_cast<std::uint64_t>(row.integer(column));
 }
 /// Null for text that is not JSON: a reading command shows what it can.
 Json json_of(const Statement& row, int column) {
@@ -57,7 +61,10 @@ TrialRow trial_of(const Statement& row) {
   trial.work_us = integer_or_nothing(row, 19);
   trial.violation = row.optional_real(20);
   trial.watched = json_of(row, 21);
-  if (!row.is_null(22)) trial.repeats = static_cast<std::uint64_t>(row.integer(22));
+  trial.repeats = id_or_nothing(row, 22);
+  trial.parent = id_or_nothing(row, 23);
+  trial.parent_step = integer_or_nothing(row, 24);
+  trial.replaces = id_or_nothing(row, 25);
   return trial;
 }
 

@@ -56,6 +56,9 @@ CREATE TABLE trial_rows(
   violation REAL NOT NULL,  -- of those constraints; 0: all are met, infinite: not known
   origin TEXT NOT NULL,
   first INTEGER NOT NULL,   -- the trial whose configuration it trains again; itself if none
+  parent INTEGER,           -- the trial with whose checkpoint it began; NULL: with nothing
+  parent_step INTEGER,      -- of that checkpoint
+  replaces INTEGER,         -- the trial that ended for it
   params TEXT NOT NULL,
   attempt INTEGER NOT NULL DEFAULT 0,
   failures INTEGER NOT NULL DEFAULT 0,
@@ -120,7 +123,7 @@ CREATE INDEX report_rows_by_trial ON report_rows(trial, step);
 
 CREATE VIEW trials AS SELECT
   id, state, outcome, loss, iif(violation < 9e999, violation, NULL) AS violation, step, params,
-  metrics, origin, iif(first = id, NULL, first) AS repeats, attempt AS attempts, failures, failure, message, trainer, checkpoint,
+  metrics, origin, iif(first = id, NULL, first) AS repeats, parent, parent_step, replaces, attempt AS attempts, failures, failure, message, trainer, checkpoint,
   checkpoint_step,
   strftime('%Y-%m-%dT%H:%M:%fZ', created_at_us / 1e6, 'unixepoch') AS created_at,
   strftime('%Y-%m-%dT%H:%M:%fZ', started_at_us / 1e6, 'unixepoch') AS started_at,

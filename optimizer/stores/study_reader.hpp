@@ -26,7 +26,10 @@ struct TrialRow {
   Json watched;  ///< last values of the metrics that they read
   Step step = 0;
   std::string origin;
-  std::optional<std::uint64_t> repeats;  ///< the trial whose configuration it trains again
+  std::optional<std::uint64_t> repeats;   ///< the trial whose configuration it trains again
+  std::optional<std::uint64_t> parent;    ///< the trial with whose checkpoint it began
+  std::optional<Step> parent_step;        ///< of that checkpoint
+  std::optional<std::uint64_t> replaces;  ///< the trial that ended for it
   Json params, metrics;
   std::uint64_t attempts = 0;
   std::int64_t failures = 0;

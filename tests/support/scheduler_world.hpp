@@ -14,6 +14,9 @@ namespace betatune::support {
 inline StudySpec fidelity_spec(Step min, Step max, const std::string& scheduler,
                                const Json& options = nullptr) {
   StudySpec spec;
+  auto space = SearchSpace::make({Parameter{"x", Real{0.01, 1, Scale::log, {}}, {}, {}}});
+  EXPECT_TRUE(space) << (space ? "" : space.error().message);
+  spec.space = std::move(space).value();
   spec.fidelity = FidelitySpec{"epoch", min, max, true};
   spec.algorithm.scheduler.name = scheduler;
   if (!options.is_null()) {
@@ -44,6 +47,10 @@ struct WorldShape {
   std::function<double(TrialId, Step)> loss = [](TrialId trial, Step step) {
     return static_cast<double>((trial.n * 7919) % 1009) + 1.0 / static_cast<double>(step);
   };
+  /// What the searcher suggests.
+  std::function<Configuration(TrialId)> configuration = [](TrialId trial) {
+    return Configuration{{"x", static_cast<std::int64_t>(trial.n)}};
+  };
   /// Reported if the study has it as an objective.
   std::function<double(TrialId, Step)> cost = [](TrialId trial, Step) {
     return static_cast<double>((trial.n * 104729) % 997);
@@ -56,6 +63,7 @@ class SchedulerWorld {
     Sequence seq = 0;
     bool may_start = false;
     std::optional<Assignment> answer;
+    std::size_t paused = 0;  ///< trials that wait to go on
   };
 
   SchedulerWorld(const StudySpec& spec, WorldShape shape)
@@ -113,21 +121,37 @@ class SchedulerWorld {
       }
       const bool may_start = static_cast<int>(state_.trials.size()) < shape_.trials;
       const auto answer = scheduler_->next(state_, may_start);
-      asked_.push_back({state_.seq, may_start, answer});
+      asked_.push_back({state_.seq, may_start, answer, state_.paused.size()});
       if (!answer) return;
       if (const auto* resume = std::get_if<Resume>(&*answer)) {
         ASSERT_EQ(state_.trials[resume->trial].state, TrialState::paused);
         ASSERT_GT(resume->until, state_.trials[resume->trial].until);
         ASSERT_LE(resume->until, spec_.full_budget());
         start(resume->trial, resume->until, false);
+        continue;
+      }
+      ASSERT_TRUE(may_start) << "more trials than the budget has";
+      const TrialId id{state_.trials.size()};
+      if (const auto* exploit = std::get_if<Exploit>(&*answer)) {
+        copy(id, *exploit);
       } else {
-        ASSERT_TRUE(may_start) << "more trials than the budget has";
-        const TrialId id{state_.trials.size()};
-        emit(TrialCreated{
-            id, Configuration{{"x", static_cast<std::int64_t>(id.n)}}, "test", {}, {}});
+        emit(TrialCreated{id, shape_.configuration(id), "test", {}, {}});
         start(id, std::get<StartNew>(*answer).until, false);
       }
     }
+  }
+
+  void copy(TrialId id, const Exploit& exploit) {
+    ASSERT_GT(exploit.until, exploit.parent.step);
+    ASSERT_LE(exploit.until, spec_.full_budget());
+    TrialCreated fact{id, exploit.configuration, kExploitOrigin, {}, exploit.note};
+    fact.parent = exploit.parent;
+    emit(std::move(fact));
+    const auto& ends = exploit.parent.replaces;
+    if (ends && state_.trials[*ends].state != TrialState::closed) {
+      emit(TrialClosed{*ends, Outcome::stopped, state_.trials[*ends].loss});
+    }
+    start(id, exploit.until, false);
   }
 
   void start(TrialId id, Step until, bool again) {

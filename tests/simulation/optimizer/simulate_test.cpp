@@ -36,7 +36,7 @@ TEST_P(SimulationOf, KeepsEveryInvariantWhateverFails) {
 
 INSTANTIATE_TEST_SUITE_P(Schedulers, SimulationOf,
                          ::testing::Values("fifo", "asha", "hyperband", "successive-halving",
-                                           "median-stopping", "pasha"));
+                                           "median-stopping", "pasha", "pbt"));
 
 TEST(SimulationSeed, GivesTheSameLogByteForByte) {
   for (std::uint64_t seed = 0; seed < 40; ++seed) {

@@ -3,6 +3,7 @@
 #include <fstream>
 #include <gtest/gtest.h>
 
+#include "optimizer/simulate.hpp"
 #include "tests/support/temporary_directory.hpp"
 
 namespace betatune {
@@ -184,7 +185,7 @@ TEST_F(CheckpointsTest, RungsStayWhereTheStudyWantsThem) {
 TEST_F(CheckpointsTest, WhatARunningAttemptBeganFromIsInUse) {
   for (const Step step : {1, 2, 3}) publish(0, 1, step);
   Trial trial = trial_at(0, TrialState::running, 1, 3, 0.5);
-  trial.resumed_from = uri(0, 1, 1);
+  trial.resumed_from = ArtifactRef{uri(0, 1, 1), 1, 1};
   state_.trials.add(trial);
 
   const Event event = saved(0);
@@ -210,6 +211,37 @@ TEST_F(CheckpointsTest, ContentThatAnotherCheckpointHasStays) {
   EXPECT_FALSE(kept(0, 1, 1));
   EXPECT_TRUE(kept(1, 1, 1));
   EXPECT_EQ(fs::hard_link_count(study_ / uri(1, 1, 1) / "model"), 2u) << "and its object";
+}
+
+/// Whatever fails in a study with copies: no attempt begins with a checkpoint that was removed. The
+/// strictest rules, and a look after every single event.
+TEST(CheckpointsOfCopies, AreThereWhenAnAttemptBeginsWithThem) {
+  std::size_t of_a_parent = 0;
+  for (std::uint64_t seed = 100'000; seed < 100'040; ++seed) {
+    const SimulationResult result = simulate({seed, Mutation::none, "pbt"});
+    const support::TemporaryDirectory folder;
+    CheckpointsSpec rules;
+    rules.keep = 1;
+    CheckpointKeeper keeper(folder.path(), rules);
+    StudyState state;
+    for (const Event& event : result.log) {
+      ASSERT_TRUE(apply(state, event));
+      if (const auto* saved = std::get_if<CheckpointSaved>(&event.fact)) {
+        fs::create_directories(folder.path() / saved->artifact.uri);
+      }
+      keeper.on_events({&event, 1}, state);
+      // From a damaged one a trial falls back to what `keep: 1` has removed: to its beginning.
+      const auto* ended = std::get_if<AttemptEnded>(&event.fact);
+      if (ended != nullptr && ended->failure == FailureClass::checkpoint) break;
+      const auto* started = std::get_if<AttemptStarted>(&event.fact);
+      if (started == nullptr || !started->checkpoint) continue;
+      const fs::path uri = started->checkpoint->uri;
+      const bool own = uri.parent_path().filename() == "trial-" + std::to_string(started->trial.n);
+      of_a_parent += own ? 0 : 1;
+      EXPECT_TRUE(fs::exists(folder.path() / uri)) << "seed " << seed << ": " << uri;
+    }
+  }
+  EXPECT_GT(of_a_parent, 40u);
 }
 
 }  // namespace

@@ -1,0 +1,276 @@
+/// Population-based training (PBT, Jaderberg et al. 2017, arXiv:1711.09846): a population of
+/// trainings, whose worst members go on from a copy of one of the best, with other
+/// hyper-parameters. What comes out is a schedule of hyper-parameters beside the model.
+///
+/// A member pauses at every multiple of `interval`. When a slot is free for it, it is compared with
+/// all that have a result at that step, and goes on, or is replaced: its trial ends, and a new one
+/// begins from the newest checkpoint at which a good one paused. Nobody waits for others; of the
+/// paused members the one that is furthest behind goes on first, so that few slots train the
+/// population evenly, and compare whole populations. A configuration never changes while its trial
+/// lives, so the log holds every schedule as a path from trial to parent.
+
+#include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
+
+#include "optimizer/schedulers/exploration.hpp"
+#include "optimizer/schedulers/options.hpp"
+#include "optimizer/schedulers/population.hpp"
+
+namespace betatune {
+namespace {
+
+/// Of the training, where no interval is given.
+constexpr Step kIntervals = 10;
+
+struct PbtOptions {
+  int population = 8;
+  std::optional<Step> interval;
+  double quantile = 0.25;
+  double resample = 0.25;
+  std::optional<std::vector<std::string>> mutate;
+  static constexpr auto fields() {
+    return std::tuple{
+        defaulted("population", &PbtOptions::population, "Trials that train at the same time."),
+        Field{"interval", &PbtOptions::interval,
+              "Steps between two comparisons; default a tenth of fidelity.max, fidelity.min at "
+              "least."},
+        defaulted("quantile", &PbtOptions::quantile,
+                  "Share of the population that is replaced by copies of the best, and that is "
+                  "copied."),
+        defaulted("resample", &PbtOptions::resample,
+                  "Chance of each parameter of a copy to be drawn anew, instead of moved."),
+        Field{"mutate", &PbtOptions::mutate,
+              "Parameters that copies change; default every float, because others mostly shape "
+              "the model, whose checkpoint would not load."}};
+  }
+};
+
+class Pbt final : public Scheduler {
+ public:
+  Pbt(const StudySpec& spec, const PbtOptions& options, Step interval)
+      : options_(options),
+        interval_(interval),
+        full_budget_(spec.full_budget()),
+        population_(static_cast<std::size_t>(options.population)),
+        exploration_(spec.space, *options.mutate, options.resample) {}
+
+  void observe(const StudyState& state, const Event& event) override {
+    population_.observe(state, event);
+  }
+  std::optional<Assignment> next(const StudyState& state, bool may_start) const override {
+    return next_of(state, may_start, may_start);
+  }
+  std::optional<Assignment> next_unsearched(const StudyState& state) const override {
+    return next_of(state, false, true);
+  }
+  Step first_goal(const StudyState&, const Trial& trial) const override {
+    return goal_after(trial.parent ? trial.parent->step : 0);
+  }
+  Verdict judge(const StudyState&, const Trial&, const Observation&) const override { return {}; }
+  bool completes(const StudyState&, const Trial& trial) const override {
+    return trial.until >= full_budget_;
+  }
+  bool copies() const override { return true; }
+  std::string describe(const StudyState&, const Trial& trial) const override;
+  RungPlan rungs() const override;
+
+ private:
+  /// Nothing is copied where no trial may begin; without a searcher's help only copies may.
+  std::optional<Assignment> next_of(const StudyState& state, bool may_start, bool may_copy) const;
+  std::optional<Assignment> copy(const StudyState& state, TrialId replaced, Step at) const;
+  std::vector<TrialId> parents(const StudyState& state, TrialId replaced, Step at) const;
+  bool is_replaced(TrialId member, Step at) const;
+  Step goal_after(Step step) const {
+    return std::min(full_budget_, (step / interval_ + 1) * interval_);
+  }
+  /// How many of so many results are replaced.
+  std::size_t quota(std::size_t results) const {
+    // 1e-9: a share of a whole number may fall just short of one.
+    return static_cast<std::size_t>(
+        std::floor(options_.quantile * static_cast<double>(results) + 1e-9));
+  }
+
+  PbtOptions options_;
+  Step interval_;
+  Step full_budget_;
+  Population population_;
+  Exploration exploration_;
+};
+
+std::optional<Assignment> Pbt::next_of(const StudyState& state, bool may_start,
+                                       bool may_copy) const {
+  if (may_start && population_.has_room()) return StartNew{goal_after(0)};
+  for (const Population::Vacancy& each : population_.vacancies()) {
+    if (!may_copy) break;
+    if (auto made = copy(state, each.of, std::max(each.at, goal_after(0)))) return made;
+  }
+  if (may_start && !population_.vacancies().empty()) return StartNew{goal_after(0)};
+  std::optional<std::pair<Step, TrialId>> last;
+  for (const auto& [member, at] : population_.members()) {
+    const bool waits = state.trials[member].state == TrialState::paused;
+    if (!waits || !population_.has_result(member, at)) continue;
+    if (!last || std::pair(at, member) < *last) last = std::pair(at, member);
+  }
+  if (!last) return std::nullopt;
+  const auto [at, member] = *last;
+  if (may_copy && is_replaced(member, at)) {
+    if (auto made = copy(state, member, at)) return made;
+  }
+  return Resume{member, goal_after(at)};
+}
+
+bool Pbt::is_replaced(TrialId member, Step at) const {
+  const std::set<RungResult>& results = population_.results(at);
+  auto worst = results.rbegin();
+  for (std::size_t i = quota(results.size()); i > 0; --i, ++worst) {
+    if (worst->trial == member) return true;
+  }
+  return false;
+}
+
+/// Of those that are not among the worst at the step, the best ones that live and have a checkpoint
+/// to begin with.
+std::vector<TrialId> Pbt::parents(const StudyState& state, TrialId replaced, Step at) const {
+  const std::set<RungResult>& results = population_.results(at);
+  const std::size_t wanted = std::max<std::size_t>(quota(results.size()), 1);
+  std::size_t left = results.size() - quota(results.size());
+  std::vector<TrialId> best;
+  for (const RungResult& each : results) {
+    if (left-- == 0 || best.size() == wanted) break;
+    if (each.trial == replaced || !population_.members().contains(each.trial)) continue;
+    const ArtifactRef* checkpoint = state.trials[each.trial].rung_checkpoint();
+    if (checkpoint != nullptr && checkpoint->step < full_budget_) best.push_back(each.trial);
+  }
+  return best;
+}
+
+/// Drawn under the number of the trial that it will be, so that the log gives the same again.
+std::optional<Assignment> Pbt::copy(const StudyState& state, TrialId replaced, Step at) const {
+  const std::vector<TrialId> best = parents(state, replaced, at);
+  if (best.empty()) return std::nullopt;
+  const Key key = fold_in(fold_in(root_key(state.seed), "pbt"), state.trials.size());
+  const TrialId parent = best[Stream(fold_in(key, "parent")).below(best.size())];
+  const Trial& copied = state.trials[parent];
+  Exploit made;
+  made.parent = {parent, copied.rung_checkpoint()->step, replaced};
+  made.configuration = exploration_.explore(*copied.configuration, fold_in(key, "explore"));
+  made.until = goal_after(made.parent.step);
+  const std::set<RungResult>& results = population_.results(at);
+  const auto place = [&](TrialId trial) {
+    const auto found = std::ranges::find(results, trial, &RungResult::trial);
+    return std::distance(results.begin(), found) + 1;
+  };
+  made.note = Json{{"compared_at", at}, {"results", results.size()}, {"parent", place(parent)}};
+  if (population_.has_result(replaced, at)) made.note["replaced"] = place(replaced);
+  return made;
+}
+
+std::string Pbt::describe(const StudyState&, const Trial& trial) const {
+  const auto member = population_.members().find(trial.id);
+  if (member == population_.members().end() || member->second == 0) return {};
+  return fmt::format("member of {}, at step {}", population_.size(), member->second);
+}
+
+RungPlan Pbt::rungs() const {
+  RungPlan plan;
+  plan.eta = 1 / (1 - options_.quantile);
+  for (Step at = goal_after(0); at < full_budget_; at = goal_after(at)) plan.levels.push_back(at);
+  plan.levels.push_back(full_budget_);
+  return plan;
+}
+
+bool refuse(Diagnostics& diagnostics, const ConfigNode& node, const char* key,
+            const std::string& what, const std::string& help) {
+  diagnostics.error("E0502", fmt::format("{}.{} {}", Scheduler::kOptionsPath, key, what),
+                    option_mark(node, key), help);
+  return false;
+}
+
+bool check_numbers(const PbtOptions& options, const ConfigNode& node, Diagnostics& diagnostics) {
+  bool fine = true;
+  if (!(options.quantile > 0 && options.quantile <= 0.5)) {
+    fine = refuse(diagnostics, node, "quantile", "must be above 0, and at most 0.5",
+                  "0.25 replaces two of eight by copies of the best two");
+  } else if (options.quantile * options.population + 1e-9 < 1) {
+    const double least = std::ceil(1 / options.quantile - 1e-9);
+    fine = refuse(diagnostics, node, "population",
+                  fmt::format("{} is too few: nobody is among the worst {}", options.population,
+                              to_text(Value(options.quantile))),
+                  fmt::format("{} at least, or a larger `quantile`", least));
+  }
+  if (!(options.resample >= 0 && options.resample <= 1)) {
+    fine = refuse(diagnostics, node, "resample", "must be from 0 to 1", "0.25 suits most");
+  }
+  return fine;
+}
+
+/// Errors: no float where nothing is named; names that are not those of searched parameters.
+bool choose_parameters(const SearchSpace& space, PbtOptions& options, const ConfigNode& node,
+                       Diagnostics& diagnostics) {
+  std::vector<std::string> searched, floats;
+  for (const Column& column : space.columns()) {
+    const Parameter& each = space.parameters()[column.parameter];
+    searched.push_back(each.name);
+    if (std::holds_alternative<Real>(each.domain)) floats.push_back(each.name);
+  }
+  if (!options.mutate) options.mutate = floats;
+  if (options.mutate->empty()) {
+    return refuse(diagnostics, node, "mutate", "has no parameter that copies may change",
+                  "name some that may change while a model trains, as a learning rate does");
+  }
+  bool fine = true;
+  const ConfigNode* names = node.find("mutate");
+  for (std::size_t i = 0; names != nullptr && i < options.mutate->size(); ++i) {
+    const std::string& name = (*options.mutate)[i];
+    if (std::ranges::find(searched, name) != searched.end()) continue;
+    const std::string near = closest(name, searched);
+    const std::string what = space.find(name) != nullptr ? "is not searched" : "does not exist";
+    diagnostics.error(
+        "E0502",
+        fmt::format("{}.mutate[{}]: parameter `{}` {}", Scheduler::kOptionsPath, i, name, what),
+        names->items()[i].mark(),
+        near.empty() ? "name parameters of `space` that have a range or choices"
+                     : fmt::format("did you mean `{}`?", near));
+    fine = false;
+  }
+  return fine;
+}
+
+/// Errors: no steps, or no checkpoints of them; an interval that nobody comes past.
+std::optional<Step> choose_interval(const StudySpec& spec, const PbtOptions& options,
+                                    const ConfigNode& node, Diagnostics& diagnostics) {
+  if (!check_fidelity("pbt", spec, node, diagnostics)) return std::nullopt;
+  const FidelitySpec& fidelity = *spec.fidelity;
+  if (!fidelity.resumable) {
+    diagnostics.error("E0503",
+                      "scheduler `pbt` copies checkpoints, but the study has `resumable: false`",
+                      node.mark(), "use a trainer that resumes, or `scheduler: asha`");
+    return std::nullopt;
+  }
+  const Step interval = options.interval.value_or(
+      std::max((fidelity.max + kIntervals - 1) / kIntervals, fidelity.min));
+  if (interval >= 1 && interval < fidelity.max) return interval;
+  refuse(diagnostics, node, "interval",
+         fmt::format("must be from 1 to {}, below fidelity.max", fidelity.max - 1),
+         "a tenth of the training suits most");
+  return std::nullopt;
+}
+
+std::unique_ptr<Scheduler> make(const PolicyContext& context, const PbtOptions& given,
+                                const ConfigNode& node, Diagnostics& diagnostics) {
+  PbtOptions options = given;
+  bool fine = check_one_objective("pbt", context.spec, node, diagnostics);
+  fine = check_numbers(options, node, diagnostics) && fine;
+  fine = choose_parameters(context.spec.space, options, node, diagnostics) && fine;
+  const auto interval = choose_interval(context.spec, options, node, diagnostics);
+  if (!fine || !interval) return nullptr;
+  return std::make_unique<Pbt>(context.spec, options, *interval);
+}
+
+const bool registered = SchedulerRegistry::add<PbtOptions>(
+    "pbt", "A population trains; its worst go on from copies of its best, with other values.",
+    make);
+
+}  // namespace
+}  // namespace betatune
