@@ -9,6 +9,7 @@ namespace betatune {
 namespace {
 
 constexpr double kPerMicrosecond = 1e-6;
+constexpr double kExact = 1e-9;
 
 std::optional<double> metric(const ReportRow& report, const char* name) {
   const auto found = report.metrics.find(name);
@@ -185,8 +186,10 @@ std::optional<ScalingFit> fit_scaling(std::span<const ScalingRow> rows) {
 std::string fit_text(const ScalingFit& fit, int fewest_ranks) {
   std::string text = fmt::format("fit: time per step 1/x + {:.2g} (1 - 1/x)", fit.serial);
   if (fit.exchange > 0) text += fmt::format(" + {:.2g} log2 x", fit.exchange);
-  text += fmt::format(" with x times {} rank{} (off by at most {:.2g} %); ", fewest_ranks,
-                      fewest_ranks == 1 ? "" : "s", 100 * fit.off_by);
+  text += fmt::format(" with x times {} rank{}", fewest_ranks, fewest_ranks == 1 ? "" : "s");
+  // Through two points a curve of one number goes exactly.
+  if (fit.off_by > kExact) text += fmt::format(" (off by at most {:.2g} %)", 100 * fit.off_by);
+  text += "; ";
   const auto x = fit.fastest();
   if ((x && *x == 1) || fit.serial == 1) return text + "by that more ranks are no faster";
   if (x) {

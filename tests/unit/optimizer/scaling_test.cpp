@@ -222,7 +222,7 @@ TEST(ScalingFit, SaysWhereMoreRanksStopHelping) {
 
   EXPECT_LT(fit.time(x), fit.time(x * 1.01));
   EXPECT_LT(fit.time(x), fit.time(x / 1.01));
-  EXPECT_THAT(fit_text(fit, 2), HasSubstr(" with x times 2 ranks "));
+  EXPECT_THAT(fit_text(fit, 2), HasSubstr(" with x times 2 ranks; "));
   EXPECT_THAT(fit_text(fit, 2), HasSubstr("at 42 ranks")) << 2 * x;
   EXPECT_THAT(fit_text({0.25, 0}, 1), HasSubstr("never more than 4 times"));
   EXPECT_THAT(fit_text({0.5, 2}, 1), HasSubstr("more ranks are no faster"));
