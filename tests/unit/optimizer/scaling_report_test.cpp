@@ -10,7 +10,7 @@ using testing::HasSubstr;
 using testing::Not;
 
 /// Rates that double with the ranks, 1 to 4, of a trainer that says nothing of samples.
-ScalingReport ideal() {
+ScalingReport ideal_scaling() {
   ScalingReport report;
   report.study = "demo";
   report.step = "epoch";
@@ -28,7 +28,7 @@ ScalingReport ideal() {
 }
 
 TEST(ScalingText, HasARowForEachWidthAndSaysWhatToDoubt) {
-  const std::string text = scaling_text(ideal());
+  const std::string text = scaling_text(ideal_scaling());
 
   EXPECT_THAT(text, HasSubstr("ranks  epochs/s  speed-up  efficiency  time per epoch"));
   EXPECT_THAT(text, HasSubstr("4      2         4.00      100 %       0.5 s"));
@@ -39,14 +39,14 @@ TEST(ScalingText, HasARowForEachWidthAndSaysWhatToDoubt) {
 }
 
 TEST(ScalingText, DoubtsTimesThatAreTooShort) {
-  ScalingReport report = ideal();
+  ScalingReport report = ideal_scaling();
   report.table.rows[2].seconds_per_step = 0.002;
 
   EXPECT_THAT(scaling_text(report), HasSubstr("give a step more work"));
 }
 
 TEST(ScalingJson, HasNullForWhatIsNotKnown) {
-  const Json json = scaling_json(ideal());
+  const Json json = scaling_json(ideal_scaling());
 
   EXPECT_EQ(json.at("rate"), "steps_per_second");
   ASSERT_EQ(json.at("widths").size(), 3u);
@@ -57,7 +57,7 @@ TEST(ScalingJson, HasNullForWhatIsNotKnown) {
 }
 
 TEST(ScalingPlot, PutsIdealRatesOnTheIdealLine) {
-  const std::string svg = scaling_svg(ideal());
+  const std::string svg = scaling_svg(ideal_scaling());
 
   // The dashed line runs from the first point to the last; the second one is in the middle.
   EXPECT_THAT(svg, HasSubstr("<line x1=\"70.0\" y1=\"282.0\" x2=\"460.0\" y2=\"58.0\" "
@@ -66,7 +66,7 @@ TEST(ScalingPlot, PutsIdealRatesOnTheIdealLine) {
 }
 
 TEST(ScalingPlot, OfOneWidthIsAPoint) {
-  ScalingReport report = ideal();
+  ScalingReport report = ideal_scaling();
   report.table.rows.resize(1);
 
   const std::string svg = scaling_svg(report);
@@ -77,7 +77,7 @@ TEST(ScalingPlot, OfOneWidthIsAPoint) {
 }
 
 TEST(ScalingPlot, EscapesNames) {
-  ScalingReport report = ideal();
+  ScalingReport report = ideal_scaling();
   report.step = "a<b&c";
 
   EXPECT_THAT(scaling_svg(report), HasSubstr("demo: a&lt;b&amp;cs/s"));

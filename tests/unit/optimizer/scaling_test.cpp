@@ -14,9 +14,9 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 /// A log's rows; times in seconds.
-class Rows {
+class TimedRows {
  public:
-  Rows& attempt(Step from, double starts) {
+  TimedRows& attempt(Step from, double starts) {
     AttemptRow row;
     row.attempt = attempts.size() + 1;
     row.from = from;
@@ -24,7 +24,7 @@ class Rows {
     attempts.push_back(row);
     return *this;
   }
-  Rows& report(Step step, double at, Json metrics = {{"loss", 1}}) {
+  TimedRows& report(Step step, double at, Json metrics = {{"loss", 1}}) {
     ReportRow row;
     row.attempt = attempts.size();
     row.step = step;
@@ -48,14 +48,14 @@ class Rows {
 };
 
 TEST(TrainingTimes, LeaveTheFirstReportOfEachAttemptOut) {
-  const Rows rows = Rows()
-                        .attempt(0, 100)
-                        .report(1, 109)
-                        .report(2, 111)
-                        .report(4, 117)
-                        .attempt(4, 500)
-                        .report(5, 507)
-                        .report(6, 508);
+  const TimedRows rows = TimedRows()
+                             .attempt(0, 100)
+                             .report(1, 109)
+                             .report(2, 111)
+                             .report(4, 117)
+                             .attempt(4, 500)
+                             .report(5, 507)
+                             .report(6, 508);
 
   EXPECT_EQ(rows.times().steps, 4) << "2, 3 and 4 of the first attempt, 6 of the second";
   EXPECT_DOUBLE_EQ(rows.times().seconds, 2 + 6 + 1);
@@ -63,24 +63,25 @@ TEST(TrainingTimes, LeaveTheFirstReportOfEachAttemptOut) {
 }
 
 TEST(TrainingTimes, CountTheStartWhereThereIsNothingElse) {
-  const TrainingTimes times = Rows().attempt(0, 100).report(1, 109).times();
+  const TrainingTimes times = TimedRows().attempt(0, 100).report(1, 109).times();
 
   EXPECT_EQ(times.steps, 1);
   EXPECT_DOUBLE_EQ(times.seconds, 9);
   EXPECT_TRUE(times.with_start);
-  EXPECT_EQ(Rows().attempt(0, 100).times().steps, 0);
+  EXPECT_EQ(TimedRows().attempt(0, 100).times().steps, 0);
 }
 
 TEST(TrainingTimes, CountStepsWhoseReportsArriveTogether) {
-  const TrainingTimes times = Rows().attempt(0, 0).report(1, 1).report(2, 1).report(3, 1.5).times();
+  const TrainingTimes times =
+      TimedRows().attempt(0, 0).report(1, 1).report(2, 1).report(3, 1.5).times();
 
   EXPECT_EQ(times.steps, 2);
   EXPECT_DOUBLE_EQ(times.seconds, 0.5);
-  EXPECT_TRUE(Rows().attempt(0, 0).report(1, 1).report(2, 1).times().with_start);
+  EXPECT_TRUE(TimedRows().attempt(0, 0).report(1, 1).report(2, 1).times().with_start);
 }
 
 TEST(TrainingTimes, AddUpTimesPerSampleAndNotRates) {
-  const TrainingTimes times = Rows()
+  const TrainingTimes times = TimedRows()
                                   .attempt(0, 0)
                                   .report(1, 1, {{"samples_per_second", 1}})
                                   .report(2, 2, {{"samples_per_second", 100}})
@@ -94,7 +95,7 @@ TEST(TrainingTimes, AddUpTimesPerSampleAndNotRates) {
 
 TEST(TrainingTimes, KnowAMetricOnlyIfEveryReportHasIt) {
   const TrainingTimes times =
-      Rows()
+      TimedRows()
           .attempt(0, 0)
           .report(1, 1)
           .report(2, 2, {{"samples_per_second", 100}, {"communication_share", 0.2}})
@@ -107,19 +108,19 @@ TEST(TrainingTimes, KnowAMetricOnlyIfEveryReportHasIt) {
 }
 
 TEST(TrainingTimes, ReachATargetWithoutThePauseBetweenAttempts) {
-  const Rows rows = Rows()
-                        .attempt(0, 100)
-                        .report(1, 103, {{"loss", 5}})
-                        .attempt(1, 1000)
-                        .report(2, 1002, {{"loss", 3}})
-                        .report(3, 1004, {{"loss", 1}});
+  const TimedRows rows = TimedRows()
+                             .attempt(0, 100)
+                             .report(1, 103, {{"loss", 5}})
+                             .attempt(1, 1000)
+                             .report(2, 1002, {{"loss", 3}})
+                             .report(3, 1004, {{"loss", 1}});
 
   EXPECT_EQ(rows.times(3).seconds_to_target, 5);
   EXPECT_EQ(rows.times(5).seconds_to_target, 3);
   EXPECT_EQ(rows.times(0.5).seconds_to_target, std::nullopt);
 }
 
-TrainingTimes of_rate(double samples, Step steps = 1, double seconds = 1) {
+TrainingTimes times_of_rate(double samples, Step steps = 1, double seconds = 1) {
   TrainingTimes times;
   times.steps = steps;
   times.seconds = seconds;
@@ -128,8 +129,9 @@ TrainingTimes of_rate(double samples, Step steps = 1, double seconds = 1) {
 }
 
 TEST(ScalingTable, ComparesRatesPerRankWithTheFewestRanks) {
-  const ScalingTable table = scaling_table(
-      {{8, {of_rate(2400)}}, {2, {of_rate(900), of_rate(1100)}}, {4, {of_rate(1600)}}});
+  const ScalingTable table = scaling_table({{8, {times_of_rate(2400)}},
+                                            {2, {times_of_rate(900), times_of_rate(1100)}},
+                                            {4, {times_of_rate(1600)}}});
 
   ASSERT_EQ(table.rows.size(), 3u);
   EXPECT_TRUE(table.counts_samples);
@@ -143,10 +145,10 @@ TEST(ScalingTable, ComparesRatesPerRankWithTheFewestRanks) {
 }
 
 TEST(ScalingTable, CountsStepsIfOneTrainingSaysNothingOfSamples) {
-  TrainingTimes silent = of_rate(0, 6, 2);
+  TrainingTimes silent = times_of_rate(0, 6, 2);
   silent.samples_per_second.reset();
 
-  const ScalingTable table = scaling_table({{1, {of_rate(5000, 4, 2)}}, {2, {silent}}});
+  const ScalingTable table = scaling_table({{1, {times_of_rate(5000, 4, 2)}}, {2, {silent}}});
 
   EXPECT_FALSE(table.counts_samples);
   EXPECT_DOUBLE_EQ(table.rows[0].rate, 2);
@@ -155,7 +157,8 @@ TEST(ScalingTable, CountsStepsIfOneTrainingSaysNothingOfSamples) {
 }
 
 /// What would be measured if times were as the formula says.
-std::vector<ScalingRow> rows_of(double serial, double exchange, const std::vector<int>& widths) {
+std::vector<ScalingRow> rows_on_curve(double serial, double exchange,
+                                      const std::vector<int>& widths) {
   std::vector<ScalingRow> rows;
   for (const int ranks : widths) {
     const double x = static_cast<double>(ranks) / widths.front();
@@ -169,7 +172,7 @@ std::vector<ScalingRow> rows_of(double serial, double exchange, const std::vecto
 
 TEST(ScalingFit, FindsTheCurveThatItWasMadeOf) {
   for (const auto& widths : std::vector<std::vector<int>>{{1, 2, 4, 8}, {3, 6, 9}}) {
-    const auto fit = fit_scaling(rows_of(0.1, 0.03, widths));
+    const auto fit = fit_scaling(rows_on_curve(0.1, 0.03, widths));
 
     ASSERT_TRUE(fit);
     EXPECT_NEAR(fit->serial, 0.1, 1e-9);
@@ -179,17 +182,17 @@ TEST(ScalingFit, FindsTheCurveThatItWasMadeOf) {
 }
 
 TEST(ScalingFit, TellsOfTwoWidthsTheSerialPartAlone) {
-  const auto fit = fit_scaling(rows_of(0.2, 0, {1, 2}));
+  const auto fit = fit_scaling(rows_on_curve(0.2, 0, {1, 2}));
 
   ASSERT_TRUE(fit);
   EXPECT_NEAR(fit->serial, 0.2, 1e-12);
   EXPECT_EQ(fit->exchange, 0);
   EXPECT_FALSE(fit->fastest());
-  EXPECT_FALSE(fit_scaling(rows_of(0, 0, {1})));
+  EXPECT_FALSE(fit_scaling(rows_on_curve(0, 0, {1})));
 }
 
 TEST(ScalingFit, IsNeverFasterThanIdeal) {
-  std::vector<ScalingRow> rows = rows_of(0, 0, {1, 2, 4});
+  std::vector<ScalingRow> rows = rows_on_curve(0, 0, {1, 2, 4});
   rows[1].speedup = 2.2;
   rows[2].speedup = 4.8;
 
@@ -203,7 +206,7 @@ TEST(ScalingFit, IsNeverFasterThanIdeal) {
 }
 
 TEST(ScalingFit, StaysWithinItsBounds) {
-  std::vector<ScalingRow> rows = rows_of(0, 0, {1, 2, 4});
+  std::vector<ScalingRow> rows = rows_on_curve(0, 0, {1, 2, 4});
   rows[1].speedup = 1.0 / 10;
   rows[2].speedup = 1.0 / 12;
 
@@ -231,7 +234,7 @@ TEST(ScalingFit, SaysWhereMoreRanksStopHelping) {
 // ---- the study of one width
 // -----------------------------------------------------------------------
 
-StudySpec spec_of(const Json& document) {
+StudySpec gang_spec(const Json& document) {
   Diagnostics diagnostics;
   StudySpec spec = read_study(ConfigNode::from_json(document, "study.yaml"), "", diagnostics);
   EXPECT_TRUE(diagnostics.ok()) << diagnostics.render(false);
@@ -257,7 +260,7 @@ Json gang_study() {
 }
 
 TEST(ScalingStudy, TrainsOneConfigurationOnSoManyRanks) {
-  const StudySpec spec = spec_of(gang_study());
+  const StudySpec spec = gang_spec(gang_study());
   ScalingPlan plan;
   plan.configuration = completed(spec.space, {{"optimizer", std::string("adam")}}).value();
   plan.ranks = 4;
@@ -265,7 +268,7 @@ TEST(ScalingStudy, TrainsOneConfigurationOnSoManyRanks) {
   plan.repeats = 3;
   plan.folder = "somewhere/ranks-4";
 
-  const StudySpec width = spec_of(scaling_document(spec, plan));
+  const StudySpec width = gang_spec(scaling_document(spec, plan));
 
   EXPECT_EQ(width.study.name, "demo-ranks-4");
   EXPECT_EQ(width.resources.ranks, 4);
@@ -287,28 +290,28 @@ TEST(ScalingStudy, TrainsOneConfigurationOnSoManyRanks) {
 TEST(ScalingStudy, HasTheSeedOfTheStudyOnEveryWidth) {
   Json document = gang_study();
   ScalingPlan plan;
-  plan.configuration = completed(spec_of(document).space, {}).value();
+  plan.configuration = completed(gang_spec(document).space, {}).value();
   plan.folder = "f";
-  EXPECT_EQ(scaling_document(spec_of(document), plan).at("study").at("seed"), 0);
+  EXPECT_EQ(scaling_document(gang_spec(document), plan).at("study").at("seed"), 0);
 
   document["study"]["seed"] = 17;
 
   for (plan.ranks = 1; plan.ranks <= 2; ++plan.ranks) {
-    EXPECT_EQ(scaling_document(spec_of(document), plan).at("study").at("seed"), 17);
+    EXPECT_EQ(scaling_document(gang_spec(document), plan).at("study").at("seed"), 17);
   }
 }
 
 TEST(ScalingStudy, SettingsOfRanksAreLeftOutForOne) {
-  const StudySpec spec = spec_of(gang_study());
+  const StudySpec spec = gang_spec(gang_study());
   ScalingPlan plan;
   plan.configuration = completed(spec.space, {}).value();
   plan.folder = "f";
 
-  EXPECT_EQ(spec_of(scaling_document(spec, plan)).resources.world(), 1);
+  EXPECT_EQ(gang_spec(scaling_document(spec, plan)).resources.world(), 1);
 }
 
 TEST(ScalingConfiguration, IsOfDefaultsAndMiddles) {
-  const SearchSpace space = spec_of(gang_study()).space;
+  const SearchSpace space = gang_spec(gang_study()).space;
 
   const auto adam = completed(space, {{"optimizer", std::string("adam")}});
   const auto changed = completed(space, {{"optimizer", std::string("sgd")}, {"lr", 0.1}});
@@ -321,7 +324,7 @@ TEST(ScalingConfiguration, IsOfDefaultsAndMiddles) {
 }
 
 TEST(ScalingConfiguration, NamesWhatIsWrongWithAValue) {
-  const SearchSpace space = spec_of(gang_study()).space;
+  const SearchSpace space = gang_spec(gang_study()).space;
   const std::vector<std::pair<Configuration, const char*>> cases{
       {{{"lr", 5.0}}, "`lr`"},
       {{{"rate", 5.0}}, "`rate`"},
