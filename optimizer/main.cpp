@@ -36,6 +36,7 @@ int main(int argc, char** argv) {
   add_check_command(app, exit_code);
   add_key_command(app, exit_code);
   add_run_command(app, exit_code);
+  add_scaling_command(app, exit_code);
   add_status_command(app, exit_code);
   add_best_command(app, exit_code);
   add_trials_command(app, exit_code);

@@ -1,7 +1,7 @@
-#include <charconv>
 #include <fmt/format.h>
 
 #include "configs/study_spec.hpp"
+#include "optimizer/cli/assignments.hpp"
 #include "optimizer/cli/commands.hpp"
 #include "optimizer/cli/errors.hpp"
 #include "optimizer/cli/output.hpp"
@@ -22,36 +22,6 @@ Error usage(std::string message) {
   return Error{ErrorKind::invalid_argument, std::move(message)};
 }
 
-template <class T>
-std::optional<T> parse_number(const std::string& text) {
-  T number{};
-  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (code != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
-
-/// A choice is meant by its text, so that "64" finds the number 64 and the word "64" alike.
-std::optional<Value> choice_of(const Parameter& parameter, const std::string& text) {
-  const std::vector<Value>* values = nullptr;
-  if (const auto* ordinal = std::get_if<Ordinal>(&parameter.domain)) values = &ordinal->values;
-  if (const auto* choice = std::get_if<Categorical>(&parameter.domain)) values = &choice->values;
-  if (values == nullptr) return std::nullopt;
-  for (const Value& value : *values) {
-    if (to_text(value) == text) return value;
-  }
-  return std::nullopt;
-}
-
-Value value_of(const SearchSpace& space, const std::string& name, const std::string& text) {
-  if (const Parameter* parameter = space.find(name)) {
-    if (const auto choice = choice_of(*parameter, text)) return *choice;
-  }
-  if (const auto integer = parse_number<std::int64_t>(text)) return *integer;
-  if (const auto real = parse_number<double>(text)) return *real;
-  if (text == "true" || text == "false") return text == "true";
-  return text;
-}
-
 Result<Configuration> partial_of(const SearchSpace& space, const Options& options) {
   Configuration partial;
   if (!options.json_params.empty()) {
@@ -59,14 +29,7 @@ Result<Configuration> partial_of(const SearchSpace& space, const Options& option
     if (!json.is_object()) return usage("--params: expected a JSON object, as '{\"lr\": 0.1}'");
     BETATUNE_TRY(partial, configuration_from_json(json));
   }
-  for (const std::string& each : options.params) {
-    const std::size_t equals = each.find('=');
-    if (equals == std::string::npos || equals == 0) {
-      return usage(fmt::format("-p {}: expected NAME=VALUE", each));
-    }
-    const std::string name = each.substr(0, equals);
-    partial[name] = value_of(space, name, each.substr(equals + 1));
-  }
+  BETATUNE_CHECK(assign(space, "-p", options.params, partial));
   return partial;
 }
 

@@ -1,25 +1,17 @@
 /// `betatune run study.yaml`: starts a study, or goes on with it, and ends with the best it found.
 
 #include <fmt/format.h>
-#include <sys/resource.h>
 
-#include "optimizer/checkpoints.hpp"
 #include "optimizer/cli/commands.hpp"
 #include "optimizer/cli/errors.hpp"
 #include "optimizer/cli/front.hpp"
 #include "optimizer/cli/output.hpp"
-#include "optimizer/launcher.hpp"
+#include "optimizer/cli/serve_session.hpp"
 #include "optimizer/launchers/trainer_program.hpp"
 #include "optimizer/pareto/study_front.hpp"
 #include "optimizer/progress.hpp"
-#include "optimizer/roster_file.hpp"
-#include "optimizer/server.hpp"
 #include "optimizer/standings.hpp"
-#include "optimizer/study_session.hpp"
 #include "searchspaces/log.hpp"
-#include "searchspaces/random.hpp"
-#include "transport/codec.hpp"
-#include "transport/endpoint.hpp"
 
 namespace betatune {
 namespace {
@@ -32,9 +24,7 @@ struct RunOptions {
   std::optional<std::string> bind;
   bool fresh = false;
   bool accept_changes = false;
-  bool json = false;
-  bool quiet = false;
-  int grace_s = 600;
+  ServeOptions serve;
 };
 
 int fail(const Error& error) {
@@ -58,14 +48,6 @@ const char* way_on_after(const std::string& reason) {
   return "more:     raise `stopping:` in the file, then";
 }
 
-/// Every trainer is a descriptor here; the default soft limit is low, the hard one is not.
-void raise_descriptor_limit() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 void print_front(FILE* out, const StudySpec& spec, const StudyState& state) {
   const StudyFront front = front_of(spec.objectives, state);
   if (front.members.empty()) return;
@@ -81,7 +63,7 @@ void print_summary(const StudySession& session, const RunOptions& options,
                    const std::string& reason) {
   const StudyState& state = session.coordinator->state();
   const StudySpec& spec = *session.spec;
-  FILE* out = options.json ? stderr : stdout;
+  FILE* out = options.serve.json ? stderr : stdout;
   fmt::print(out, "\n{} of {} trials done", state.closed_count(), state.trials.size());
   for (const auto& [outcome, count] : state.closed)
     fmt::print(out, ", {} {}", count, to_name(outcome));
@@ -117,87 +99,6 @@ void print_summary(const StudySession& session, const RunOptions& options,
   fmt::print(out, "{} betatune run {}\n", way_on_after(reason), options.file);
 }
 
-/// What the trainers said before they died, for a study that none ever joined.
-void show_trainer_logs(const fs::path& directory) {
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(directory, ignored)) {
-    fmt::print(stderr, "error: no trainer could start; its log is {}:\n", entry.path().string());
-    if (FILE* file = std::fopen(entry.path().c_str(), "r"); file != nullptr) {
-      std::fseek(file, 0, SEEK_END);
-      std::fseek(file, std::max(0L, std::ftell(file) - 2000), SEEK_SET);
-      std::string tail(2000, '\0');
-      tail.resize(std::fread(tail.data(), 1, tail.size(), file));
-      std::fclose(file);
-      fmt::print(stderr, "{}\n", tail);
-    }
-    return;
-  }
-}
-
-/// Null for external trainers, or if there is a problem.
-std::unique_ptr<Launcher> make_launcher(const StudySpec& spec, const std::string& file,
-                                        Diagnostics& diagnostics) {
-  if (spec.trainer.external.value_or(false)) return nullptr;
-  const auto* entry = find_launcher(spec, Mark{file}, diagnostics);
-  if (entry == nullptr) return nullptr;
-  return entry->make(LauncherContext{spec}, ConfigNode(), diagnostics);
-}
-
-/// Shows what happens, and removes the checkpoints that it has made superfluous.
-class Housekeeping final : public ServerObserver {
- public:
-  /// `external`: trainers connect by themselves, and must be told where; with which token.
-  Housekeeping(ServerObserver& shown, const StudySession& session, bool external,
-               fs::path token_file)
-      : shown_(shown),
-        keeper_(session.directory, session.spec->storage.checkpoints),
-        roster_(session.directory),
-        external_(external),
-        token_file_(std::move(token_file)) {
-    keeper_.sweep(session.coordinator->state());
-  }
-  void on_events(std::span<const Event> events, const Coordinator& coordinator) override {
-    shown_.on_events(events, coordinator);
-    keeper_.on_events(events, coordinator.state());
-  }
-  void on_tick(const Coordinator& coordinator,
-               const std::vector<LaunchedTrainer>& trainers) override {
-    shown_.on_tick(coordinator, trainers);
-    roster_.tick(coordinator, std::chrono::duration_cast<Monotonic>(
-                                  std::chrono::steady_clock::now().time_since_epoch()));
-  }
-  void on_notice(const std::string& text) override { shown_.on_notice(text); }
-  void on_listening(const std::string& endpoint) override {
-    roster_.listening(endpoint);
-    if (!external_) return;
-    on_notice(fmt::format(
-        "waiting for trainers that speak the protocol (docs/protocol.md) at {}{}{}", endpoint,
-        token_file_.empty() ? "" : ", with the token in " + token_file_.string(),
-        endpoint.starts_with("tcp://") && token_file_.empty() ? ", with their keys" : ""));
-  }
-
- private:
-  ServerObserver& shown_;
-  CheckpointKeeper keeper_;
-  RosterFile roster_;
-  bool external_ = false;
-  fs::path token_file_;
-};
-
-/// A study file can be larger than a message: that is told now, not by trials that never start.
-Status check_assignable(const StudySpec& spec) {
-  Assign assign;
-  assign.params = spec.space.sample(root_key(0));
-  assign.job.config = spec.trainer.config;
-  assign.job.command = spec.trainer.command.value_or(std::vector<std::string>{});
-  const auto sent = decode_message(encode_message(assign));
-  if (sent) return Ok{};
-  return Error{ErrorKind::invalid_argument,
-               fmt::format("`trainer` and one configuration do not fit into a message to trainers "
-                           "({}); keep large data in files and give their paths",
-                           sent.error().message)};
-}
-
 /// The file as it was run, beside the results.
 void keep_copy(const std::string& file, const fs::path& directory) {
   std::error_code failed;
@@ -205,42 +106,6 @@ void keep_copy(const std::string& file, const fs::path& directory) {
   failed.clear();
   fs::copy_file(file, directory / "study.yaml", fs::copy_options::overwrite_existing, failed);
   if (failed) log().warn("cannot copy {} to {}: {}", file, directory.string(), failed.message());
-}
-
-/// Nothing where none are asked for.
-Result<std::optional<KeyRing>> keys_for(const StudySpec& spec, const Bind& bind) {
-  if (!bind.asks_for_keys) return std::optional<KeyRing>();
-  const fs::path folder =
-      spec.server.keys ? fs::path(*spec.server.keys) : KeyRing::default_folder();
-  BETATUNE_TRY(KeyRing ring, KeyRing::open(folder));
-  BETATUNE_TRY(const std::vector<KeyGrant> allowed, ring.grants());
-  if (!allowed.empty()) return std::optional(std::move(ring));
-  return Error{
-      ErrorKind::invalid_argument,
-      fmt::format("server.bind {}: other machines come in with keys, and {} has none; make "
-                  "one for each of them:  betatune key new NAME{}",
-                  bind.endpoint, folder.string(),
-                  spec.server.keys ? " --keys " + *spec.server.keys : "")};
-}
-
-/// Returns why it ended.
-Result<std::string> serve_session(StudySession& session, const Bind& bind,
-                                  const std::optional<KeyRing>& keys, Launcher* launcher,
-                                  const RunOptions& options) {
-  const auto progress = make_progress(progress_kind(options.json, options.quiet), *session.spec);
-  const auto observer =
-      std::make_unique<Housekeeping>(*progress, session, launcher == nullptr, bind.token_file);
-  ServerOptions settings;
-  settings.bind = bind;
-  settings.keys = keys;
-  settings.local_key_file = session.directory / "local.key";
-  settings.log_directory = session.directory / "logs";
-  settings.drain_grace = std::chrono::seconds(options.grace_s);
-  auto end =
-      serve({*session.coordinator, *session.policies.searcher, *session.store, launcher, *observer},
-            settings);
-  if (end && end.value() == "no_trainer") show_trainer_logs(settings.log_directory);
-  return end;
 }
 
 /// The exit code of a study that ended with `exit_code`, and why it failed where it did.
@@ -316,7 +181,7 @@ int run(const RunOptions& options) {
     }
   }
   const auto end =
-      serve_session(session.value(), bind.value(), keys.value(), launcher.get(), options);
+      serve_session(session.value(), bind.value(), keys.value(), launcher.get(), options.serve);
   if (!end) return fail(end.error());
   print_summary(session.value(), options, end.value());
   return judge_failures(session.value(), options, exit_code_of_end(end.value()));
@@ -338,10 +203,10 @@ void add_run_command(CLI::App& app, int& exit_code) {
   command->add_flag("--fresh", options->fresh, "Begin again; the earlier study is set aside.");
   command->add_flag("--accept-changes", options->accept_changes,
                     "Go on although the study file has changed.");
-  command->add_flag("--json", options->json, "Events as JSON lines on stdout.");
-  command->add_flag("--quiet", options->quiet, "Only the result.");
+  command->add_flag("--json", options->serve.json, "Events as JSON lines on stdout.");
+  command->add_flag("--quiet", options->serve.quiet, "Only the result.");
   command
-      ->add_option("--grace", options->grace_s,
+      ->add_option("--grace", options->serve.grace_s,
                    "Seconds that running trials get after the first interrupt.")
       ->check(CLI::NonNegativeNumber);
   command->callback([options, &exit_code] { exit_code = run(*options); });

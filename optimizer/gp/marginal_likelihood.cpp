@@ -169,22 +169,24 @@ double log_prior(const Hyperparameters& at, Eigen::VectorXd* gradient) {
   return value;
 }
 
+HyperparameterBounds hyperparameter_bounds(Eigen::Index columns) {
+  HyperparameterBounds out{Eigen::VectorXd::Constant(columns + 2, std::log(kShortest)),
+                           Eigen::VectorXd::Constant(columns + 2, std::log(kLongest))};
+  out.lower.tail(2) << std::log(kLeastNoise), std::log(kLeastAmplitude);
+  out.upper.tail(2) << std::log(kMostNoise), std::log(kMostAmplitude);
+  return out;
+}
+
 Fit fit_hyperparameters(const Training& data, const Eigen::VectorXd& y,
                         const Hyperparameters& start, int evaluations) {
-  const Eigen::Index d = data.map.columns();
-  Eigen::VectorXd lower = Eigen::VectorXd::Constant(d + 2, std::log(kShortest));
-  Eigen::VectorXd upper = Eigen::VectorXd::Constant(d + 2, std::log(kLongest));
-  lower[d] = std::log(kLeastNoise);
-  upper[d] = std::log(kMostNoise);
-  lower[d + 1] = std::log(kLeastAmplitude);
-  upper[d + 1] = std::log(kMostAmplitude);
+  const HyperparameterBounds bounds = hyperparameter_bounds(data.map.columns());
   BoxLbfgsOptions options;
   options.iterations_max = 40;
   options.evaluations_max = evaluations;
   options.gradient_tolerance = 1e-3;
   options.value_tolerance = 1e-6;
   options.first_step = 0.5;
-  BoxLbfgs run(start.to_logs(), lower, upper, options);
+  BoxLbfgs run(start.to_logs(), bounds.lower, bounds.upper, options);
   while (!run.done()) {
     const Hyperparameters at = Hyperparameters::from_logs(run.wanted());
     Eigen::VectorXd likelihood, prior;

@@ -54,6 +54,12 @@ struct Fit {
 /// tenth of the price of one.
 std::vector<Fit> most_probable_starts(const Training& data, const RowMatrix& outputs);
 
+/// Of the logarithms, as of a fit.
+struct HyperparameterBounds {
+  Eigen::VectorXd lower, upper;
+};
+HyperparameterBounds hyperparameter_bounds(Eigen::Index columns);
+
 /// The maximum a posteriori, from the most probable start, or from a given one: a function of the
 /// data alone, so that a cold start finds what a warm one has. Bounds: length-scales in
 /// [0.025, 1000], noise in [1e-6, 2], amplitude in [0.05, 100].

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "optimizer/gp/hyperparameter_draw.hpp"
 #include "optimizer/gp/output_transform.hpp"
 #include "optimizer/numerics/rows.hpp"
 
@@ -17,6 +18,10 @@ constexpr Eigen::Index kFitRows = 250;     ///< rows that a fit looks at
 constexpr Eigen::Index kModelRows = 1200;  ///< rows of the posterior at a fit
 /// Of expected results, which change with every new one: nothing is kept from one call to the next.
 constexpr Eigen::Index kDoubtfulFitRows = 100, kDoubtfulModelRows = 400;
+/// Results from which to which hyper-parameters are drawn. Fewer say so little that a draw is
+/// mostly the prior, which finds smooth valleys later; more leave little to choose from, and a draw
+/// takes longer than a suggestion.
+constexpr Eigen::Index kLeastForDraws = 25, kMostForDraws = 200;
 constexpr Eigen::Index kLeastForBend = 8;
 constexpr double kMostDoubt = 3;  ///< standard deviation of an output, which have variance 1
 /// Nats per result by which a logarithm must explain the losses better than a power does. Smooth
@@ -76,12 +81,12 @@ std::vector<Eigen::Index> choose_rows(const Eigen::VectorXd& losses, Eigen::Inde
 void GpModel::learn_from(std::shared_ptr<const EarlierModels> earlier) {
   if (earlier == earlier_) return;
   earlier_ = std::move(earlier);
-  gp_.reset();
+  probable_.gp.reset();
 }
 
 void GpModel::fit(const Samples& data, Eigen::Index size) {
   const auto ids = std::span(data.trials).first(static_cast<std::size_t>(size));
-  if (gp_ != nullptr && std::ranges::equal(ids, fitted_trials_) &&
+  if (probable_.gp != nullptr && std::ranges::equal(ids, fitted_trials_) &&
       fitted_values_ == data.values.head(size) &&
       (data.doubts.size() == 0 || fitted_doubts_ == data.doubts.head(size))) {
     return;
@@ -93,10 +98,15 @@ void GpModel::fit(const Samples& data, Eigen::Index size) {
   bend_ = {};
   trend_ = nullptr;
   output_scale_ = 1;
+  drawn_ = {};
   if (size > 0) found = fit_with_bend(data.points.topRows(size));
-  gp_ = std::make_unique<GaussianProcess>(map_, std::move(found));
-  gp_->set_mean(trend_);
-  gp_trials_.clear();
+  probable_ = make_posterior(std::move(found));
+}
+
+GpModel::Posterior GpModel::make_posterior(Hyperparameters at) const {
+  Posterior out{std::make_unique<GaussianProcess>(map_, std::move(at)), {}};
+  out.gp->set_mean(trend_);
+  return out;
 }
 
 Hyperparameters GpModel::fit_with_bend(const RowMatrix& points) {
@@ -129,9 +139,16 @@ Hyperparameters GpModel::fit_with_bend(const RowMatrix& points) {
   bend_ = {kShifts[best]};
   const Eigen::VectorXd chosen = outputs.col(static_cast<Eigen::Index>(best));
   const Fit plain = fit_hyperparameters(training, chosen, starts[best].at);
-  if (earlier_ == nullptr) return plain.at;
-  const std::optional<TrendFit> other = fit_trend(map_, features, chosen, earlier_);
-  if (!other || other->evidence <= plain.log_posterior) return plain.at;
+  std::optional<TrendFit> other;
+  if (earlier_ != nullptr) other = fit_trend(map_, features, chosen, earlier_);
+  if (!other || other->evidence <= plain.log_posterior) {
+    const Eigen::Index size = fitted_values_.size();
+    if (draws_ && size >= kLeastForDraws && size <= kMostForDraws) {
+      const Key key = fold_in(*draws_, static_cast<std::uint64_t>(size));
+      drawn_ = make_posterior(draw_hyperparameters(training, chosen, plain.at, key));
+    }
+    return plain.at;
+  }
   trend_ = other->trend;
   output_scale_ = other->scale;
   return other->fit.at;
@@ -149,23 +166,34 @@ GaussianProcess& GpModel::condition(const Samples& data, Eigen::Index pending) {
   // so are left to the next fit.
   const Eigen::Index settled = std::max(std::min(data.size(), kAlways), data.size() - pending);
   fit(data, refit_size(settled));
+  const Outputs outputs = outputs_of(data.values, bend_);
+  slope_at_best_ = output_scale_ * outputs.slope_at_best;
+  zero_ = outputs.zero;
+  update(probable_, data, outputs);
+  return *probable_.gp;
+}
+
+GaussianProcess& GpModel::drawn(const Samples& data) {
+  if (drawn_.gp == nullptr) return *probable_.gp;
+  update(drawn_, data, outputs_of(data.values, bend_));
+  return *drawn_.gp;
+}
+
+void GpModel::update(Posterior& posterior, const Samples& data, const Outputs& outputs) const {
   const std::vector<Eigen::Index> rows = rows_of(data);
   std::vector<std::size_t> ids;
   for (const Eigen::Index row : rows) ids.push_back(data.trials[static_cast<std::size_t>(row)]);
-  const Outputs outputs = outputs_of(data.values, bend_);
-  auto common = static_cast<std::size_t>(std::ranges::mismatch(ids, gp_trials_).in1 - ids.begin());
+  auto common =
+      static_cast<std::size_t>(std::ranges::mismatch(ids, posterior.trials).in1 - ids.begin());
   Eigen::VectorXd doubts;
   if (data.doubts.size() > 0) {
     common = 0;  // they change with every result
     doubts = output_scale_ * output_scale_ * pick_values(doubts_of(data.doubts, outputs), rows);
   }
-  gp_->truncate(static_cast<Eigen::Index>(common));
-  gp_->append(map_.map(pick_rows(data.points, std::span(rows).subspan(common))), doubts);
-  gp_trials_ = std::move(ids);
-  slope_at_best_ = output_scale_ * outputs.slope_at_best;
-  zero_ = outputs.zero;
-  gp_->set_outputs(output_scale_ * pick_values(outputs.y, rows));
-  return *gp_;
+  posterior.gp->truncate(static_cast<Eigen::Index>(common));
+  posterior.gp->append(map_.map(pick_rows(data.points, std::span(rows).subspan(common))), doubts);
+  posterior.trials = std::move(ids);
+  posterior.gp->set_outputs(output_scale_ * pick_values(outputs.y, rows));
 }
 
 Outputs GpModel::outputs_of(const Eigen::VectorXd& values, OutputBend bend) const {
@@ -185,7 +213,7 @@ Eigen::VectorXd GpModel::ranks_of(const Eigen::VectorXd& values) const {
 }
 
 double GpModel::noise_deviation() const {
-  return std::sqrt(gp_->hyperparameters().noise) / slope_at_best_;
+  return std::sqrt(probable_.gp->hyperparameters().noise) / slope_at_best_;
 }
 
 }  // namespace betatune

@@ -2,12 +2,14 @@
 /// The model of a study: which data, which hyper-parameters, kept warm between asks.
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "optimizer/gp/gaussian_process.hpp"
 #include "optimizer/gp/observations.hpp"
 #include "optimizer/gp/output_transform.hpp"
 #include "optimizer/gp/transfer.hpp"
+#include "searchspaces/random.hpp"
 
 namespace betatune {
 
@@ -27,8 +29,10 @@ std::vector<Eigen::Index> choose_rows(const Eigen::VectorXd& losses, Eigen::Inde
 /// and the factor has the same bits however it grew. So a cold start gives what a warm one gives.
 class GpModel {
  public:
-  explicit GpModel(std::span<const Column> columns, ModelOf of = ModelOf::losses)
-      : map_(columns), of_(of) {}
+  /// draws: where hyper-parameters for drawn() come from; none: it is the most probable model.
+  explicit GpModel(std::span<const Column> columns, ModelOf of = ModelOf::losses,
+                   std::optional<Key> draws = {})
+      : map_(columns), of_(of), draws_(draws) {}
 
   const FeatureMap& map() const { return map_; }
   /// From now on; models of earlier studies in the same space, or null.
@@ -38,6 +42,9 @@ class GpModel {
   /// call. `pending`: how many trials may still add results in between. Precondition: data is not
   /// empty.
   GaussianProcess& condition(const Samples& data, Eigen::Index pending);
+  /// The posterior of the same data under hyper-parameters that were drawn at the fit, while few
+  /// results leave much possible; else that of condition(), which comes first.
+  GaussianProcess& drawn(const Samples& data);
   /// Standard deviation of the noise in units of the loss, near the lowest. After condition().
   double noise_deviation() const;
   /// Of the outputs that the posterior has. After condition().
@@ -49,13 +56,21 @@ class GpModel {
   /// What earlier studies contribute; null: nothing. After condition().
   const EarlierTrend* trend() const { return trend_.get(); }
   /// What condition() returned last.
-  const GaussianProcess& posterior() const { return *gp_; }
+  const GaussianProcess& posterior() const { return *probable_.gp; }
   /// The output of a slack of 0. After condition().
   double zero() const { return zero_; }
   /// The output of one of several objectives at a value. After condition().
   double output_of(double value) const { return zero_ + value * slope_at_best_; }
 
  private:
+  /// A posterior, and the ids of its rows.
+  struct Posterior {
+    std::unique_ptr<GaussianProcess> gp;
+    std::vector<std::size_t> trials;
+  };
+  Posterior make_posterior(Hyperparameters at) const;
+  /// Gives it the data; keeps what it shares with those that it had.
+  void update(Posterior& posterior, const Samples& data, const Outputs& outputs) const;
   void fit(const Samples& data, Eigen::Index size);
   /// Of the fitted values at `points`; sets the bend, the trend and the scale of the outputs that
   /// explain them best.
@@ -75,8 +90,8 @@ class GpModel {
   std::shared_ptr<const EarlierTrend> trend_;
   double output_scale_ = 1;
   double slope_at_best_ = 1;
-  std::unique_ptr<GaussianProcess> gp_;
-  std::vector<std::size_t> gp_trials_;  ///< ids of its rows
+  std::optional<Key> draws_;
+  Posterior probable_, drawn_;  ///< the second without a gp: nothing was drawn
 };
 
 }  // namespace betatune

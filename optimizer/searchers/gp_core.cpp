@@ -7,6 +7,7 @@
 #include "optimizer/gp/log_ei.hpp"
 #include "optimizer/numerics/rows.hpp"
 #include "optimizer/pareto/study_front.hpp"
+#include "optimizer/searchers/design.hpp"
 
 namespace betatune {
 namespace {
@@ -93,6 +94,13 @@ RowMatrix failed_points(const Observations& data, Eigen::Index most) {
     out.row(i) = data.points.row(rows[static_cast<std::size_t>(i)]);
   }
   return out;
+}
+
+/// Of the losses, or of the first of several objectives.
+GpModel make_model(const StudySpec& spec) {
+  const std::span<const Column> columns = spec.space.columns();
+  if (spec.objectives.size() > 1) return GpModel(columns, ModelOf::objective);
+  return GpModel(columns, ModelOf::losses, fold_in(study_key(spec), "hyperparameters"));
 }
 
 Eigen::VectorXd means_at(const GaussianProcess& gp, const RowMatrix& points) {
@@ -206,8 +214,7 @@ std::optional<Proposer::Found> GpRound::propose(Key key, const FreshBatch& batch
 GpCore::GpCore(const StudySpec& spec, GpOptions options)
     : options_(options),
       start_up_(spec, std::clamp<std::int64_t>(spec.space.dims() + 1, 5, 20)),
-      model_(spec.space.columns(),
-             spec.objectives.size() > 1 ? ModelOf::objective : ModelOf::losses) {
+      model_(make_model(spec)) {
   for (std::size_t k = 0; k < spec.outcome_constraints.size(); ++k) {
     slack_models_.emplace_back(spec.space.columns(), ModelOf::slacks);
   }
@@ -272,7 +279,8 @@ void GpCore::learn_from(const History& history) {
 
 GpRound GpCore::begin(const History& history, const Observations& data) {
   learn_from(history);
-  GaussianProcess& gp = model_.condition(data.results(), data.pending.rows());
+  model_.condition(data.results(), data.pending.rows());
+  GaussianProcess& gp = model_.drawn(data.results());
   GpRound::Models models{gp, model_.noise_deviation(), model_.slope_at_best(),
                          condition_slacks(data), condition_front(history, data, gp)};
   return GpRound(history.space(), std::move(models), data, options_);

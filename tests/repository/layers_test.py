@@ -30,6 +30,7 @@ THIRD_PARTY = {
     r"zmq\.hp?p?": [r"transport/zmq_\w+\.(cpp|hpp)"],
     r"(torch|ATen|c10)/": [r"trainers/torch/.*", rf"{ENGINE_EXAMPLES}.*"],
     r"gloo/": [r"trainers/torch/distributed/gloo\.cpp"],
+    r"(nccl\.h|cuda_runtime)": [r"trainers/torch/distributed/nccl\w*\.(cpp|hpp)"],
     r"CLI/": [r"optimizer/(cli/.*|main\.cpp)", r"trainers/main\.cpp", r"trainers/cli/.*"],
 }
 

@@ -4,10 +4,13 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <algorithm>
 #include <arpa/inet.h>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <fcntl.h>
+#include <filesystem>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -34,17 +37,32 @@ void expect_all(const std::vector<RankResult>& results, const std::string& text 
 
 /// "" or what is wrong; a rank returns it.
 std::string unequal(const char* what, const at::Tensor& got, const at::Tensor& want) {
-  if (got.equal(want)) return "";
+  const at::Tensor here = got.cpu();
+  if (here.equal(want)) return "";
   std::ostringstream text;
-  text << what << ": got " << got.flatten().slice(0, 0, 8) << ", want "
+  text << what << ": got " << here.flatten().slice(0, 0, 8) << ", want "
        << want.flatten().slice(0, 0, 8);
   return text.str();
+}
+
+/// Counted without CUDA, which must not start before the ranks are forked.
+int gpus() {
+  if (const char* visible = std::getenv("CUDA_VISIBLE_DEVICES")) {
+    const std::string list = visible;
+    return list.empty() ? 0 : static_cast<int>(std::count(list.begin(), list.end(), ',')) + 1;
+  }
+  std::error_code none;
+  const std::filesystem::directory_iterator listed("/proc/driver/nvidia/gpus", none);
+  return none ? 0 : static_cast<int>(std::distance(begin(listed), end(listed)));
 }
 
 class CommunicatorTest : public ::testing::TestWithParam<std::tuple<Backend, int>> {
  protected:
   void SetUp() override {
     if (!has_backend(backend())) GTEST_SKIP() << name_of(backend()) << " is not in this build";
+    if (backend() == Backend::nccl && gpus() < size()) {
+      GTEST_SKIP() << "nccl with " << size() << " rank(s) needs as many GPUs; here are " << gpus();
+    }
   }
   Backend backend() const { return std::get<0>(GetParam()); }
   int size() const { return std::get<1>(GetParam()); }
@@ -68,6 +86,13 @@ class CommunicatorTest : public ::testing::TestWithParam<std::tuple<Backend, int
 at::Tensor pattern(std::int64_t count, int rank, at::ScalarType type = at::kFloat) {
   return at::arange(count, at::kLong).remainder(13).add(3 * rank + 1).to(type);
 }
+/// The same where the ranks exchange it.
+at::Tensor pattern_of(const Communicator& c, std::int64_t count, at::ScalarType type = at::kFloat) {
+  return pattern(count, c.rank(), type).to(c.device());
+}
+at::TensorOptions there(const Communicator& c) {
+  return at::dtype(at::kFloat).device(c.device());
+}
 
 TEST_P(CommunicatorTest, SumsAveragesAndBoundsEveryType) {
   expect_all(run([](Communicator& c) -> std::string {
@@ -75,7 +100,7 @@ TEST_P(CommunicatorTest, SumsAveragesAndBoundsEveryType) {
          {at::kFloat, at::kDouble, at::kLong, at::kInt, at::kByte, at::kHalf, at::kBFloat16}) {
       // Sizes around those of the pieces and shares that messages go in.
       for (const std::int64_t count : {1, 3, 1000, 70'001, 300'000}) {
-        auto sum = pattern(count, c.rank(), type), most = sum.clone(), least = sum.clone();
+        auto sum = pattern_of(c, count, type), most = sum.clone(), least = sum.clone();
         auto want = at::zeros({count}, at::kDouble);
         for (int r = 0; r < c.size(); ++r) want += pattern(count, r, at::kDouble);
         c.all_reduce(sum, Reduction::sum);
@@ -86,9 +111,9 @@ TEST_P(CommunicatorTest, SumsAveragesAndBoundsEveryType) {
                      unequal("minimum", least, pattern(count, 0, type));
         if (!error.empty()) return std::string(at::toString(type)) + ' ' + error;
         if (!at::isFloatingType(type)) continue;
-        auto average = pattern(count, c.rank(), at::kDouble).to(type);
+        auto average = pattern_of(c, count, at::kDouble).to(type);
         c.all_reduce(average, Reduction::average);
-        if (!average.to(at::kDouble).allclose(want / c.size(), 0.01, 0)) return "average";
+        if (!average.cpu().to(at::kDouble).allclose(want / c.size(), 0.01, 0)) return "average";
       }
     }
     return "";
@@ -97,8 +122,9 @@ TEST_P(CommunicatorTest, SumsAveragesAndBoundsEveryType) {
 
 TEST_P(CommunicatorTest, SumsHaveTheSameBitsOnEveryRankAndInEveryRun) {
   const auto sums = [](Communicator& c) {
-    auto numbers = at::arange(100'000, at::kDouble).mul(0.37 + c.rank()).sin().to(at::kFloat);
+    auto numbers = at::arange(100'000, at::kDouble).mul(0.37 + c.rank()).sin().to(there(c));
     c.all_reduce(numbers, Reduction::sum);
+    numbers = numbers.cpu();
     return std::string(static_cast<const char*>(numbers.data_ptr()), numbers.nbytes());
   };
   const auto first = run(sums), second = run(sums);
@@ -113,7 +139,7 @@ TEST_P(CommunicatorTest, BroadcastsFromEveryRank) {
   expect_all(run([](Communicator& c) -> std::string {
     for (int root = 0; root < c.size(); ++root) {
       for (const std::int64_t count : {1, 200'000}) {
-        auto t = pattern(count, c.rank());
+        auto t = pattern_of(c, count);
         c.broadcast(t, root);
         if (const auto e = unequal("broadcast", t, pattern(count, root)); !e.empty()) return e;
       }
@@ -125,8 +151,8 @@ TEST_P(CommunicatorTest, BroadcastsFromEveryRank) {
 TEST_P(CommunicatorTest, GathersByRank) {
   expect_all(run([](Communicator& c) -> std::string {
     for (const std::int64_t count : {1, 7, 150'000}) {
-      auto all = at::empty({c.size(), count});
-      c.all_gather(all, pattern(count, c.rank()));
+      auto all = at::empty({c.size(), count}, there(c));
+      c.all_gather(all, pattern_of(c, count));
       for (int r = 0; r < c.size(); ++r) {
         if (const auto e = unequal("gather", all[r], pattern(count, r)); !e.empty()) return e;
       }
@@ -144,8 +170,8 @@ TEST_P(CommunicatorTest, GathersByRank) {
 TEST_P(CommunicatorTest, ReducesAndScattersLikeAnAllReduceOfWhichEachKeepsItsPart) {
   expect_all(run([](Communicator& c) -> std::string {
     for (const std::int64_t count : {1, 5, 100'003}) {
-      auto whole = pattern(count * c.size(), c.rank()), part = at::empty({count});
-      auto want = at::zeros_like(whole);
+      auto whole = pattern_of(c, count * c.size()), part = at::empty({count}, there(c));
+      auto want = at::zeros({count * c.size()});
       for (int r = 0; r < c.size(); ++r) want += pattern(count * c.size(), r);
       c.reduce_scatter(part, whole, Reduction::sum);
       const auto own = want.narrow(0, c.rank() * count, count);
@@ -161,10 +187,10 @@ TEST_P(CommunicatorTest, SendsRoundARingWithoutWaitingForTheReceiver) {
     const int next = (c.rank() + 1) % c.size(), previous = (c.rank() + c.size() - 1) % c.size();
     std::vector<Communicator::Handle> sends;
     for (const std::int64_t count : {1, 90'000, 3}) {
-      sends.push_back(c.start_send(pattern(count, c.rank()), next));
+      sends.push_back(c.start_send(pattern_of(c, count), next));
     }
     for (const std::int64_t count : {1, 90'000, 3}) {
-      auto t = at::empty({count});
+      auto t = at::empty({count}, there(c));
       c.receive(t, previous);
       if (const auto e = unequal("ring", t, pattern(count, previous)); !e.empty()) return e;
     }
@@ -178,7 +204,7 @@ TEST_P(CommunicatorTest, FinishesWhatWasStartedInAnyOrderOfWaiting) {
     std::vector<at::Tensor> tensors;
     std::vector<Communicator::Handle> works;
     for (int i = 0; i < 20; ++i) {
-      tensors.push_back(at::full({1000 * (i + 1)}, static_cast<float>(i + c.rank())));
+      tensors.push_back(at::full({1000 * (i + 1)}, static_cast<float>(i + c.rank()), there(c)));
       works.push_back(c.start_all_reduce(tensors.back(), Reduction::sum));
     }
     for (int i = 19; i >= 0; --i) {
@@ -195,7 +221,7 @@ TEST_P(CommunicatorTest, FinishesWhatWasStartedInAnyOrderOfWaiting) {
 
 TEST_P(CommunicatorTest, KeepsTheOrderOfTheMemoryOfChannelsLast) {
   expect_all(run([](Communicator& c) -> std::string {
-    auto t = pattern(2 * 3 * 4 * 5, c.rank()).view({2, 3, 4, 5});
+    auto t = pattern_of(c, 2 * 3 * 4 * 5).view({2, 3, 4, 5});
     t = t.contiguous(at::MemoryFormat::ChannelsLast);
     auto want = at::zeros({2, 3, 4, 5});
     for (int r = 0; r < c.size(); ++r) want += pattern(120, r).view({2, 3, 4, 5});
@@ -214,12 +240,16 @@ TEST_P(CommunicatorTest, RefusesTensorsThatCannotBeExchanged) {
       }
       return false;
     };
-    if (!refused([&] { c.all_reduce(at::ones({4, 4}).t().slice(0, 0, 4, 2)); }, "gaps")) return "a";
-    if (!refused([&] { c.all_reduce(at::ones({2}, at::kLong), Reduction::average); }, "integers")) {
+    if (!refused([&] { c.all_reduce(at::ones({4, 4}, there(c)).t().slice(0, 0, 4, 2)); }, "gaps"))
+      return "a";
+    if (!refused(
+            [&] { c.all_reduce(at::ones({2}, there(c).dtype(at::kLong)), Reduction::average); },
+            "integers")) {
       return "b";
     }
-    if (!refused([&] { c.broadcast(at::ones({2}), c.size()); }, "rank")) return "c";
-    if (!refused([&] { c.all_gather(at::ones({c.size() + 1}), at::ones({1})); }, "part")) {
+    if (!refused([&] { c.broadcast(at::ones({2}, there(c)), c.size()); }, "rank")) return "c";
+    if (!refused([&] { c.all_gather(at::ones({c.size() + 1}, there(c)), at::ones({1}, there(c))); },
+                 "part")) {
       return "d";
     }
     return "";
@@ -272,7 +302,7 @@ TEST_P(CommunicatorTest, FailsOnAllOthersWhenARankDies) {
   const auto results = run([&](Communicator& c) -> std::string {
     for (int i = 0; i < 100; ++i) {
       if (i == 50 && c.rank() == victim) raise(SIGKILL);
-      c.all_reduce(at::ones({100'000}), Reduction::sum);
+      c.all_reduce(at::ones({100'000}, there(c)), Reduction::sum);
     }
     return "";
   });
@@ -296,9 +326,9 @@ TEST_P(CommunicatorTest, FailsWithinTheTimeoutAndNamesAStoppedRank) {
   options.stuck = {victim};
   const auto results = run(
       [&](Communicator& c) -> std::string {
-        c.all_reduce(at::ones({1000}), Reduction::sum);
+        c.all_reduce(at::ones({1000}, there(c)), Reduction::sum);
         if (c.rank() == victim) raise(SIGSTOP);
-        c.all_reduce(at::ones({1000}), Reduction::sum);
+        c.all_reduce(at::ones({1000}, there(c)), Reduction::sum);
         return "";
       },
       options);
@@ -319,7 +349,7 @@ TEST_P(CommunicatorTest, AbortEndsTheWaitingOfTheOthersWithItsReason) {
       c.abort("the data are gone");
       throw std::runtime_error("the data are gone");
     }
-    c.all_reduce(at::ones({1000}), Reduction::sum);
+    c.all_reduce(at::ones({1000}, there(c)), Reduction::sum);
     return "";
   });
   for (std::size_t rank = 1; rank < results.size(); ++rank) {
@@ -329,8 +359,8 @@ TEST_P(CommunicatorTest, AbortEndsTheWaitingOfTheOthersWithItsReason) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Backends, CommunicatorTest,
-                         ::testing::Combine(::testing::Values(Backend::shared_memory,
-                                                              Backend::gloo),
+                         ::testing::Combine(::testing::Values(Backend::shared_memory, Backend::gloo,
+                                                              Backend::nccl),
                                             ::testing::Values(1, 2, 3, 4)),
                          [](const auto& test) {
                            return backend_name(std::get<0>(test.param)) + "_" +
@@ -447,6 +477,43 @@ TEST(Nccl, SaysThatItWasNotCompiledWhereItWasNot) {
   } catch (const CommunicationError& e) {
     EXPECT_NE(std::string(e.what()).find("BETATUNE_WITH_CUDA"), std::string::npos);
   }
+}
+
+TEST(Nccl, IsWhatRanksOnGpusTakeByThemselves) {
+  const auto results = run_ranks(2, [](const World& world) {
+    World on_gpu = world;
+    on_gpu.on_gpu = true;
+    return make_communicator(Backend::automatic, on_gpu)->name();
+  });
+  // Without GPUs it says why it cannot; on machines with two it is there.
+  for (const RankResult& result : results) {
+    EXPECT_NE(result.text.find("nccl"), std::string::npos) << result.text;
+    EXPECT_EQ(result.returned(), has_backend(Backend::nccl) && gpus() > 1) << result.text;
+  }
+}
+
+TEST(Nccl, RefusesRanksThatShareAGpuAndNamesThem) {
+  if (!has_backend(Backend::nccl)) GTEST_SKIP() << "nccl is not in this build";
+  if (gpus() == 0) GTEST_SKIP() << "no GPU here";
+  const auto results = run_ranks(2, [](World world) -> std::string {
+    world.local_rank = 0;
+    (void)make_communicator(Backend::nccl, world);
+    return "made";
+  });
+  for (const RankResult& result : results) {
+    EXPECT_EQ(result.failure_class, BETATUNE_ERROR);
+    EXPECT_NE(result.text.find("ranks 0 and 1 share the GPU"), std::string::npos) << result.text;
+  }
+}
+
+TEST(Nccl, RefusesATensorOnTheCpu) {
+  if (!has_backend(Backend::nccl)) GTEST_SKIP() << "nccl is not in this build";
+  if (gpus() == 0) GTEST_SKIP() << "no GPU here";
+  const auto results = run_ranks(1, [](const World& world) -> std::string {
+    make_communicator(Backend::nccl, world)->all_reduce(at::ones({2}));
+    return "";
+  });
+  EXPECT_NE(results[0].text.find("of a tensor on cpu"), std::string::npos) << results[0].text;
 }
 
 }  // namespace

@@ -209,6 +209,45 @@ TEST_F(SocketTest, AReaderThatDoesNotReadHoldsUpNobody) {
   EXPECT_EQ(servers_[0]->stop().centre[0][0], -50);
 }
 
+/// Answers are sent from the weights themselves; these must not move under one that is on its way.
+TEST_F(SocketTest, AnAnswerOnItsWayIsOfTheWeightsThatItWasGivenFor) {
+  const char* json = R"({"strategy": "downpour", "lr": 1})";
+  configured_ = read_strategy(json, 2);
+  const Layers large{Layer(1'500'000, 0), Layer(700'000, 0)};  // no socket holds as much
+  SocketServerSettings settings;
+  settings.strategy = json;
+  settings.workers = 2;
+  settings.address = "unix://" + (folder_ / "server").string();
+  ServerThread server(settings, large);
+  const auto link = [&](int rank) {
+    return SocketLink({server.address(), rank, configured_.identity, sizes_of(large)});
+  };
+  SocketLink slow = link(0), quick = link(1), observer = link(kObserver);
+  Layers ones = large, got = large;
+  for (auto& layer : ones) std::fill(layer.begin(), layer.end(), 1.0f);
+  const Request push{true, true, {0, 0}, {ones[0], ones[1]}};
+  const auto received = [&](SocketLink& from) {
+    Response response;
+    for (auto& layer : got) response.centre.emplace_back(layer);
+    from.receive(response);
+    return response.versions[0];
+  };
+
+  slow.send(push);
+  std::uint64_t version = 0;
+  while (version == 0) {
+    observer.send({});
+    version = received(observer);
+  }
+  quick.send(push);
+  EXPECT_EQ(received(quick), 2u);
+  EXPECT_EQ(received(slow), 1u);
+
+  for (const auto& layer : got) {
+    EXPECT_TRUE(std::all_of(layer.begin(), layer.end(), [](float x) { return x == -1; }));
+  }
+}
+
 TEST_F(SocketTest, AWorkerThatIsGoneIsNotWaitedForAnyMore) {
   start(R"({"strategy": "synchronous", "lr": 1})", 2, 1, milliseconds(50));
   { SocketLink dead(link_settings(1)); }  // comes, and dies without a word

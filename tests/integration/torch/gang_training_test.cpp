@@ -97,6 +97,33 @@ INSTANTIATE_TEST_SUITE_P(All, ReadyGangStudy, ::testing::ValuesIn(ready()), [](c
   return std::regex_replace(each.param, std::regex("-"), "_");
 });
 
+/// The trainers of the engine say how many samples they train in a second, and how long they wait.
+TEST_F(Gangs, AreMeasuredByWhatTheTrainerReports) {
+  write(small("distributed-data-parallel.yaml", 3));
+
+  const auto report = json(
+      "betatune scaling study.yaml --widths 1,2 --share-cores --json "
+      "--target 0.1");
+
+  EXPECT_EQ(report.at("rate"), "samples_per_second");
+  EXPECT_EQ(report.at("configuration").at("batch_size"), 200) << "the default";
+  const auto& alone = report.at("widths").at(0);
+  const auto& two = report.at("widths").at(1);
+  EXPECT_GT(alone.at("rate"), 0);
+  EXPECT_TRUE(alone.at("communication_share").is_null());
+  EXPECT_GT(two.at("communication_share"), 0);
+  EXPECT_LT(two.at("communication_share"), 1);
+  EXPECT_GT(two.at("seconds_to_target"), 0) << "any AUC is above 0.1";
+  const auto loss = [&](const nlohmann::json& width) {
+    return json("betatune best " + width.at("folder").get<std::string>() + " --json")
+        .at("best")
+        .at("metrics")
+        .at("train_loss")
+        .get<double>();
+  };
+  EXPECT_NEAR(loss(two), loss(alone), 1e-4) << "the same training, but for rounding";
+}
+
 /// The ranks that live below a family's trainers: children of a fork server, which look like it.
 std::vector<pid_t> ranks_of(const support::ProcessFamily& family) {
   std::vector<pid_t> servers, ranks;

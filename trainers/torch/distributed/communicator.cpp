@@ -36,6 +36,7 @@ std::vector<std::string> split(const std::string& text) {
 
 Backend chosen(Backend backend, const World& world) {
   if (backend != Backend::automatic) return backend;
+  if (world.on_gpu) return Backend::nccl;  // the others copy nothing to the CPU and back
   const auto kind = parse_rendezvous(world.rendezvous).kind;
   return kind == Rendezvous::Kind::file ? Backend::shared_memory : Backend::gloo;
 }

@@ -38,6 +38,8 @@ class Communicator {
   int size() const { return world_.size; }
   const World& world() const { return world_; }
   virtual std::string name() const = 0;  ///< "gloo", "shared_memory" ...
+  /// Where the tensors must lie.
+  virtual at::Device device() const;
 
   /// tensor := reduction over the ranks' tensors; two-byte floats may be rounded at each addition.
   virtual Handle start_all_reduce(at::Tensor tensor, Reduction reduction) = 0;
@@ -69,10 +71,6 @@ class Communicator {
 
   /// Makes operations that the other ranks wait in fail soon, with this reason. Not collective.
   virtual void abort(const std::string& reason) = 0;
-
- protected:
-  /// The device that small tensors of this class's own must lie on.
-  virtual at::Device device() const;
 
  private:
   World world_;

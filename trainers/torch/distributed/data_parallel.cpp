@@ -103,7 +103,10 @@ StepResult DataParallel::step(torch::optim::Optimizer& optimizer) {
   if (shards_) shards_->drop_gradients_of_others();
   optimizer.step();
   const auto stepped = Clock::now();
-  if (shards_) shards_->share_parameters();
+  if (shards_) {
+    shards_->share_parameters();
+    sharing_ += Clock::now() - stepped;
+  }
   for (auto& [name, p] : replica_.parameters) p.mutable_grad().reset();
   share_ = 0;
   ++steps_;
@@ -122,6 +125,10 @@ void DataParallel::finish_epoch() {
   if (!timeline_) return;
   const auto events = communicator_->gather_texts(timeline_->events_json());
   if (rank() == 0) write_trace(options_.timeline_path, events);
+}
+
+double DataParallel::waited_seconds() const {
+  return (reducer_ ? reducer_->waited_seconds() : 0) + sharing_.count();
 }
 
 void DataParallel::sum(std::vector<double>& values) {

@@ -4,6 +4,7 @@
 /// process with the whole batch (up to the order of additions), and all ranks have equal weights,
 /// bit for bit.
 
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -42,6 +43,7 @@ class DataParallel final : public Strategy {
   /// Buffers (of batch normalisation) are each rank's own until here, and then rank 0's: the
   /// training pass does not read them.
   void finish_epoch() override;
+  double waited_seconds() const override;
   void sum(std::vector<double>& values) override;
   /// With powersgd, `compression-rank-R.pt`: what is left to be fed back.
   void save(const std::string& directory) override;
@@ -70,6 +72,7 @@ class DataParallel final : public Strategy {
   std::unique_ptr<class OptimizerShards> shards_;
   double share_ = 0;  ///< of this rank in the step so far
   std::int64_t steps_ = 0;
+  std::chrono::duration<double> sharing_{0};  ///< parameters, of an optimizer in shards
 };
 
 }  // namespace betatune::distributed

@@ -223,8 +223,10 @@ StepResult ParameterServer::step(torch::optim::Optimizer& optimizer) {
     take_gradient(share_ > 0 ? 1 / share_ : 1);
     const double rate = optimizer.param_groups().front().options().get_lr();
     for (Layer& layer : gradient_) on(layer).mul_(rate / options_.learning_rate);
+    const auto begin = std::chrono::steady_clock::now();
     if (group_) average_in_group();
     exchange();
+    waited_ += std::chrono::steady_clock::now() - begin;
     write_model(weights_);
   }
   for (const auto& [name, parameter] : replica_.parameters) {

@@ -10,6 +10,7 @@
 /// In a hybrid training the ranks of a group average their gradients, and its first rank alone is a
 /// worker.
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
@@ -44,6 +45,7 @@ class ParameterServer final : public Strategy {
   /// The optimizer's learning rate counts, not its state.
   StepResult step(torch::optim::Optimizer& optimizer) override;
   void finish_epoch() override;
+  double waited_seconds() const override { return waited_.count(); }
   void sum(std::vector<double>& values) override { communicator_->sum(values); }
   void load(const std::string& directory) override;
   int rank() const override { return communicator_->rank(); }
@@ -76,6 +78,7 @@ class ParameterServer final : public Strategy {
   Layers weights_, gradient_, centre_;
   bool shows_centre_ = false;  ///< the model has the centre, weights_ what to go on with
   double share_ = 0;           ///< of this rank in the step so far
+  std::chrono::duration<double> waited_{0};
 };
 
 }  // namespace betatune::distributed

@@ -147,7 +147,9 @@ double Reducer::finish(bool check, bool norm) {
   bool finite = true;
   for (std::size_t b = 0; b < buckets_.size(); ++b) {
     Bucket& bucket = buckets_[b];
+    const auto begin = std::chrono::steady_clock::now();
     compressor_.finish(bucket.content, *bucket.work, step_);
+    waited_ += std::chrono::steady_clock::now() - begin;
     const auto& flat = bucket.content.flat;
     if (timeline_ != nullptr) {
       const auto span = bucket.work->span();

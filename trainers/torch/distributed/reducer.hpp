@@ -9,6 +9,7 @@
 /// so optimizers skip it as they would in one process.
 
 #include <ATen/core/Tensor.h>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -48,6 +49,9 @@ class Reducer {
   ///          gradients are not finite; CommunicationError
   double finish(bool check, bool norm);
 
+  /// In finish(), for the exchange alone; with a compressor also for what it does behind it.
+  double waited_seconds() const { return waited_.count(); }
+
   /// Indices of the parameters, in the buckets as they are; for tests and logs.
   std::vector<std::vector<std::size_t>> buckets() const;
 
@@ -79,6 +83,7 @@ class Reducer {
   std::int64_t step_ = 0;
   bool exchanging_ = false, rebuilt_ = false;
   double share_ = 1;
+  std::chrono::duration<double> waited_{0};
 };
 
 }  // namespace betatune::distributed

@@ -61,6 +61,10 @@ class Strategy {
   /// Everything started is finished, and rank 0's model is the one to be scored and saved.
   virtual void finish_epoch() {}
 
+  /// Seconds of step() so far in which this rank waited for what the ranks exchange: what the
+  /// backward pass did not hide. On CPUs alone; where work is queued on a GPU, nobody waits there.
+  virtual double waited_seconds() const { return 0; }
+
   /// values := sums over the ranks (of losses and counts, say). Collective.
   virtual void sum(std::vector<double>& values) = 0;
 

@@ -10,7 +10,7 @@
 namespace betatune::distributed {
 
 /// How ranks talk. `automatic`: nothing for one rank, shared_memory for "file://" (all ranks are on
-/// one machine), gloo for "tcp://".
+/// one machine), gloo for "tcp://"; nccl where World::on_gpu.
 enum class Backend { automatic, shared_memory, gloo, nccl };
 
 struct World {
@@ -22,6 +22,7 @@ struct World {
   std::string rendezvous;
   /// The longest that one blocking operation waits for the other ranks.
   std::chrono::milliseconds timeout{std::chrono::minutes(10)};
+  bool on_gpu = false;  ///< what is exchanged lies on the GPU of local_rank
 };
 
 /// The ranks did not come together: one is dead, stopped or late (BETATUNE_INFRA: try again), or

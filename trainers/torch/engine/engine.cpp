@@ -128,11 +128,12 @@ struct Engine::Impl {
     torch::manual_seed(key);
   }
 
-  double over_ranks(double number) const {
-    if (world.size == 1) return number;
-    std::vector<double> sum{number};
-    strategy->sum(sum);
-    return sum.front();
+  /// The mean loss, and how long the ranks waited since they had waited for `before` seconds.
+  void finish(EpochResult& result, double loss_sum, double before) const {
+    std::vector<double> sums{loss_sum, strategy->waited_seconds() - before};
+    if (world.size > 1) strategy->sum(sums);
+    result.loss = sums[0] / static_cast<double>(result.samples);
+    if (world.size > 1 && device.is_cpu()) result.waited_seconds = sums[1] / world.size;
   }
 
   EpochResult train(std::int64_t epoch) {
@@ -142,6 +143,7 @@ struct Engine::Impl {
     const std::int64_t samples = order.size(0), size = recipe.batch_size;
     const Position position{epoch, (samples + size - 1) / size};
     EpochResult result;
+    const double waited_before = strategy->waited_seconds();
     auto loss_sum = torch::zeros({}, torch::dtype(torch::kDouble).device(device));
     for (std::int64_t i = 0; i < position.batches; ++i) {
       result.last_learning_rate = set_rates(position.progress(i, recipe.epochs));
@@ -153,7 +155,7 @@ struct Engine::Impl {
       if (look && !std::isfinite(loss_sum.item<double>())) break;
     }
     strategy->finish_epoch();
-    result.loss = over_ranks(loss_sum.item<double>()) / static_cast<double>(result.samples);
+    finish(result, loss_sum.item<double>(), waited_before);
     return result;
   }
 

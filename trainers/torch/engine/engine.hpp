@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,8 @@ struct EpochResult {
   double seconds = 0;        ///< wall time of the epoch's training
   std::int64_t samples = 0;  ///< seen; fewer than there are if the training diverged
   double last_learning_rate = 0;
+  /// Of a gang on CPUs: the mean over the ranks of Strategy::waited_seconds in this epoch.
+  std::optional<double> waited_seconds = {};
 };
 
 struct Score {

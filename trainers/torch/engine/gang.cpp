@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <filesystem>
+#include <torch/cuda.h>
 
 #include "trainers/torch/distributed/data_parallel.hpp"
 #include "trainers/torch/distributed/parameter_server.hpp"
@@ -74,7 +75,12 @@ std::shared_ptr<distributed::Strategy> join_gang(const betatune_job& job, Recipe
   const distributed::Settings settings = distributed::read_settings(recipe, world.size);
   recipe = distributed::for_gang(recipe, settings, world.size);
   distributed::check_batch(recipe.batch_size, world.size);
-  if (settings.asynchronous) world.timeout = std::max(world.timeout, kAsynchronousPatience);
+  if (settings.asynchronous) {
+    world.timeout = std::max(world.timeout, kAsynchronousPatience);
+  } else {
+    // Parameter servers keep their weights in the memory of the machine.
+    world.on_gpu = job.gpus > 0 && torch::cuda::is_available();
+  }
   auto communicator = distributed::make_communicator(settings.backend, world);
   return settings.asynchronous ? make_parameter_server(recipe, settings, std::move(communicator))
                                : make_data_parallel(job, recipe, settings, std::move(communicator));

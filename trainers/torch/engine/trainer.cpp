@@ -96,6 +96,9 @@ plugin::Verdict EpochTrainer::run_epoch(std::int64_t epoch, bool last) {
                      {"learning_rate", result.last_learning_rate},
                      {"seconds_per_epoch", result.seconds},
                      {"samples_per_second", static_cast<double>(result.samples) / result.seconds}};
+  if (result.waited_seconds) {
+    metrics["communication_share"] = *result.waited_seconds / result.seconds;
+  }
   judge_epoch(result, last, metrics);
   Json report;
   for (const auto& [name, number] : metrics) report[name] = finite_or_text(number);

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 namespace betatune::distributed::asynchronous {
 namespace {
 
 constexpr std::size_t kBytesPerTurn = std::size_t{4} << 20;
+constexpr std::size_t kPiecesPerCall = 64;  ///< the kernel takes 1,024
 
 }  // namespace
 
@@ -59,14 +61,35 @@ void Connection::answer(FrameKind kind, const Bytes& meta,
                         std::span<const std::span<const float>> values) {
   std::uint64_t count = 0;
   for (const auto& layer : values) count += layer.size();
-  const Bytes front = make_frame(kind, meta, count);
-  out_.clear();
-  out_.reserve(front.size() + 4 * static_cast<std::size_t>(count));
-  Writer out(out_);
-  out.raw(front.data(), front.size());
-  for (const auto& layer : values) out.raw(layer.data(), layer.size_bytes());
+  front_ = make_frame(kind, meta, count);
+  lent_.assign(values.begin(), values.end());
   sent_ = 0;
+  to_send_ = front_.size() + 4 * static_cast<std::size_t>(count);
   send();
+}
+
+/// Calls `visit` with each piece of the frame that is not sent yet.
+template <class Visit>
+void Connection::visit_rest(Visit visit) const {
+  std::size_t at = 0;
+  const auto piece = [&](const void* data, std::size_t size) {
+    const std::size_t skip = std::min(size, sent_ - std::min(sent_, at));
+    at += size;
+    if (skip < size) visit(static_cast<const std::byte*>(data) + skip, size - skip);
+  };
+  piece(front_.data(), front_.size());
+  for (const auto& layer : lent_) piece(layer.data(), layer.size_bytes());
+}
+
+void Connection::keep() {
+  if (lent_.empty()) return;
+  Bytes rest;
+  rest.reserve(to_send_ - sent_);
+  visit_rest([&](const std::byte* data, std::size_t size) { Writer(rest).raw(data, size); });
+  front_ = std::move(rest);
+  lent_.clear();
+  to_send_ = front_.size();
+  sent_ = 0;
 }
 
 void Connection::refuse(const std::string& problem) {
@@ -77,8 +100,15 @@ void Connection::refuse(const std::string& problem) {
 }
 
 void Connection::send() {
-  while (sent_ < out_.size()) {
-    const auto done = ::send(socket_.fd(), out_.data() + sent_, out_.size() - sent_, MSG_NOSIGNAL);
+  while (has_answer()) {
+    std::vector<iovec> left;
+    visit_rest([&](const std::byte* data, std::size_t size) {
+      if (left.size() < kPiecesPerCall) left.push_back({const_cast<std::byte*>(data), size});
+    });
+    msghdr message{};
+    message.msg_iov = left.data();
+    message.msg_iovlen = left.size();
+    const auto done = ::sendmsg(socket_.fd(), &message, MSG_NOSIGNAL);
     if (done >= 0) {
       sent_ += static_cast<std::size_t>(done);
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
@@ -88,8 +118,8 @@ void Connection::send() {
       return;
     }
   }
-  out_.clear();
-  sent_ = 0;
+  lent_.clear();
+  to_send_ = sent_ = 0;
   if (!closing_) return;
   ::shutdown(socket_.fd(), SHUT_WR);
   drains_until_ = SteadyClock::now() + std::chrono::seconds(5);

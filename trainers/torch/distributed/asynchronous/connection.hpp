@@ -4,7 +4,9 @@
 
 #include <array>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "trainers/torch/distributed/asynchronous/sockets.hpp"
 #include "trainers/torch/distributed/asynchronous/wire.hpp"
@@ -26,9 +28,11 @@ class Connection {
     return std::span<const float>(values_).first(static_cast<std::size_t>(head_->values));
   }
 
-  bool has_answer() const { return !out_.empty(); }
-  /// Begins to send a frame; `values` are copied as far as they do not fit into the socket at once.
+  bool has_answer() const { return sent_ < to_send_; }
+  /// Begins to send a frame. `values` are used until has_answer() is false, or keep() is called.
   void answer(FrameKind kind, const Bytes& meta, std::span<const std::span<const float>> values);
+  /// Copies what is not sent yet of the values: they are about to change.
+  void keep();
   /// Sends why the connection ends, and ends it.
   void refuse(const std::string& problem);
   /// Goes on sending.
@@ -53,9 +57,13 @@ class Connection {
   Layer values_;
   std::size_t received_ = 0;  ///< of head, meta and values
   bool complete_ = false;     ///< the frame has been handed out
-  Bytes out_;
-  std::size_t sent_ = 0;
-  bool closing_ = false;  ///< once out_ is sent
+  template <class Visit>
+  void visit_rest(Visit visit) const;
+
+  Bytes front_;                               ///< of the frame: all of it but lent values
+  std::vector<std::span<const float>> lent_;  ///< its values, another's memory
+  std::size_t to_send_ = 0, sent_ = 0;
+  bool closing_ = false;  ///< once all is sent
   std::optional<Deadline> drains_until_;
 };
 

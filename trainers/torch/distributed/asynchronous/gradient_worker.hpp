@@ -19,6 +19,7 @@ class GradientWorker : public WorkerRule {
  public:
   explicit GradientWorker(const GradientWorkerSettings& settings) : settings_(settings) {}
   void begin(const Layers& centre) override;
+  bool passes_on() const override { return settings_.sync_every == 1; }
   bool accumulate(Layers& parameters, const Layers& gradient) override;
   void contribution(std::size_t layer, std::span<const float> parameters,
                     std::span<const float> centre, std::span<float> push) override;

@@ -34,6 +34,9 @@ class WorkerRule {
   /// Takes the gradient g at `parameters` (and moves them where the rule trains locally).
   /// returns whether the worker must exchange with the servers now
   virtual bool accumulate(Layers& parameters, const Layers& gradient) = 0;
+  /// True: each gradient is pushed as it is, and the centre that comes back replaces the
+  /// parameters. Then nothing else needs to be called, and nothing to be copied.
+  virtual bool passes_on() const { return false; }
   /// True: `contribution` needs the centre as it is now, so the worker pulls before it pushes.
   virtual bool pulls_first() const { return false; }
   /// What is pushed of a layer; `push` is overwritten. `centre` is what was just pulled, or empty.

@@ -67,7 +67,7 @@ ServiceReport ServerCore::report() const {
 }
 
 Answer ServerCore::answer_of(std::uint64_t sequence, bool accepted, const Layers& centre) const {
-  Answer answer{sequence, accepted, versions_, {}};
+  Answer answer{sequence, accepted, versions_, {}, &centre == &centre_};
   for (const auto& layer : centre) answer.centre.emplace_back(layer);
   return answer;
 }

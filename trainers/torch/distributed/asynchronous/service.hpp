@@ -19,12 +19,14 @@ struct Push {
   std::vector<std::span<const float>> values;
 };
 
-/// Valid during the call alone.
 struct Answer {
   std::uint64_t sequence = 0;
   bool accepted = true;  ///< false: the rule had no use for the push
   std::span<const std::uint64_t> versions;
   std::vector<std::span<const float>> centre;
+  /// Whether `centre` stays as it is until the next push or leave; else it is valid during the call
+  /// alone, as the rest is.
+  bool lasts = false;
 };
 using AnswerTo = std::function<void(const Answer&)>;
 

@@ -47,6 +47,7 @@ class SocketServer::Loop {
   void push(Connection& c);
   void pull(Connection& c);
   void answer(Connection& c, const Answer& answer, bool with_weights);
+  void before_a_change();
   void drop_lost();
   void leave(int worker);
   void take_leave_of_the_gone();
@@ -227,6 +228,7 @@ void SocketServer::Loop::push(Connection& c) {
     return c.refuse(failure.what());
   }
   if (journal_ && !service_->is_repeated(push)) journal_->record(push);
+  before_a_change();
   service_->push(push, [this, worker = c.worker, with_weights](const Answer& a) {
     const auto found = of_worker_.find(worker);
     if (found != of_worker_.end()) answer(*found->second, a, with_weights);
@@ -248,6 +250,12 @@ void SocketServer::Loop::answer(Connection& c, const Answer& a, bool with_weight
   } else {
     c.answer(FrameKind::answer, meta, {});
   }
+  if (!a.lasts) c.keep();
+}
+
+/// Answers on their way are of the weights as they are.
+void SocketServer::Loop::before_a_change() {
+  for (auto& c : connections_) c.keep();
 }
 
 void SocketServer::Loop::drop_lost() {
@@ -269,6 +277,7 @@ void SocketServer::Loop::drop_lost() {
 void SocketServer::Loop::leave(int worker) {
   if (!service_->active(worker)) return;
   if (journal_) journal_->record_leave(worker);
+  before_a_change();
   service_->leave(worker);
 }
 

@@ -8,12 +8,15 @@ Worker::Worker(const Strategy& strategy, std::unique_ptr<Channel> channel)
 void Worker::start(Layers& parameters) {
   channel_->pull(parameters, bases_);
   versions_ = bases_;
+  if (rule_->passes_on()) return;
   centre_ = parameters;
   push_ = zeros(sizes_of(parameters));
   rule_->begin(parameters);
 }
 
 bool Worker::step(Layers& parameters, const Layers& gradient) {
+  // The bases are all sent before the first new version comes.
+  if (rule_->passes_on()) return channel_->push(gradient, bases_, &parameters, bases_);
   if (!rule_->accumulate(parameters, gradient)) return true;
   const bool pulls = rule_->pulls_first();
   if (pulls) channel_->pull(centre_, versions_);
