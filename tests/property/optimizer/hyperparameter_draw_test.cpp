@@ -1,12 +1,12 @@
 /// Draws of hyper-parameters: from their posterior, within bounds, the same again under the same
 /// key.
 
+#include "optimizer/gp/hyperparameter_draw.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <gtest/gtest.h>
-
-#include "optimizer/gp/hyperparameter_draw.hpp"
 
 namespace betatune {
 namespace {
