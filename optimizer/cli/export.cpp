@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <fmt/format.h>
 
@@ -13,6 +15,7 @@ struct Options {
   std::string format;
   std::string study;
   bool observations = false;
+  std::optional<std::string> schedule;  ///< of this trial; empty: of the best
 };
 
 /// RFC 4180: quoted only where it must be.
@@ -104,15 +107,69 @@ Status observations(StudyReader& reader, bool csv) {
   });
 }
 
+/// The trials that a trial goes back to by copies, oldest first: what it was trained with, and
+/// when.
+Result<std::vector<TrialRow>> lineage(StudyReader& reader, TrialRow last) {
+  std::vector<TrialRow> out = {std::move(last)};
+  while (out.back().parent) {
+    BETATUNE_TRY(std::optional<TrialRow> parent, reader.trial(TrialId{*out.back().parent}));
+    if (!parent) return Error{ErrorKind::corrupt, "a trial's parent is missing"};
+    out.push_back(*std::move(parent));
+  }
+  std::ranges::reverse(out);
+  return out;
+}
+
+Result<TrialRow> scheduled_trial(StudyReader& reader, const std::string& wanted) {
+  if (wanted.empty()) {
+    BETATUNE_TRY(StudySummary summary, reader.summary());
+    if (summary.best) return *std::move(summary.best);
+    return Error{ErrorKind::invalid_argument, "no trial has a result yet"};
+  }
+  std::uint64_t id = 0;
+  const auto [end, error] = std::from_chars(wanted.data(), wanted.data() + wanted.size(), id);
+  if (error == std::errc{} && end == wanted.data() + wanted.size()) {
+    BETATUNE_TRY(std::optional<TrialRow> trial, reader.trial(TrialId{id}));
+    if (trial) return *std::move(trial);
+  }
+  return Error{ErrorKind::invalid_argument,
+               fmt::format("there is no trial `{}`; betatune trials lists them", wanted)};
+}
+
+/// One line per stretch of steps under one configuration.
+Status schedule(StudyReader& reader, const std::string& wanted, bool csv) {
+  BETATUNE_TRY(TrialRow last, scheduled_trial(reader, wanted));
+  BETATUNE_TRY(const auto stretches, lineage(reader, std::move(last)));
+  BETATUNE_TRY(const auto parameters, reader.parameter_names());
+  std::string header = "from,until,trial";
+  for (const std::string& name : parameters) header += "," + csv_text("params." + name);
+  if (csv) put_line(header);
+  for (std::size_t i = 0; i < stretches.size(); ++i) {
+    const TrialRow& each = stretches[i];
+    const Step from = each.parent_step.value_or(0);
+    const Step until = i + 1 < stretches.size() ? *stretches[i + 1].parent_step : each.step;
+    if (!csv) {
+      print_json(
+          Json{{"from", from}, {"until", until}, {"trial", each.id}, {"params", each.params}});
+      continue;
+    }
+    std::string line = fmt::format("{},{},{}", from, until, each.id);
+    for (const std::string& name : parameters) line += "," + csv_value(each.params, name);
+    put_line(line);
+  }
+  return Ok{};
+}
+
 int run(const Options& options) {
   int exit_code = exit_codes::kDone;
   const auto study = open_study(options.study, exit_code);
   if (!study) return exit_code;
   const Objective objective = objective_of(study->summary.document);
   const bool csv = options.format == "csv";
-  const Status done = options.observations ? observations(*study->reader, csv)
-                      : csv                ? trials_csv(*study->reader, objective)
-                                           : trials_jsonl(*study->reader, objective);
+  const Status done = options.schedule       ? schedule(*study->reader, *options.schedule, csv)
+                      : options.observations ? observations(*study->reader, csv)
+                      : csv                  ? trials_csv(*study->reader, objective)
+                                             : trials_jsonl(*study->reader, objective);
   if (!done) return report_error(done.error(), WorksOn::study);
   if (std::fflush(stdout) == 0) return exit_codes::kDone;
   fmt::print(stderr, "error: the output could not be written completely\n");
@@ -126,13 +183,24 @@ void add_export_command(CLI::App& app, int& exit_code) {
   CLI::App* command = app.add_subcommand("export",
                                          "All trials as a table, on stdout.\n\n"
                                          "  betatune export csv branin > trials.csv\n"
-                                         "  betatune export jsonl branin --observations\n");
+                                         "  betatune export jsonl branin --observations\n"
+                                         "  betatune export jsonl population --schedule\n");
   command->add_option("FORMAT", options->format, "csv, or jsonl: one JSON object per line.")
       ->required()
       ->check(CLI::IsMember({"csv", "jsonl"}));
   add_study_argument(*command, options->study);
-  command->add_flag("--observations", options->observations,
-                    "What was reported at each step, instead of one row per trial.");
+  CLI::Option* observed =
+      command->add_flag("--observations", options->observations,
+                        "What was reported at each step, instead of one row per trial.");
+  command
+      ->add_option(
+          "--schedule", options->schedule,
+          "Which configuration trained which steps of the best trial (or of the one given), "
+          "where trials begin as copies of others (`pbt`).")
+      ->option_text("[TRIAL]")
+      ->expected(0, 1)
+      ->default_str("")
+      ->excludes(observed);
   command->callback([options, &exit_code] { exit_code = run(*options); });
 }
 

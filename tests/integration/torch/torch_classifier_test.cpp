@@ -136,16 +136,32 @@ TEST_F(TorchClassifierTest, SaysThatMemoryRanOut) {
 TEST_F(TorchClassifierTest, RefusesTheCheckpointOfAnotherTraining) {
   ASSERT_EQ(run({{"lr", 0.01}}, "--until 1 --save " + folder("one")).status, BETATUNE_OK);
 
-  const auto other_lr = run({{"lr", 0.02}}, "--until 2 --load " + folder("one"));
-  EXPECT_EQ(other_lr.status, BETATUNE_ERROR);
-  EXPECT_THAT(other_lr.talk, AllOf(HasSubstr("another training"), HasSubstr("`training`")));
-
-  const auto other_seed = run({{"lr", 0.01}}, "--seed 2 --until 2 --load " + folder("one"));
-  EXPECT_THAT(other_seed.talk, HasSubstr("`seed`"));
+  const auto other_kind =
+      run({{"lr", 0.01}, {"optimizer", "sgd"}}, "--until 2 --load " + folder("one"));
+  EXPECT_EQ(other_kind.status, BETATUNE_ERROR);
+  EXPECT_THAT(other_kind.talk, AllOf(HasSubstr("another training"), HasSubstr("`training`")));
 
   config_["train_samples"] = 50;
   const auto other_data = run({{"lr", 0.01}}, "--until 2 --load " + folder("one"));
   EXPECT_THAT(other_data.talk, HasSubstr("`data_checksum`"));
+}
+
+TEST_F(TorchClassifierTest, GoesOnWithOtherRatesFromTheCheckpointOfAnother) {
+  const Json slow = {{"optimizer", "sgd"}, {"lr", 1e-9}, {"schedule", "constant"}};
+  Json fast = slow;
+  fast["lr"] = 0.1;
+  ASSERT_EQ(run(slow, "--until 1 --save " + folder("slow")).status, BETATUNE_OK);
+  ASSERT_EQ(run(fast, "--until 1 --save " + folder("fast")).status, BETATUNE_OK);
+  const auto loss = [&](const Json& params, const std::string& from) {
+    const auto result = run(params, "--seed 2 --until 2 --load " + folder(from));
+    EXPECT_EQ(result.status, BETATUNE_OK) << result.talk;
+    EXPECT_THAT(result.talk, HasSubstr("goes on from a training with other settings"));
+    return result.reports.back()["val_loss"].get<double>();
+  };
+
+  const auto before = run(slow, "--until 1").reports.back()["val_loss"].get<double>();
+  EXPECT_LT(loss(fast, "slow"), before - 0.01);  // moves at its own rate
+  EXPECT_LT(loss(slow, "fast"), before - 0.01);  // from the weights of the other
 }
 
 TEST_F(TorchClassifierTest, RefusesADamagedCheckpoint) {

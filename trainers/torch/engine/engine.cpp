@@ -237,8 +237,14 @@ void Engine::load(const std::string& directory) {
     torch::serialize::InputArchive weights;
     weights.load_from(directory + "/model.pt", impl_->device);
     impl_->model->load(weights);
+    // Its state comes from there; its rates are this training's.
+    std::vector<std::unique_ptr<torch::optim::OptimizerOptions>> own;
+    for (auto& group : impl_->optimizer->param_groups()) own.push_back(group.options().clone());
     distributed::load_optimizer(*impl_->optimizer, directory, impl_->device,
                                 [&](const at::Tensor& p) { return impl_->strategy->owns(p); });
+    for (std::size_t i = 0; i < own.size(); ++i) {
+      impl_->optimizer->param_groups()[i].set_options(std::move(own[i]));
+    }
     impl_->strategy->load(directory);
   });
 }

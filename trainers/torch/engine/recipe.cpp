@@ -106,4 +106,15 @@ Json identity_of(const Recipe& recipe) {
   return identity;
 }
 
+std::string lasting_part(const std::string& identity) {
+  Json parsed = Json::parse(identity, nullptr, /*allow_exceptions=*/false);
+  if (!parsed.is_object() || !parsed.contains("optimizer")) return identity;
+  parsed["optimizer"] = parsed["optimizer"].at(0);  // the kind: its state is its own
+  for (const char* each :
+       {"schedule", "batch_size", "clip_norm", "momentum_ramp", "decay", "label_smoothing"}) {
+    parsed.erase(each);
+  }
+  return parsed.dump();
+}
+
 }  // namespace betatune::engine

@@ -56,4 +56,9 @@ void read_course(Fields& config, Recipe& recipe);
 /// only where they have an effect, so that older checkpoints stay good.
 nlohmann::json identity_of(const Recipe& recipe);
 
+/// What of such a text (with more members of a trainer's own) a checkpoint's weights and optimizer
+/// state fit to alone: all but rates, schedule, batch size and the like, which a training may go on
+/// with changed, as a copy does in population-based training. Any other text is returned as it is.
+std::string lasting_part(const std::string& identity);
+
 }  // namespace betatune::engine

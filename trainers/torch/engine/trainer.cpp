@@ -141,6 +141,15 @@ void EpochTrainer::load(const std::string& directory) {
   };
   if (!file || !stored.is_object()) fail("checkpoint.json is missing or damaged");
   Json expected = checkpoint_text();
+  const std::string training = stored.value("training", "");
+  if (lasting_part(training) == lasting_part(training_.identity)) {
+    // A copy of another trial has a seed of its own, and other rates.
+    if (training != training_.identity) {
+      host_.log(kInfo, "goes on from a training with other settings: " + training);
+    }
+    expected["training"] = training;
+    expected.erase("seed");
+  }
   const Json epoch = stored.value("epoch", Json());
   if (!epoch.is_number_integer() || epoch < 0 || epoch > training_.recipe.epochs) {
     fail("its epoch is " + epoch.dump());
