@@ -28,7 +28,7 @@ std::vector<Event> logs() {
   all.push_back({1, 0, TrialCreated{TrialId{4}, {}, "sobol", 2, {}, PlanBasis{9, 32, 5, {}}}});
   all.push_back({1, 0, TrialCreated{TrialId{4}, {}, "sobol", 2, {}, PlanBasis{9, 32, 5, 3}}});
   TrialCreated copy{TrialId{5}, {}, kExploitOrigin, {}, {}};
-  copy.parent = {TrialId{2}, 6, TrialId{4}};
+  copy.parent = Parent{TrialId{2}, 6, TrialId{4}};
   all.push_back({1, 0, copy});
   all.push_back({1, 0, DocumentChanged{Json{{"parameters", {{"lr", {{"min", 1e-5}}}}}}}});
   return all;
