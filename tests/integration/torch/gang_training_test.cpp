@@ -13,6 +13,7 @@
 #include "tests/support/eventually.hpp"
 #include "tests/support/file_text.hpp"
 #include "tests/support/marked_processes.hpp"
+#include "tests/support/ready_study.hpp"
 #include "tests/support/temporary_directory.hpp"
 #include "tests/support/user_shell.hpp"
 
@@ -22,14 +23,10 @@ namespace {
 namespace fs = std::filesystem;
 using support::Ended;
 using support::file_text;
+using support::replaced;
 using ::testing::HasSubstr;
 
 const fs::path kStudies = fs::path(BETATUNE_SOURCE_DIR) / "configs";
-
-std::string replaced(const std::string& text, const char* what, const std::string& by) {
-  EXPECT_TRUE(std::regex_search(text, std::regex(what))) << what;
-  return std::regex_replace(text, std::regex(what), by);
-}
 
 /// A ready study with few events, epochs and trials, one gang at a time.
 std::string small(const std::string& name, int trials) {

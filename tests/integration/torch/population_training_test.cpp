@@ -6,10 +6,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
-#include <regex>
 #include <sstream>
 
 #include "tests/support/file_text.hpp"
+#include "tests/support/ready_study.hpp"
 #include "tests/support/temporary_directory.hpp"
 #include "tests/support/user_shell.hpp"
 
@@ -17,12 +17,8 @@ namespace betatune {
 namespace {
 
 using support::Ended;
+using support::replaced;
 using ::testing::HasSubstr;
-
-std::string replaced(const std::string& text, const char* what, const std::string& by) {
-  EXPECT_TRUE(std::regex_search(text, std::regex(what))) << what;
-  return std::regex_replace(text, std::regex(what), by);
-}
 
 class Population : public ::testing::Test {
  protected:
