@@ -142,16 +142,20 @@ Hyperparameters GpModel::fit_with_bend(const RowMatrix& points) {
   std::optional<TrendFit> other;
   if (earlier_ != nullptr) other = fit_trend(map_, features, chosen, earlier_);
   if (!other || other->evidence <= plain.log_posterior) {
-    const Eigen::Index size = fitted_values_.size();
-    if (draws_ && size >= kLeastForDraws && size <= kMostForDraws) {
-      const Key key = fold_in(*draws_, static_cast<std::uint64_t>(size));
-      drawn_ = make_posterior(draw_hyperparameters(training, chosen, plain.at, key));
-    }
+    draw_near(plain.at, training, chosen);
     return plain.at;
   }
   trend_ = other->trend;
   output_scale_ = other->scale;
   return other->fit.at;
+}
+
+void GpModel::draw_near(const Hyperparameters& mode, const Training& training,
+                        const Eigen::VectorXd& y) {
+  const Eigen::Index size = fitted_values_.size();
+  if (!draws_ || size < kLeastForDraws || size > kMostForDraws) return;
+  const Key key = fold_in(*draws_, static_cast<std::uint64_t>(size));
+  drawn_ = make_posterior(draw_hyperparameters(training, y, mode, key));
 }
 
 std::vector<Eigen::Index> GpModel::rows_of(const Samples& data) const {
@@ -169,18 +173,14 @@ GaussianProcess& GpModel::condition(const Samples& data, Eigen::Index pending) {
   const Outputs outputs = outputs_of(data.values, bend_);
   slope_at_best_ = output_scale_ * outputs.slope_at_best;
   zero_ = outputs.zero;
-  update(probable_, data, outputs);
+  const std::vector<Eigen::Index> rows = rows_of(data);
+  update(probable_, data, rows, outputs);
+  if (drawn_.gp != nullptr) update(drawn_, data, rows, outputs);
   return *probable_.gp;
 }
 
-GaussianProcess& GpModel::drawn(const Samples& data) {
-  if (drawn_.gp == nullptr) return *probable_.gp;
-  update(drawn_, data, outputs_of(data.values, bend_));
-  return *drawn_.gp;
-}
-
-void GpModel::update(Posterior& posterior, const Samples& data, const Outputs& outputs) const {
-  const std::vector<Eigen::Index> rows = rows_of(data);
+void GpModel::update(Posterior& posterior, const Samples& data,
+                     const std::vector<Eigen::Index>& rows, const Outputs& outputs) const {
   std::vector<std::size_t> ids;
   for (const Eigen::Index row : rows) ids.push_back(data.trials[static_cast<std::size_t>(row)]);
   auto common =

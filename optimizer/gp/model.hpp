@@ -42,9 +42,9 @@ class GpModel {
   /// call. `pending`: how many trials may still add results in between. Precondition: data is not
   /// empty.
   GaussianProcess& condition(const Samples& data, Eigen::Index pending);
-  /// The posterior of the same data under hyper-parameters that were drawn at the fit, while few
-  /// results leave much possible; else that of condition(), which comes first.
-  GaussianProcess& drawn(const Samples& data);
+  /// The same posterior under hyper-parameters that were drawn at the fit, while few results leave
+  /// much possible; else what condition() returned, which comes first. Pending points as there.
+  GaussianProcess& drawn() { return drawn_.gp ? *drawn_.gp : *probable_.gp; }
   /// Standard deviation of the noise in units of the loss, near the lowest. After condition().
   double noise_deviation() const;
   /// Of the outputs that the posterior has. After condition().
@@ -70,11 +70,14 @@ class GpModel {
   };
   Posterior make_posterior(Hyperparameters at) const;
   /// Gives it the data; keeps what it shares with those that it had.
-  void update(Posterior& posterior, const Samples& data, const Outputs& outputs) const;
+  void update(Posterior& posterior, const Samples& data, const std::vector<Eigen::Index>& rows,
+              const Outputs& outputs) const;
   void fit(const Samples& data, Eigen::Index size);
   /// Of the fitted values at `points`; sets the bend, the trend and the scale of the outputs that
   /// explain them best.
   Hyperparameters fit_with_bend(const RowMatrix& points);
+  /// Draws hyper-parameters round the most probable ones, if there are as many results as it takes.
+  void draw_near(const Hyperparameters& mode, const Training& training, const Eigen::VectorXd& y);
   std::vector<Eigen::Index> rows_of(const Samples& data) const;
   Outputs outputs_of(const Eigen::VectorXd& values, OutputBend bend) const;
   /// What choose_rows() shall take for best.

@@ -280,7 +280,7 @@ void GpCore::learn_from(const History& history) {
 GpRound GpCore::begin(const History& history, const Observations& data) {
   learn_from(history);
   model_.condition(data.results(), data.pending.rows());
-  GaussianProcess& gp = model_.drawn(data.results());
+  GaussianProcess& gp = model_.drawn();
   GpRound::Models models{gp, model_.noise_deviation(), model_.slope_at_best(),
                          condition_slacks(data), condition_front(history, data, gp)};
   return GpRound(history.space(), std::move(models), data, options_);
