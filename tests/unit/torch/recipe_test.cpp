@@ -68,5 +68,22 @@ TEST(Recipe, IdentityIsThatOfOlderCheckpointsUnlessNewMembersHaveAnEffect) {
             identity_of(recipe_of(R"({"optimizer": "sgd"})")));
 }
 
+TEST(Recipe, RatesMayChangeAtACheckpointAndTheKindOfOptimizerMayNot) {
+  const auto lasting = [](const std::string& params) {
+    return lasting_part(identity_of(recipe_of(params)).dump());
+  };
+  const std::string plain = lasting(R"({"optimizer": "sgd"})");
+  EXPECT_EQ(lasting(R"({"optimizer": "sgd", "lr": 0.3, "momentum": 0.5, "clip_norm": 2})"), plain);
+  EXPECT_EQ(lasting(R"({"optimizer": "sgd", "schedule": "linear", "batch_size": 17})"), plain);
+  EXPECT_NE(lasting(R"({"optimizer": "adamw"})"), plain);
+}
+
+TEST(Recipe, TextsOfOtherTrainersLastAsAWhole) {
+  for (const char* text : {"", "a text", "[1]", "{}", R"({"optimizer": "sgd", "batch_size": 3})",
+                           R"({"optimizer": [], "batch_size": 3})"}) {
+    EXPECT_EQ(lasting_part(text), text);
+  }
+}
+
 }  // namespace
 }  // namespace betatune::engine

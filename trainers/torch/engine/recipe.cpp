@@ -108,8 +108,9 @@ Json identity_of(const Recipe& recipe) {
 
 std::string lasting_part(const std::string& identity) {
   Json parsed = Json::parse(identity, nullptr, /*allow_exceptions=*/false);
-  if (!parsed.is_object() || !parsed.contains("optimizer")) return identity;
-  parsed["optimizer"] = parsed["optimizer"].at(0);  // the kind: its state is its own
+  const Json optimizer = parsed.is_object() ? parsed.value("optimizer", Json()) : Json();
+  if (!optimizer.is_array() || optimizer.empty()) return identity;
+  parsed["optimizer"] = optimizer[0];  // the kind: its state is its own
   for (const char* each :
        {"schedule", "batch_size", "clip_norm", "momentum_ramp", "decay", "label_smoothing"}) {
     parsed.erase(each);

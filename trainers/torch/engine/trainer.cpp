@@ -141,7 +141,8 @@ void EpochTrainer::load(const std::string& directory) {
   };
   if (!file || !stored.is_object()) fail("checkpoint.json is missing or damaged");
   Json expected = checkpoint_text();
-  const std::string training = stored.value("training", "");
+  const Json text_of_other = stored.value("training", Json());
+  const std::string training = text_of_other.is_string() ? text_of_other.get<std::string>() : "";
   if (lasting_part(training) == lasting_part(training_.identity)) {
     // A copy of another trial has a seed of its own, and other rates.
     if (training != training_.identity) {

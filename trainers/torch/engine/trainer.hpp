@@ -1,8 +1,8 @@
 #pragma once
 /// The plug-in around an Engine: a step is an epoch, after each the losses are reported, a
 /// checkpoint resumes bit for bit. That of another training is refused, unless only rates, schedule
-/// and the like differ (lasting_part() in recipe.hpp). A trainer derives
-/// from it and says in prepare() what is trained; examples/torch-engine is a complete one.
+/// and the like differ (lasting_part() in recipe.hpp). A trainer derives from it and says in
+/// prepare() what is trained; examples/torch-engine is a complete one.
 
 #include <cstdint>
 #include <map>
