@@ -67,15 +67,19 @@ Json scaling_document(const StudySpec& spec, const ScalingPlan& plan) {
   return document;
 }
 
+Configuration without_derived(const SearchSpace& space, Configuration configuration) {
+  for (const Parameter& parameter : space.parameters()) {
+    if (std::holds_alternative<Derived>(parameter.domain)) configuration.erase(parameter.name);
+  }
+  return configuration;
+}
+
 Result<Configuration> completed(const SearchSpace& space, const Configuration& given) {
   Eigen::VectorXd point = Eigen::VectorXd::Constant(static_cast<Eigen::Index>(space.dims()),
                                                     std::numeric_limits<double>::quiet_NaN());
   // A value outside its domain has no place in the cube; complete() says so.
   if (const auto known = space.try_encode(given)) point = *known;
-  Configuration configuration = space.decode(point);
-  for (const Parameter& parameter : space.parameters()) {
-    if (std::holds_alternative<Derived>(parameter.domain)) configuration.erase(parameter.name);
-  }
+  Configuration configuration = without_derived(space, space.decode(point));
   for (const auto& [name, value] : given) configuration[name] = value;
   return space.complete(configuration);
 }

@@ -27,6 +27,9 @@ int gpus_per_rank(const StudySpec& spec);
 /// objective are left out, and so is `elastic`, which would change the number of ranks.
 Json scaling_document(const StudySpec& spec, const ScalingPlan& plan);
 
+/// The same without derived parameters, which follow from the others.
+Configuration without_derived(const SearchSpace& space, Configuration configuration);
+
 /// The configuration that is trained: `given` over the defaults, or over the middle of its range
 /// for a parameter that has none. errors invalid_argument: unknown, inactive or out-of-domain
 /// values, broken constraints

@@ -98,11 +98,8 @@ Result<Configuration> trial_configuration(const Options& options, const StudySpe
                              directory.string()));
   }
   BETATUNE_TRY(Configuration configuration, configuration_from_json(row->params));
-  // They follow from the others, of which --set may change one.
-  for (const Parameter& parameter : spec.space.parameters()) {
-    if (std::holds_alternative<Derived>(parameter.domain)) configuration.erase(parameter.name);
-  }
-  return configuration;
+  // --set may change what others follow from.
+  return without_derived(spec.space, std::move(configuration));
 }
 
 Result<Configuration> configuration_of(const Options& options, const StudySpec& spec) {
