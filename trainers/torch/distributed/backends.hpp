@@ -27,5 +27,7 @@ void check_rank(const char* operation, const World& world, int rank, bool may_be
 /// of integers
 Element element_of(const at::Tensor& tensor);
 void check_reduction(const at::Tensor& tensor, Reduction reduction);
+/// What is exchanged, for errors: "all_reduce of 1000 x float32".
+std::string text_of(const char* operation, const at::Tensor& tensor);
 
 }  // namespace betatune::distributed

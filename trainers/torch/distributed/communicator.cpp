@@ -211,4 +211,9 @@ void check_reduction(const at::Tensor& tensor, Reduction reduction) {
   }
 }
 
+std::string text_of(const char* operation, const at::Tensor& tensor) {
+  return std::string(operation) + " of " + std::to_string(tensor.numel()) + " x " +
+         name_of(element_of(tensor));
+}
+
 }  // namespace betatune::distributed

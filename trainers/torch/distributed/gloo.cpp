@@ -203,8 +203,7 @@ class Gloo final : public Communicator {
   Handle started(const char* operation, const at::Tensor& tensor, Start start,
                  std::function<void()> finish = nullptr) {
     const std::uint64_t number = watcher_->count();
-    const std::string what = std::string(operation) + " of " + std::to_string(tensor.numel()) +
-                             " x " + name_of(element_of(tensor));
+    const std::string what = text_of(operation, tensor);
     try {
       return std::make_shared<GlooWork>(watcher_, start(), what, number, std::move(finish));
     } catch (const c10::Error& e) {

@@ -186,8 +186,7 @@ class Nccl final : public Communicator {
   Handle collective(const char* operation, std::vector<at::Tensor> tensors,
                     const NcclChannel::Enqueue& enqueue) {
     const std::uint64_t number = watcher_->count();
-    const std::string what = std::string(operation) + " of " + std::to_string(tensors[0].numel()) +
-                             " x " + distributed::name_of(element_of(tensors[0]));
+    const std::string what = text_of(operation, tensors[0]);
     return all_->start(mark_current_stream(gpu_), std::move(tensors), enqueue,
                        [watcher = watcher_, what, number](const std::string& error) {
                          watcher->explain(what, number, error);
