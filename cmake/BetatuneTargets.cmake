@@ -9,6 +9,10 @@ target_compile_options(betatune_flags INTERFACE
   $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion
     -Wnon-virtual-dtor -Wold-style-cast -Woverloaded-virtual>
   $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<BOOL:${BETATUNE_WARNINGS_AS_ERRORS}>>:-Werror>)
+# GCC 12 warns about its own library's strings and Eigen's products when they come out of a precompiled
+# header, which hides that they are a system's.
+target_compile_options(betatune_flags INTERFACE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:
+  -Wno-array-bounds -Wno-restrict -Wno-stringop-overflow>)
 if(BETATUNE_SANITIZE STREQUAL "address")
   target_compile_options(betatune_flags INTERFACE -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
   target_link_options(betatune_flags INTERFACE -fsanitize=address,undefined)
@@ -45,6 +49,17 @@ function(betatune_library name)
     add_library(${name} STATIC ${sources})
   endif()
   target_link_libraries(${name} PUBLIC betatune_flags ${arg_DEPENDS})
+endfunction()
+
+# betatune_precompiled(NAME header...): these headers are compiled once for the whole target. Worth it where
+# most of a file's compilation is a library's templates: half of the time in the optimizer.
+function(betatune_precompiled name)
+  if(BETATUNE_SANITIZE)
+    return()
+  endif()
+  target_precompile_headers(${name} PRIVATE ${ARGN})
+  # ccache looks through the precompiled header only so.
+  target_compile_options(${name} PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fpch-preprocess>)
 endfunction()
 
 # betatune_tests(KIND LAYER DEPENDS target...): tests/KIND/LAYER/*_test.cpp become one program

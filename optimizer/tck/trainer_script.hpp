@@ -140,7 +140,7 @@ Status TrainerScript::never(Milliseconds time, const std::function<bool(const M&
       return wrong("it sent what cannot be read: " + next->message.error().message);
     const auto* found = std::get_if<M>(&next->message.value());
     if (found != nullptr && fits(*found)) {
-      return wrong(std::string("it sent ") + M::kType + " all the same");
+      return wrong(fmt::format("it sent {} all the same", M::kType));
     }
     keep_up(*next);
   }

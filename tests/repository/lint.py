@@ -9,6 +9,7 @@ repository that it includes, or .clang-tidy has changed. Ends with status 1 if t
 
 import concurrent.futures
 import hashlib
+import json
 import os
 import pathlib
 import re
@@ -39,8 +40,16 @@ def fingerprint(paths: list[pathlib.Path]) -> str:
     return digest.hexdigest()
 
 
-def findings(build: pathlib.Path, file: str) -> str:
-    done = subprocess.run(["clang-tidy", "-p", build, "--quiet", file], cwd=ROOT, capture_output=True, text=True)
+def plain_commands(build: pathlib.Path, folder: pathlib.Path) -> None:
+    """Writes folder/compile_commands.json: the build's, without the compiler's own precompiled headers."""
+    commands = json.loads((build / "compile_commands.json").read_text())
+    for each in commands:
+        each["command"] = re.sub(r" -Winvalid-pch| -fpch-preprocess| -include \S+/cmake_pch\.hxx", "", each["command"])
+    (folder / "compile_commands.json").write_text(json.dumps(commands))
+
+
+def findings(commands: pathlib.Path, file: str) -> str:
+    done = subprocess.run(["clang-tidy", "-p", commands, "--quiet", file], cwd=ROOT, capture_output=True, text=True)
     lines = [line for line in (done.stdout + done.stderr).splitlines() if not NOISE.match(line)]
     return "\n".join(lines) if done.returncode != 0 else ""
 
@@ -49,6 +58,7 @@ def main() -> int:
     build, files = pathlib.Path(sys.argv[1]).resolve(), sys.argv[2:]
     passed = build / "lint"
     passed.mkdir(exist_ok=True)
+    plain_commands(build, passed)
     known = included(build)
     unbuilt = [file for file in files if file not in known]
     if unbuilt:
@@ -58,7 +68,7 @@ def main() -> int:
     print(f"lint: {len(todo)} of {len(files)} files to look at", flush=True)
     bad = 0
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for file, said in zip(todo, pool.map(lambda each: findings(build, each), todo)):
+        for file, said in zip(todo, pool.map(lambda each: findings(passed, each), todo)):
             if said:
                 bad += 1
                 print(said, flush=True)
