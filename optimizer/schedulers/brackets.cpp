@@ -49,9 +49,9 @@ void Bracket::close(TrialId trial, Outcome outcome) {
 std::optional<TrialId> Bracket::next_of(std::size_t rung) const {
   const Rung& results = levels_[rung].results;
   if (const auto best = results.promotable()) return best;
-  // Fewer than eta results: the best one goes on all the same, so that every bracket trains a trial
-  // to the end.
-  return results.top_size() == 0 && levels_[rung + 1].empty() ? results.best_open() : std::nullopt;
+  // Fewer than eta results, or a person stopped those that would go on: the best one goes on all
+  // the same, so that every bracket trains a trial to the end.
+  return levels_[rung + 1].empty() ? results.best_open() : std::nullopt;
 }
 
 std::optional<Bracket::Promotion> Bracket::promotable(bool may_start) const {
