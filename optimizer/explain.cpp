@@ -52,6 +52,20 @@ void describe_study(const StudyState& state, Explanation& out) {
   }
 }
 
+/// Of the scheduler that the document names, after the events up to `until`.
+Result<std::string> outlook_at(const StudyStore& store, Sequence until, const StudySpec& spec) {
+  Diagnostics problems;
+  const auto scheduler = make_scheduler(spec, problems);
+  if (!scheduler) return std::string();
+  StudyState state;
+  BETATUNE_CHECK(for_each_event(store, until, [&](const Event& event) {
+    const Status applied = apply(state, event);
+    if (applied) scheduler->observe(state, event);
+    return applied;
+  }));
+  return scheduler->outlook(state);
+}
+
 }  // namespace
 
 Result<Explanation> explain(const StudyStore& store, TrialId trial, const SpecOfDocument& spec_of) {
@@ -72,6 +86,8 @@ Result<Explanation> explain(const StudyStore& store, TrialId trial, const SpecOf
   BETATUNE_CHECK(replay.now([&](const History& history, const Searcher&) {
     out.searcher = searcher_name(*history.spec);
   }));
+  BETATUNE_TRY(const auto spec, spec_of(replay.state().document));
+  BETATUNE_TRY(out.outlook, outlook_at(store, found.created_at - 1, *spec));
   if (ledger.plans.empty()) return out;
   BETATUNE_CHECK(replay.at(ledger.plans.begin()->second, [&](const ReplayedPlan& plan) {
     if (plan.searcher.asks_ahead()) return;  // no model, and its answers need those before them

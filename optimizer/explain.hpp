@@ -68,6 +68,7 @@ struct Explanation {
   std::optional<double> loss;      ///< that came of it so far
   bool recorded = true;            ///< false: a plan, but of an older version's log
   std::optional<ModelView> model;  ///< if a model suggested it
+  std::string outlook;  ///< what the scheduler had learned of where new trials should begin
 };
 
 /// Errors: invalid_argument if there is no such trial; the store's; corrupt.

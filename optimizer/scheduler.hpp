@@ -63,8 +63,9 @@ class Scheduler {
   virtual std::optional<Assignment> next_unsearched(const StudyState& state) const {
     return next(state, false);
   }
-  /// How far to train a trial that was created, but has not begun when its optimizer was killed.
-  virtual Step first_goal(const StudyState& state, const Trial& trial) const;
+  /// How far to train a trial that nobody asked it for at first: that was created, but has not
+  /// begun when its optimizer was killed. By default to the end.
+  virtual Step first_goal(const StudyState& state, const Trial&) const { return state.full_budget; }
   /// Asked after each report of a running trial, before its `until`.
   virtual Verdict judge(const StudyState& state, const Trial& trial,
                         const Observation& observation) const = 0;
@@ -76,6 +77,8 @@ class Scheduler {
   /// For people: where the trial stands ("rung 2 of 4 (step 9)"), may be empty.
   virtual std::string describe(const StudyState&, const Trial&) const { return {}; }
   virtual RungPlan rungs() const { return {}; }
+  /// For people: what it has learned of where new trials should begin, may be empty.
+  virtual std::string outlook(const StudyState&) const { return {}; }
 };
 
 using SchedulerRegistry = Registry<Scheduler, PolicyContext>;

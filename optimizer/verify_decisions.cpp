@@ -78,7 +78,8 @@ class DecisionVerifier {
     const auto before = asked_.extract(started.trial);
     const std::optional<Assignment> answer =
         before.empty() ? scheduler_->next(state_, true) : before.mapped();
-    const bool same = text_of(answer) == text_of(recorded) || may_have_answered(recorded, resumes);
+    const bool same =
+        text_of(answer) == text_of(recorded) || may_have_answered(recorded, trial, resumes);
     note(same, {started.trial, started.attempt, text_of(recorded), text_of(answer)});
   }
 
@@ -89,17 +90,16 @@ class DecisionVerifier {
   }
 
   /// Whether it is what the scheduler says to what else it may have been asked.
-  bool may_have_answered(const Assignment& recorded, bool resumes) const {
+  bool may_have_answered(const Assignment& recorded, const Trial& trial, bool resumes) const {
     // Whether another trial might have started is not in the log.
     if (resumes) {
       return text_of(scheduler_->next(state_, false)) == text_of(recorded) ||
              text_of(scheduler_->next_unsearched(state_)) == text_of(recorded);
     }
-    const std::optional<Assignment> now = scheduler_->next(state_, true);
-    if (text_of(now) == text_of(recorded)) return true;
-    // One that nobody asked for, such as a confirmation, may find the scheduler without an answer.
-    const bool starts = now && std::holds_alternative<StartNew>(*now);
-    return !starts && text_of(StartNew{state_.full_budget}) == text_of(recorded);
+    if (text_of(scheduler_->next(state_, true)) == text_of(recorded)) return true;
+    // One that nobody asked for, such as a confirmation.
+    const Step goal = scheduler_->first_goal(state_, trial);
+    return text_of(StartNew{goal}) == text_of(recorded);
   }
 
   void compare(const Decided& decided) {

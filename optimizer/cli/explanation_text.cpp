@@ -222,6 +222,7 @@ std::string explanation_text(const Explanation& it, const std::string& study,
                   : std::string("  the best then: none yet\n");
   text +=
       fmt::format("  without a result then: {} (of {} trials)\n", list_text(it.pending), it.trials);
+  if (!it.outlook.empty()) text += fmt::format("  length: {}\n", it.outlook);
   return it.model ? text + model_text(*it.model, objective) : text;
 }
 
@@ -243,6 +244,7 @@ Json explanation_json(const Explanation& it, const std::string& study, const Obj
               {"best_then", it.best ? Json(it.best->n) : Json(nullptr)},
               {"best_loss_then", or_null(it.best_loss)},
               {"pending_then", pending},
+              {"length", it.outlook.empty() ? Json(nullptr) : Json(it.outlook)},
               {"model", it.model ? model_json(*it.model, objective) : Json(nullptr)}};
 }
 

@@ -1,6 +1,17 @@
 #include "optimizer/schedulers/brackets.hpp"
 
+#include <cmath>
+
 namespace betatune {
+
+BracketPlan hyperband_bracket(std::size_t number, std::size_t rungs, double eta) {
+  const std::size_t s = rungs - 1 - number % rungs;
+  const std::size_t share = rungs / (s + 1);
+  // 1e-9: a power of a decimal eta may fall just short of a whole number.
+  const double trials =
+      std::floor(static_cast<double>(share) * std::pow(eta, static_cast<double>(s)) + 1e-9);
+  return {static_cast<std::size_t>(trials), rungs - 1 - s, true};
+}
 
 Bracket::Bracket(BracketPlan plan, std::size_t rungs, const Rung& empty)
     : plan_(plan), levels_(rungs, Level{{}, empty}) {
@@ -38,13 +49,13 @@ void Bracket::close(TrialId trial, Outcome outcome) {
 std::optional<TrialId> Bracket::next_of(std::size_t rung) const {
   const Rung& results = levels_[rung].results;
   if (const auto best = results.promotable()) return best;
-  // Fewer than eta results: the best one goes on all the same, so that every bracket trains a trial
-  // to the end.
-  return results.top_size() == 0 && levels_[rung + 1].empty() ? results.best_open() : std::nullopt;
+  // Fewer than eta results, or a person stopped those that would go on: the best one goes on all
+  // the same, so that every bracket trains a trial to the end.
+  return levels_[rung + 1].empty() ? results.best_open() : std::nullopt;
 }
 
 std::optional<Bracket::Promotion> Bracket::promotable(bool may_start) const {
-  if (filling() && may_start) return std::nullopt;
+  if (!plan_.promotes || (filling() && may_start)) return std::nullopt;
   for (std::size_t rung = plan_.first; rung + 1 < levels_.size(); ++rung) {
     if (!levels_[rung].pending.empty()) return std::nullopt;
     if (const auto trial = next_of(rung)) return Promotion{*trial, rung + 1};
@@ -114,9 +125,12 @@ std::optional<Assignment> BracketScheduler::next(const StudyState&, bool may_sta
     if (const auto on = bracket.promotable(may_start)) return Resume{on->trial, levels_[on->rung]};
   }
   if (!may_start) return std::nullopt;
-  const bool fill = !active_.empty() && active_.rbegin()->second.filling();
-  const BracketPlan plan = fill ? active_.rbegin()->second.plan() : plan_(begun_);
-  return StartNew{levels_[plan.first]};
+  return StartNew{levels_[filling().first]};
+}
+
+BracketPlan BracketScheduler::filling() const {
+  const bool fills = !active_.empty() && active_.rbegin()->second.filling();
+  return fills ? active_.rbegin()->second.plan() : plan_(begun_);
 }
 
 std::string BracketScheduler::describe(const StudyState&, const Trial& trial) const {

@@ -17,7 +17,12 @@ namespace betatune {
 struct BracketPlan {
   std::size_t trials = 1;
   std::size_t first = 0;
+  bool promotes = true;  ///< the best go on; else all end there
 };
+
+/// The i-th bracket of Hyperband over so many rungs: the table of the paper, i = 0 the one with
+/// most trials, and again from there after the last (Li et al. 2018, arXiv:1603.06560).
+BracketPlan hyperband_bracket(std::size_t number, std::size_t rungs, double eta);
 
 /// One bracket, a fold of what happened to its trials.
 class Bracket {
@@ -71,11 +76,16 @@ class BracketScheduler final : public Scheduler {
   bool completes(const StudyState&, const Trial& trial) const override {
     return trial.until >= levels_.back();
   }
+  Step first_goal(const StudyState&, const Trial&) const override {
+    return levels_[filling().first];
+  }
   std::string describe(const StudyState&, const Trial& trial) const override;
   RungPlan rungs() const override { return {levels_, eta_, false, true}; }
 
  private:
   Bracket* bracket_of(TrialId trial);
+  /// Where the next new trial belongs.
+  BracketPlan filling() const;
   void begin(const AttemptStarted& started);
 
   std::vector<Step> levels_;

@@ -5,8 +5,6 @@
 /// rung s below the last: the table of the paper for R = 81, eta = 3. After the last bracket the
 /// first one comes again, as long as the budget lasts.
 
-#include <cmath>
-
 #include "optimizer/schedulers/brackets.hpp"
 #include "optimizer/schedulers/options.hpp"
 
@@ -20,15 +18,6 @@ struct HyperbandOptions {
         defaulted("eta", &HyperbandOptions::eta, "One in eta goes on at each rung; 3 or 4.")};
   }
 };
-
-BracketPlan hyperband_bracket(std::size_t number, std::size_t rungs, double eta) {
-  const std::size_t s = rungs - 1 - number % rungs;
-  const std::size_t share = rungs / (s + 1);
-  // 1e-9: a power of a decimal eta may fall just short of a whole number.
-  const double trials =
-      std::floor(static_cast<double>(share) * std::pow(eta, static_cast<double>(s)) + 1e-9);
-  return {static_cast<std::size_t>(trials), rungs - 1 - s};
-}
 
 std::unique_ptr<Scheduler> make(const PolicyContext& context, const HyperbandOptions& options,
                                 const ConfigNode& node, Diagnostics& diagnostics) {

@@ -76,6 +76,9 @@ class Pasha final : public Scheduler {
   bool completes(const StudyState&, const Trial& trial) const override {
     return trial.until >= ladder_.levels().back();
   }
+  Step first_goal(const StudyState&, const Trial&) const override {
+    return ladder_.levels().front();
+  }
   std::string describe(const StudyState&, const Trial& trial) const override {
     return ladder_.describe(trial.id, std::to_string(top_ + 1) + " so far");
   }

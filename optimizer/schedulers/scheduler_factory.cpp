@@ -4,12 +4,6 @@
 
 namespace betatune {
 
-Step Scheduler::first_goal(const StudyState& state, const Trial&) const {
-  const auto answer = next(state, true);
-  const auto* start = answer ? std::get_if<StartNew>(&*answer) : nullptr;
-  return start != nullptr ? start->until : state.full_budget;
-}
-
 const Mark& option_mark(const ConfigNode& node, const char* key) {
   const ConfigNode* option = node.find(key);
   return option == nullptr ? node.mark() : option->mark();

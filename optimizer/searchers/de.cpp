@@ -1,10 +1,12 @@
-/// `de`: differential evolution without generations, for cheap trials in great number.
+/// `de`: differential evolution without generations, for cheap trials in great number. Under the
+/// scheduler `dehb` it is that of DEHB (optimizer/de/dehb.hpp).
 
 #include <algorithm>
 #include <cmath>
 #include <numbers>
 
 #include "optimizer/de/child.hpp"
+#include "optimizer/de/dehb.hpp"
 #include "optimizer/de/population.hpp"
 #include "optimizer/evolution/mutation.hpp"
 #include "optimizer/searcher.hpp"
@@ -153,6 +155,12 @@ class DeSearcher : public Searcher {
 
 std::unique_ptr<Searcher> make(const PolicyContext& context, const DeOptions& options,
                                const ConfigNode& node, Diagnostics& problems) {
+  if (auto plan = dehb_plan(context.spec)) {
+    if (!options.population) return make_dehb_searcher(context.spec, std::move(*plan));
+    problems.error("E0408", "under scheduler `dehb` the brackets say how large populations are",
+                   node.mark(), "leave `population` out");
+    return nullptr;
+  }
   const std::int64_t population = population_of(context.spec, options);
   if (population < static_cast<std::int64_t>(kFewest) || population > 10'000) {
     problems.error("E0408", "`algorithm.population` must be from 4 to 10000", node.mark());

@@ -139,6 +139,38 @@ TEST_P(SchedulerSuite, KeepsEverySlotBusyWhileTheBudgetLasts) {
   }
 }
 
+/// It was created, and its optimizer was killed: whatever the scheduler would promote meanwhile,
+/// the trial begins as the next new one does.
+TEST_P(SchedulerSuite, BeginsATrialThatAKillLeftWaitingAsAnyNewOne) {
+  for (const WorldShape& shape : shapes()) {
+    SchedulerWorld world(spec(), shape);
+    world.run();
+    ASSERT_FALSE(HasFatalFailure());
+    if (world.scheduler().copies()) return;  // its copies begin elsewhere
+
+    const auto replayed = scheduler_of(spec());
+    StudyState state;
+    std::vector<Step> goals;  // at every question that might be answered by a new trial
+    std::vector<std::optional<Step>> begun;
+    auto asked = world.asked().begin();
+    for (const Event& event : world.log()) {
+      ASSERT_TRUE(apply(state, event));
+      replayed->observe(state, event);
+      for (; asked != world.asked().end() && asked->seq == event.seq; ++asked) {
+        if (!asked->may_start || !asked->answer) continue;
+        const auto* start = std::get_if<StartNew>(&*asked->answer);
+        goals.push_back(replayed->first_goal(state, Trial{}));
+        begun.push_back(start != nullptr ? std::optional(start->until) : std::nullopt);
+      }
+    }
+    std::optional<Step> next;
+    for (std::size_t i = goals.size(); i-- > 0;) {
+      if (begun[i]) next = begun[i];
+      EXPECT_EQ(goals[i], next.value_or(goals[i])) << "at question " << i;
+    }
+  }
+}
+
 TEST_P(SchedulerSuite, ForgetsNothingWhenABudgetGrows) {
   WorldShape shape;
   shape.trials = 20;
