@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "optimizer/gp/input_warp.hpp"
 #include "optimizer/replay.hpp"
 
 namespace betatune {
@@ -30,7 +31,8 @@ struct Rival {
 struct ParameterView {
   std::string name;
   std::optional<Value> value, incumbent;  ///< nothing where it is not active
-  double lengthscale = 0;                 ///< in the unit cube: how far a change goes unnoticed
+  double lengthscale = 0;  ///< in the unit cube, near the trial: how far a change goes unnoticed
+  InputWarp warp;          ///< of that cube
   /// What its move away from the incumbent's value did to mean and deviation; nothing if it did not
   /// move, or has no value to be set back to.
   std::optional<double> mean_change, deviation_change;

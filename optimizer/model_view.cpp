@@ -4,7 +4,7 @@
 #include <cmath>
 #include <fmt/format.h>
 
-#include "optimizer/gp/log_ei.hpp"
+#include "optimizer/gp/acquisition.hpp"
 #include "optimizer/gp/loss_scale.hpp"
 #include "optimizer/local/trust_region.hpp"
 #include "optimizer/scheduler.hpp"
@@ -73,8 +73,7 @@ class Desk {
     out.at_incumbent = expect(incumbent);
     out.any_feasible = round_->has_feasible();
     if (out.any_feasible) {
-      const LogExpectedImprovement improvement(*gp_, round_->best());
-      out.log_ei = improvement.value(point.transpose(), nullptr)[0];
+      out.log_ei = round_->improvement()->value(point.transpose(), nullptr)[0];
     }
     out.log_feasible = round_->log_feasible(point);
     if (const auto success = Feasibility::learn(gp_->map(), data_)) {
@@ -128,7 +127,7 @@ class Desk {
     std::ranges::stable_sort(all, [](const auto& a, const auto& b) { return a.value > b.value; });
     std::vector<Rival> out;
     std::vector<Eigen::VectorXd> places = {point};
-    const Eigen::VectorXd& lengths = gp_->hyperparameters().lengthscales;
+    const Eigen::VectorXd lengths = gp_->lengthscales_at(point);
     for (const Proposer::Found& found : all) {
       const auto is_apart = [&](const auto& each) { return apart(each, found.point, lengths); };
       if (out.size() == kRivals || !std::ranges::all_of(places, is_apart)) continue;
@@ -143,13 +142,15 @@ class Desk {
                                         const ModelView& view) const {
     std::vector<ParameterView> out;
     const Configuration& best = *plan_.history.trials[view.incumbent].configuration;
+    const Eigen::VectorXd lengths = gp_->lengthscales_at(point);
     for (std::size_t j = 0; j < space_.columns().size(); ++j) {
       const auto column = static_cast<Eigen::Index>(j);
       ParameterView each;
       each.name = space_.parameters()[space_.columns()[j].parameter].name;
       each.value = value_of(own_.configuration, each.name);
       each.incumbent = value_of(best, each.name);
-      each.lengthscale = gp_->hyperparameters().lengthscales[column];
+      each.lengthscale = lengths[column];
+      each.warp = gp_->map().warps()[j];
       if (each.value && each.incumbent && *each.value != *each.incumbent) {
         Eigen::VectorXd back = point;
         back[column] = incumbent[column];

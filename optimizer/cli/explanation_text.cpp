@@ -131,9 +131,17 @@ std::string parameters_table(const ModelView& model) {
                change(each.mean_change), change(each.deviation_change),
                fmt::format("{:.3g}", each.lengthscale)});
   }
-  return "\n" + table.text() +
-         "  (what this parameter alone did to mean and deviation by leaving the best one's "
-         "value)\n";
+  std::string text = "\n" + table.text() +
+                     "  (what this parameter alone did to mean and deviation by leaving the best "
+                     "one's value)\n";
+  for (const ParameterView& each : model.parameters) {
+    if (each.warp.is_plain()) continue;
+    text += fmt::format(
+        "  {} is warped: the lower half of its range counts as {:.0f} % of it (a {:.3g}, b "
+        "{:.3g})\n",
+        each.name, 100 * each.warp.value(0.5), each.warp.a, each.warp.b);
+  }
+  return text;
 }
 
 std::string model_text(const ModelView& model, const Objective& objective) {
@@ -179,12 +187,15 @@ Json model_json(const ModelView& model, const Objective& objective) {
                       {"expected", expectation_json(each.expected, objective)}});
   }
   for (const ParameterView& each : model.parameters) {
-    parameters.push_back({{"name", each.name},
-                          {"value", each.value ? to_json(*each.value) : Json(nullptr)},
-                          {"incumbent", each.incumbent ? to_json(*each.incumbent) : Json(nullptr)},
-                          {"mean_change", or_null(each.mean_change)},
-                          {"deviation_change", or_null(each.deviation_change)},
-                          {"lengthscale", each.lengthscale}});
+    parameters.push_back(
+        {{"name", each.name},
+         {"value", each.value ? to_json(*each.value) : Json(nullptr)},
+         {"incumbent", each.incumbent ? to_json(*each.incumbent) : Json(nullptr)},
+         {"mean_change", or_null(each.mean_change)},
+         {"deviation_change", or_null(each.deviation_change)},
+         {"lengthscale", each.lengthscale},
+         {"warp",
+          each.warp.is_plain() ? Json(nullptr) : Json{{"a", each.warp.a}, {"b", each.warp.b}}}});
   }
   return Json{{"results", model.results},
               {"failures", model.failures},

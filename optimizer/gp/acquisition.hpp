@@ -34,4 +34,18 @@ class AcquisitionSum : public Acquisition {
   std::vector<const Acquisition*> parts_;
 };
 
+/// The logarithm of the mean of several: of what they promise, not of its logarithms. Each must
+/// outlive it.
+class AcquisitionMean : public Acquisition {
+ public:
+  /// Precondition: parts is not empty.
+  explicit AcquisitionMean(std::vector<std::unique_ptr<const Acquisition>> parts)
+      : parts_(std::move(parts)) {}
+  Eigen::VectorXd value(const RowMatrix& points, RowMatrix* gradient) const override;
+  Eigen::VectorXd bound(const RowMatrix& points) const override;
+
+ private:
+  std::vector<std::unique_ptr<const Acquisition>> parts_;
+};
+
 }  // namespace betatune

@@ -41,7 +41,8 @@ double feature_slope(Feature::Kind kind, double x) {
 
 }  // namespace
 
-FeatureMap::FeatureMap(std::span<const Column> columns) : columns_(std::ssize(columns)) {
+FeatureMap::FeatureMap(std::span<const Column> columns)
+    : columns_(std::ssize(columns)), warps_(columns.size()) {
   for (Eigen::Index j = 0; j < columns_; ++j) {
     const Column& column = columns[static_cast<std::size_t>(j)];
     if (column.kind == Column::Kind::categorical) {
@@ -55,12 +56,19 @@ FeatureMap::FeatureMap(std::span<const Column> columns) : columns_(std::ssize(co
   }
 }
 
+FeatureMap FeatureMap::warped(std::vector<InputWarp> warps) const {
+  FeatureMap out = *this;
+  out.warps_ = std::move(warps);
+  return out;
+}
+
 RowMatrix FeatureMap::map(const RowMatrix& points) const {
   RowMatrix out(size(), points.rows());
   for (Eigen::Index f = 0; f < size(); ++f) {
     const Feature& feature = features_[static_cast<std::size_t>(f)];
+    const InputWarp& warp = warps_[static_cast<std::size_t>(feature.column)];
     for (Eigen::Index i = 0; i < points.rows(); ++i) {
-      out(f, i) = feature_of(feature.kind, points(i, feature.column));
+      out(f, i) = feature_of(feature.kind, warp.value(points(i, feature.column)));
     }
   }
   return out;
@@ -70,9 +78,25 @@ RowMatrix FeatureMap::pull_back(const RowMatrix& points, const RowMatrix& slopes
   RowMatrix out = RowMatrix::Zero(points.rows(), columns_);
   for (Eigen::Index f = 0; f < size(); ++f) {
     const Feature& feature = features_[static_cast<std::size_t>(f)];
+    const InputWarp& warp = warps_[static_cast<std::size_t>(feature.column)];
     for (Eigen::Index i = 0; i < points.rows(); ++i) {
-      const double slope = feature_slope(feature.kind, points(i, feature.column));
-      out(i, feature.column) += slope * slopes(f, i);
+      const double x = points(i, feature.column);
+      const double slope = feature_slope(feature.kind, warp.value(x));
+      if (slope != 0) out(i, feature.column) += slope * warp.slope(x) * slopes(f, i);
+    }
+  }
+  return out;
+}
+
+RowMatrix FeatureMap::pull_back_to_warps(const RowMatrix& points, const RowMatrix& slopes) const {
+  RowMatrix out = RowMatrix::Zero(2, columns_);
+  for (Eigen::Index f = 0; f < size(); ++f) {
+    const Feature& feature = features_[static_cast<std::size_t>(f)];
+    const InputWarp& warp = warps_[static_cast<std::size_t>(feature.column)];
+    for (Eigen::Index i = 0; i < points.rows(); ++i) {
+      const double x = points(i, feature.column);
+      const double slope = feature_slope(feature.kind, warp.value(x));
+      if (slope != 0) out.col(feature.column) += slope * slopes(f, i) * warp.slope_by_logs(x);
     }
   }
   return out;

@@ -11,11 +11,13 @@
 /// definite for mixed and conditional spaces. Where a parameter is inactive its value has no
 /// influence at all, and configurations of different activity are apart (the arc kernel of Swersky
 /// et al. 2013, with an arc of one radian, on which 2 - 2 cos(x - y) is nearly (x - y)^2).
+/// Numbers may be warped first.
 
 #include <Eigen/Core>
 #include <span>
 #include <vector>
 
+#include "optimizer/gp/input_warp.hpp"
 #include "optimizer/numerics/factor.hpp"
 #include "searchspaces/space.hpp"
 
@@ -30,6 +32,9 @@ struct Feature {
 class FeatureMap {
  public:
   explicit FeatureMap(std::span<const Column> columns);
+  /// The same columns; one warp each, plain for those that are no numbers.
+  FeatureMap warped(std::vector<InputWarp> warps) const;
+  const std::vector<InputWarp>& warps() const { return warps_; }
 
   Eigen::Index columns() const { return columns_; }
   const std::vector<Feature>& features() const { return features_; }
@@ -40,6 +45,8 @@ class FeatureMap {
   /// The chain rule: d/d features (size() x m) to d/d points (m x columns()). Zero for categorical
   /// and inactive columns.
   RowMatrix pull_back(const RowMatrix& points, const RowMatrix& slopes) const;
+  /// d/d features (size() x m) to d/d logarithms of the warps, 2 x columns(): a, b.
+  RowMatrix pull_back_to_warps(const RowMatrix& points, const RowMatrix& slopes) const;
 
   /// out[i] += squared distance of column `column of feature f` between `point` (its features) and
   /// the m points whose features are given.
@@ -53,6 +60,7 @@ class FeatureMap {
  private:
   Eigen::Index columns_;
   std::vector<Feature> features_;
+  std::vector<InputWarp> warps_;
 };
 
 /// Squared distance of two choices by number, -1 for inactive.

@@ -14,10 +14,29 @@ constexpr double kPendingNoise = 1e-6;  ///< enough for two of them in one place
 
 }  // namespace
 
+RowMatrix means_of(const RowMatrix& kernel, const RowMatrix& weights) {
+  RowMatrix out = RowMatrix::Zero(kernel.cols(), weights.cols());
+  const auto m = static_cast<std::size_t>(kernel.cols()),
+             n = static_cast<std::size_t>(kernel.rows()),
+             r = static_cast<std::size_t>(weights.cols());
+  dense::add_product(
+      {m, r, n, kernel.data(), 1, m, dense::Shape::full, weights.data(), r, out.data(), r});
+  return out;
+}
+
 GaussianProcess::GaussianProcess(FeatureMap map, Hyperparameters hyperparameters)
     : map_(std::move(map)),
       hyperparameters_(std::move(hyperparameters)),
       features_(map_.size(), 0) {}
+
+Eigen::VectorXd GaussianProcess::lengthscales_at(const Eigen::VectorXd& point) const {
+  Eigen::VectorXd out = hyperparameters_.lengthscales;
+  for (Eigen::Index j = 0; j < out.size(); ++j) {
+    if (is_inactive(point[j])) continue;
+    out[j] /= map_.warps()[static_cast<std::size_t>(j)].slope(point[j]);
+  }
+  return out;
+}
 
 void GaussianProcess::truncate(Eigen::Index count) {
   BETATUNE_ASSERT(count <= size());
@@ -65,72 +84,115 @@ Eigen::VectorXd GaussianProcess::fitted() const {
   return base_ + y_ - noise_.head(alpha_.size()).cwiseProduct(alpha_);
 }
 
+Eigen::VectorXd GaussianProcess::variance_bound(const RowMatrix& kernel) const {
+  const double amplitude = hyperparameters_.amplitude;
+  Eigen::ArrayXd explained = Eigen::ArrayXd::Zero(kernel.cols());
+  for (Eigen::Index i = 0; i < size(); ++i) {
+    const double weight = amplitude * amplitude / (amplitude + noise_[i]);
+    explained = explained.max(weight * kernel.row(i).transpose().array().square());
+  }
+  return (amplitude - explained).max(kLeastVariance).matrix();
+}
+
 void GaussianProcess::screen(const RowMatrix& features, Eigen::VectorXd& mean,
                              Eigen::VectorXd& variance) const {
   RowMatrix k;
   map_.kernel(hyperparameters_.lengthscales, features_, features, false, k, nullptr);
-  const double amplitude = hyperparameters_.amplitude;
   mean = Eigen::VectorXd::Zero(features.cols());
   if (mean_ != nullptr) mean = mean_->value(features, nullptr);
-  Eigen::ArrayXd explained = Eigen::ArrayXd::Zero(features.cols());
-  for (Eigen::Index i = 0; i < size(); ++i) {
-    const bool pending = i >= alpha_.size();
-    const double weight = amplitude * amplitude / (amplitude + noise_[i]);
-    if (!pending) mean += amplitude * alpha_[i] * k.row(i).transpose();
-    explained = explained.max(weight * k.row(i).transpose().array().square());
+  for (Eigen::Index i = 0; i < alpha_.size(); ++i) {
+    mean += hyperparameters_.amplitude * alpha_[i] * k.row(i).transpose();
   }
-  variance = (amplitude - explained).max(kLeastVariance).matrix();
+  variance = variance_bound(k);
 }
 
-Prediction GaussianProcess::predict(const RowMatrix& features, bool with_slopes) const {
+void GaussianProcess::screen(const RowMatrix& features, const RowMatrix& weights, RowMatrix& means,
+                             Eigen::VectorXd& variance) const {
+  RowMatrix k;
+  map_.kernel(hyperparameters_.lengthscales, features_, features, false, k, nullptr);
+  variance = variance_bound(k);
+  k *= hyperparameters_.amplitude;
+  means = means_of(k, weights);
+  if (mean_ != nullptr) means.colwise() += mean_->value(features, nullptr);
+}
+
+RowMatrix GaussianProcess::points_without_outputs() const {
+  return features_.rightCols(size() - y_.size());
+}
+
+RowMatrix GaussianProcess::draw_weights(const RowMatrix& normals) const {
+  const Eigen::Index known = y_.size();
+  BETATUNE_ASSERT(normals.rows() == size() - known);
+  RowMatrix outputs = RowMatrix::Zero(size(), 1), white, weights;
+  outputs.topRows(known) = y_;
+  factor_.whiten(outputs, white);
+  RowMatrix drawn(size(), normals.cols());
+  drawn.topRows(known) = white.topRows(known).replicate(1, normals.cols());
+  // A point given those before it: its mean and a normal share that they leave, which is L's pivot.
+  drawn.bottomRows(normals.rows()) = normals;
+  factor_.whiten_transposed(drawn, weights);
+  return weights;
+}
+
+Projection GaussianProcess::project(const RowMatrix& features, bool with_slopes) const {
+  Projection out;
   const Eigen::Index m = features.cols();
-  RowMatrix k, slope, white;
-  map_.kernel(hyperparameters_.lengthscales, features_, features, false, k,
-              with_slopes ? &slope : nullptr);
+  map_.kernel(hyperparameters_.lengthscales, features_, features, false, out.kernel,
+              with_slopes ? &out.slope : nullptr);
   const double amplitude = hyperparameters_.amplitude;
-  k *= amplitude;
-  if (with_slopes) slope *= amplitude;
-  factor_.whiten(k, white);
-  Prediction out;
-  out.mean = Eigen::VectorXd::Zero(m);
-  RowMatrix base_slope;
-  if (mean_ != nullptr) out.mean = mean_->value(features, with_slopes ? &base_slope : nullptr);
+  out.kernel *= amplitude;
+  if (with_slopes) out.slope *= amplitude;
+  factor_.whiten(out.kernel, out.white);
+  out.base = Eigen::VectorXd::Zero(m);
+  if (mean_ != nullptr) out.base = mean_->value(features, with_slopes ? &out.base_slope : nullptr);
   Eigen::ArrayXd explained = Eigen::ArrayXd::Zero(m);
   for (Eigen::Index i = 0; i < size(); ++i) {
-    if (i < alpha_.size()) out.mean += alpha_[i] * k.row(i).transpose();
-    explained += white.row(i).transpose().array().square();
+    explained += out.white.row(i).transpose().array().square();
   }
   out.variance = (amplitude - explained).max(kLeastVariance).matrix();
-  if (!with_slopes) return out;
+  return out;
+}
 
+GaussianProcess::Slopes GaussianProcess::slopes(const RowMatrix& features, const Projection& at,
+                                                const RowMatrix& weights) const {
   // d k_ic / d f = 2 w slope_ic (f_c - f_i), so both slopes are 2 w (f sum_i q_i - sum_i q_i f_i)
-  // with q_i = alpha_i slope_i for the mean and -2 (K^-1 k)_i slope_i for the variance.
-  RowMatrix weights;
-  factor_.whiten_transposed(white, weights);
+  // with q_i = weight_i slope_i for the mean and -2 (K^-1 k)_i slope_i for the variance.
+  const Eigen::Index m = features.cols();
+  RowMatrix explained;
+  factor_.whiten_transposed(at.white, explained);
   RowMatrix q(size(), 2 * m);
-  for (Eigen::Index i = 0; i < size(); ++i) {
-    const double alpha = i < alpha_.size() ? alpha_[i] : 0;
-    q.row(i).head(m) = alpha * slope.row(i);
-    q.row(i).tail(m) = -2 * weights.row(i).cwiseProduct(slope.row(i));
-  }
+  q.leftCols(m) = weights.cwiseProduct(at.slope);
+  q.rightCols(m) = -2 * explained.cwiseProduct(at.slope);
   RowMatrix sums = RowMatrix::Zero(map_.size(), 2 * m);
   const auto n = static_cast<std::size_t>(size());
   const auto width = static_cast<std::size_t>(2 * m);
   dense::add_product({static_cast<std::size_t>(map_.size()), width, n, features_.data(), n, 1,
                       dense::Shape::full, q.data(), width, sums.data(), width});
   const Eigen::RowVectorXd totals = q.colwise().sum();
-  out.mean_slope.resize(map_.size(), m);
-  out.variance_slope.resize(map_.size(), m);
+  Slopes out{RowMatrix(map_.size(), m), RowMatrix(map_.size(), m)};
   for (Eigen::Index f = 0; f < map_.size(); ++f) {
     const double length =
         hyperparameters_.lengthscales[map_.features()[static_cast<std::size_t>(f)].column];
     const double w = 2 / (length * length);
-    out.mean_slope.row(f) =
-        w * (features.row(f).cwiseProduct(totals.head(m)) - sums.row(f).head(m));
-    out.variance_slope.row(f) =
-        w * (features.row(f).cwiseProduct(totals.tail(m)) - sums.row(f).tail(m));
+    out.mean.row(f) = w * (features.row(f).cwiseProduct(totals.head(m)) - sums.row(f).head(m));
+    out.variance.row(f) = w * (features.row(f).cwiseProduct(totals.tail(m)) - sums.row(f).tail(m));
   }
-  if (mean_ != nullptr) out.mean_slope += base_slope;
+  return out;
+}
+
+Prediction GaussianProcess::predict(const RowMatrix& features, bool with_slopes) const {
+  const Projection at = project(features, with_slopes);
+  Prediction out{at.base, at.variance, {}, {}};
+  for (Eigen::Index i = 0; i < alpha_.size(); ++i) {
+    out.mean += alpha_[i] * at.kernel.row(i).transpose();
+  }
+  if (!with_slopes) return out;
+  RowMatrix weights = RowMatrix::Zero(size(), features.cols());
+  weights.topRows(alpha_.size()).colwise() = alpha_;
+  Slopes slope = slopes(features, at, weights);
+  out.mean_slope = std::move(slope.mean);
+  if (mean_ != nullptr) out.mean_slope += at.base_slope;
+  out.variance_slope = std::move(slope.variance);
   return out;
 }
 

@@ -18,12 +18,27 @@ struct Prediction {
   RowMatrix mean_slope, variance_slope;
 };
 
+/// What the points of a process say of m others: all that its predictions there are made of.
+struct Projection {
+  RowMatrix kernel, slope;  ///< size() x m: covariances, and their derivatives by squared distance
+  RowMatrix white;          ///< L^-1 of the covariances, L L^T being that of the points
+  Eigen::VectorXd base;     ///< the mean before any data
+  RowMatrix base_slope;     ///< map().size() x m, or empty: it has none
+  Eigen::VectorXd variance;
+};
+
+/// kernel^T weights, by sums that have the same bits everywhere.
+RowMatrix means_of(const RowMatrix& kernel, const RowMatrix& weights);
+
 class GaussianProcess {
  public:
   GaussianProcess(FeatureMap map, Hyperparameters hyperparameters);
 
   const FeatureMap& map() const { return map_; }
   const Hyperparameters& hyperparameters() const { return hyperparameters_; }
+  /// The length-scales in the unit cube near an encoded point: where a warp is steep they are
+  /// shorter than in its scale.
+  Eigen::VectorXd lengthscales_at(const Eigen::VectorXd& point) const;
   Eigen::Index size() const { return features_.cols(); }
   /// Keeps the first `count` points. Precondition: count <= size().
   void truncate(Eigen::Index count);
@@ -43,8 +58,28 @@ class GaussianProcess {
   void screen(const RowMatrix& features, Eigen::VectorXd& mean, Eigen::VectorXd& variance) const;
   Prediction predict(const RowMatrix& features, bool with_slopes) const;
 
+  /// The weights of all points, size() x draws, under which kernel^T weights + base are functions
+  /// whose values at the points without outputs are drawn jointly. normals: standard normals, one
+  /// row for each of those points; a row of zeros leaves the point at its mean.
+  RowMatrix draw_weights(const RowMatrix& normals) const;
+  /// slope is left empty without `with_slopes`.
+  Projection project(const RowMatrix& features, bool with_slopes) const;
+  /// Their features, map().size() x any.
+  RowMatrix points_without_outputs() const;
+  /// By the features, map().size() x m each: of kernel^T weights (size() x m: every feature has its
+  /// own), and of the variance. `at` is their projection, with slopes.
+  struct Slopes {
+    RowMatrix mean, variance;
+  };
+  Slopes slopes(const RowMatrix& features, const Projection& at, const RowMatrix& weights) const;
+  /// As screen(), of all functions with `weights` (size() x r): means, m x r.
+  void screen(const RowMatrix& features, const RowMatrix& weights, RowMatrix& means,
+              Eigen::VectorXd& variance) const;
+
  private:
   void append_with(const RowMatrix& features, const Eigen::VectorXd& noise);
+  /// kernel: size() x m, of amplitude 1.
+  Eigen::VectorXd variance_bound(const RowMatrix& kernel) const;
 
   FeatureMap map_;
   Hyperparameters hyperparameters_;

@@ -16,6 +16,9 @@ constexpr double kLeastNoise = 1e-6, kMostNoise = 2;
 constexpr double kLeastAmplitude = 0.05, kMostAmplitude = 100;
 constexpr double kAmplitudeMu = 1, kAmplitudeSigma = 1;
 constexpr double kNoiseMu = -6, kNoiseSigma = 2;
+constexpr double kWarpVariance = 0.75;
+constexpr double kMostWarp = 2;  ///< of the logarithms of a and b
+constexpr int kWarpEvaluations = 60;
 
 double lengthscale_mu(Eigen::Index columns) {
   return std::numbers::sqrt2 +
@@ -31,9 +34,10 @@ double log_normal_density(double x, double mu, double sigma, double* slope) {
 }
 
 /// Sums over pairs i > j of h_ij delta_ij for each column, delta the squared distance in it.
-/// `h` is symmetric with a zero diagonal.
+/// `h` is symmetric with a zero diagonal. moves: null, or overwritten with the sums over j of h_ij
+/// (f_i - f_j) for the features that are numbers, 0 for the others, map.size() x n.
 Eigen::VectorXd weigh_distances(const FeatureMap& map, const RowMatrix& features,
-                                const RowMatrix& h) {
+                                const RowMatrix& h, RowMatrix* moves) {
   const Eigen::Index n = features.cols();
   // For numbers, sum_ij h_ij (f_i - f_j)^2 / 2 = sum_i f_i^2 (h 1)_i - f^T h f.
   RowMatrix right(n, map.size() + 1);
@@ -44,13 +48,16 @@ Eigen::VectorXd weigh_distances(const FeatureMap& map, const RowMatrix& features
   dense::add_product({size, width, size, h.data(), size, 1, dense::Shape::full, right.data(), width,
                       product.data(), width});
   Eigen::VectorXd out = Eigen::VectorXd::Zero(map.columns());
+  if (moves != nullptr) *moves = RowMatrix::Zero(map.size(), n);
   for (Eigen::Index f = 0; f < map.size(); ++f) {
     const Feature& feature = map.features()[static_cast<std::size_t>(f)];
     double sum = 0;
     for (Eigen::Index i = 0; i < n; ++i) {
       const double x = features(f, i);
       if (feature.kind != Feature::Kind::choice) {
-        sum += x * (x * product(i, map.size()) - product(i, f));
+        const double move = x * product(i, map.size()) - product(i, f);
+        sum += x * move;
+        if (moves != nullptr) (*moves)(f, i) = move;
         continue;
       }
       for (Eigen::Index j = 0; j < i; ++j) sum += h(i, j) * choice_distance(x, features(f, j));
@@ -70,6 +77,16 @@ GrowingFactor factor_of(const Training& data, const Hyperparameters& at, RowMatr
   GrowingFactor factor;
   factor.append(k);
   return factor;
+}
+
+BoxLbfgsOptions fit_options(int evaluations) {
+  BoxLbfgsOptions options;
+  options.iterations_max = 40;
+  options.evaluations_max = evaluations;
+  options.gradient_tolerance = 1e-3;
+  options.value_tolerance = 1e-6;
+  options.first_step = 0.5;
+  return options;
 }
 
 double log_density(const GrowingFactor& factor, double white_square) {
@@ -123,7 +140,8 @@ Hyperparameters Hyperparameters::prior_mode(Eigen::Index columns) {
 }
 
 double log_marginal_likelihood(const Training& data, const Eigen::VectorXd& y,
-                               const Hyperparameters& at, Eigen::VectorXd* gradient) {
+                               const Hyperparameters& at, Eigen::VectorXd* gradient,
+                               RowMatrix* by_features) {
   const Eigen::Index n = y.size();
   RowMatrix slope, white, alpha;
   const GrowingFactor factor = factor_of(data, at, gradient == nullptr ? nullptr : &slope);
@@ -146,8 +164,13 @@ double log_marginal_likelihood(const Training& data, const Eigen::VectorXd& y,
   }
   const Eigen::Index d = data.map.columns();
   gradient->resize(d + 2);
-  gradient->head(d) = -2 * at.amplitude * weigh_distances(data.map, data.features, h).array() /
+  gradient->head(d) = -2 * at.amplitude *
+                      weigh_distances(data.map, data.features, h, by_features).array() /
                       at.lengthscales.array().square();
+  for (Eigen::Index f = 0; by_features != nullptr && f < data.map.size(); ++f) {
+    const double length = at.lengthscales[data.map.features()[static_cast<std::size_t>(f)].column];
+    by_features->row(f) *= 2 * at.amplitude / (length * length);
+  }
   (*gradient)[d] = 0.5 * at.noise * trace;
   // The kernel alone is K - noise I - doubts, so the trace with it follows from those with these.
   (*gradient)[d + 1] =
@@ -180,13 +203,7 @@ HyperparameterBounds hyperparameter_bounds(Eigen::Index columns) {
 Fit fit_hyperparameters(const Training& data, const Eigen::VectorXd& y,
                         const Hyperparameters& start, int evaluations) {
   const HyperparameterBounds bounds = hyperparameter_bounds(data.map.columns());
-  BoxLbfgsOptions options;
-  options.iterations_max = 40;
-  options.evaluations_max = evaluations;
-  options.gradient_tolerance = 1e-3;
-  options.value_tolerance = 1e-6;
-  options.first_step = 0.5;
-  BoxLbfgs run(start.to_logs(), bounds.lower, bounds.upper, options);
+  BoxLbfgs run(start.to_logs(), bounds.lower, bounds.upper, fit_options(evaluations));
   while (!run.done()) {
     const Hyperparameters at = Hyperparameters::from_logs(run.wanted());
     Eigen::VectorXd likelihood, prior;
@@ -194,6 +211,44 @@ Fit fit_hyperparameters(const Training& data, const Eigen::VectorXd& y,
     run.tell(-value, -(likelihood + prior));
   }
   return {Hyperparameters::from_logs(run.best()), -run.best_value()};
+}
+
+WarpedFit fit_with_warps(const Training& data, const RowMatrix& points, const Eigen::VectorXd& y,
+                         const Hyperparameters& start) {
+  const Eigen::Index d = data.map.columns();
+  const HyperparameterBounds bounds = hyperparameter_bounds(d);
+  // Logarithms of the hyper-parameters, of a and of b of each column.
+  Eigen::VectorXd from = Eigen::VectorXd::Zero(3 * d + 2), lower(3 * d + 2), upper(3 * d + 2);
+  from.head(d + 2) = start.to_logs();
+  lower << bounds.lower, Eigen::VectorXd::Constant(2 * d, -kMostWarp);
+  upper << bounds.upper, Eigen::VectorXd::Constant(2 * d, kMostWarp);
+  BoxLbfgs run(from, lower, upper, fit_options(kWarpEvaluations));
+  const auto warps_at = [&](const Eigen::VectorXd& x) {
+    std::vector<InputWarp> out(static_cast<std::size_t>(d));
+    for (Eigen::Index j = 0; j < d; ++j) {
+      out[static_cast<std::size_t>(j)] = {std::exp(x[d + 2 + j]), std::exp(x[2 * d + 2 + j])};
+    }
+    return out;
+  };
+  while (!run.done()) {
+    const Eigen::VectorXd& x = run.wanted();
+    const Hyperparameters at = Hyperparameters::from_logs(x.head(d + 2));
+    const FeatureMap map = data.map.warped(warps_at(x));
+    const RowMatrix features = map.map(points);
+    Eigen::VectorXd likelihood, prior, slope(3 * d + 2);
+    RowMatrix by_features;
+    const Training warped{map, features, data.doubts};
+    double value =
+        log_marginal_likelihood(warped, y, at, &likelihood, &by_features) + log_prior(at, &prior);
+    const auto logs = x.tail(2 * d);
+    value -= 0.5 * logs.squaredNorm() / kWarpVariance;
+    const RowMatrix by_warps = map.pull_back_to_warps(points, by_features);
+    slope << likelihood + prior, by_warps.row(0).transpose(), by_warps.row(1).transpose();
+    slope.tail(2 * d) -= logs / kWarpVariance;
+    run.tell(-value, -slope);
+  }
+  return {{Hyperparameters::from_logs(run.best().head(d + 2)), -run.best_value()},
+          warps_at(run.best())};
 }
 
 Fit fit_hyperparameters(const Training& data, const Eigen::VectorXd& y) {

@@ -31,9 +31,11 @@ struct Training {
 
 /// log p(y | hyper-parameters) in nats. y: n.
 /// gradient null, or overwritten: by to_logs().
+/// by_features null, or overwritten if there is a gradient: by the features, map.size() x n.
 /// golden: tests/golden/gp/regression.json
 double log_marginal_likelihood(const Training& data, const Eigen::VectorXd& y,
-                               const Hyperparameters& at, Eigen::VectorXd* gradient);
+                               const Hyperparameters& at, Eigen::VectorXd* gradient,
+                               RowMatrix* by_features = nullptr);
 
 /// log p(hyper-parameters): length-scales LogNormal(sqrt 2 + ln(d)/2, sqrt 3), noise
 /// LogNormal(-6, 2), amplitude LogNormal(1, 1); densities of the values themselves, as BoTorch has
@@ -66,5 +68,15 @@ HyperparameterBounds hyperparameter_bounds(Eigen::Index columns);
 Fit fit_hyperparameters(const Training& data, const Eigen::VectorXd& y);
 Fit fit_hyperparameters(const Training& data, const Eigen::VectorXd& y,
                         const Hyperparameters& start, int evaluations = 60);
+
+/// The most probable hyper-parameters and warps of the numbers together. Logarithms of the warps'
+/// a and b have the prior Normal(0, 0.75), whose density is counted relative to that of no warp.
+/// points: n x columns, whose features (under the map without warps) are the training's.
+struct WarpedFit {
+  Fit fit;
+  std::vector<InputWarp> warps;
+};
+WarpedFit fit_with_warps(const Training& data, const RowMatrix& points, const Eigen::VectorXd& y,
+                         const Hyperparameters& start);
 
 }  // namespace betatune

@@ -23,6 +23,10 @@ constexpr Eigen::Index kDoubtfulFitRows = 100, kDoubtfulModelRows = 400;
 /// takes longer than a suggestion.
 constexpr Eigen::Index kLeastForDraws = 25, kMostForDraws = 200;
 constexpr Eigen::Index kLeastForBend = 8;
+constexpr Eigen::Index kLeastForWarps = 12;
+/// Nats per column by which warps must explain the results better, beside what their prior takes.
+/// With 2 for all columns together they were taken on too little evidence in many dimensions.
+constexpr double kWarpPrice = 1.5;
 constexpr double kMostDoubt = 3;  ///< standard deviation of an output, which have variance 1
 /// Nats per result by which a logarithm must explain the losses better than a power does. Smooth
 /// functions look about one nat better in logarithms, and are found slower with them: their bottom
@@ -96,9 +100,10 @@ void GpModel::fit(const Samples& data, Eigen::Index size) {
   fitted_doubts_ = data.doubts.head(std::min(size, data.doubts.size()));
   Hyperparameters found = Hyperparameters::prior_mode(map_.columns());
   bend_ = {};
+  map_ = map_.warped(std::vector<InputWarp>(static_cast<std::size_t>(map_.columns())));
   trend_ = nullptr;
   output_scale_ = 1;
-  drawn_ = {};
+  drawn_.clear();
   if (size > 0) found = fit_with_bend(data.points.topRows(size));
   probable_ = make_posterior(std::move(found));
 }
@@ -112,8 +117,9 @@ GpModel::Posterior GpModel::make_posterior(Hyperparameters at) const {
 Hyperparameters GpModel::fit_with_bend(const RowMatrix& points) {
   const std::vector<Eigen::Index> rows = choose_rows(
       ranks_of(fitted_values_), fitted_doubts_.size() > 0 ? kDoubtfulFitRows : kFitRows);
-  const auto n = static_cast<double>(fitted_values_.size());
-  const bool one_bend = of_ != ModelOf::losses || fitted_values_.size() < kLeastForBend;
+  const Eigen::Index size = fitted_values_.size();
+  const auto n = static_cast<double>(size);
+  const bool one_bend = of_ != ModelOf::losses || size < kLeastForBend;
   const std::size_t bends = one_bend ? 1 : kShifts.size();
   RowMatrix outputs(std::ssize(rows), static_cast<Eigen::Index>(bends));
   std::vector<double> log_slopes;
@@ -139,6 +145,17 @@ Hyperparameters GpModel::fit_with_bend(const RowMatrix& points) {
   bend_ = {kShifts[best]};
   const Eigen::VectorXd chosen = outputs.col(static_cast<Eigen::Index>(best));
   const Fit plain = fit_hyperparameters(training, chosen, starts[best].at);
+  const bool may_warp = may_warp_ && of_ == ModelOf::losses && earlier_ == nullptr;
+  if (may_warp && size >= kLeastForWarps) {
+    const RowMatrix picked = pick_rows(points, rows);
+    const WarpedFit warped = fit_with_warps(training, picked, chosen, plain.at);
+    const double price = kWarpPrice * static_cast<double>(map_.columns());
+    if (warped.fit.log_posterior > plain.log_posterior + price) {
+      map_ = map_.warped(warped.warps);
+      draw_near(warped.fit.at, {map_, map_.map(picked), training.doubts}, chosen);
+      return warped.fit.at;
+    }
+  }
   std::optional<TrendFit> other;
   if (earlier_ != nullptr) other = fit_trend(map_, features, chosen, earlier_);
   if (!other || other->evidence <= plain.log_posterior) {
@@ -154,8 +171,18 @@ void GpModel::draw_near(const Hyperparameters& mode, const Training& training,
                         const Eigen::VectorXd& y) {
   const Eigen::Index size = fitted_values_.size();
   if (!draws_ || size < kLeastForDraws || size > kMostForDraws) return;
-  const Key key = fold_in(*draws_, static_cast<std::uint64_t>(size));
-  drawn_ = make_posterior(draw_hyperparameters(training, y, mode, key));
+  Key key = fold_in(draws_->key, static_cast<std::uint64_t>(size));
+  for (int i = 0; i < draws_->count; ++i) {
+    if (i > 0) key = fold_in(key, "next");
+    drawn_.push_back(make_posterior(draw_hyperparameters(training, y, mode, key)));
+  }
+}
+
+std::vector<GaussianProcess*> GpModel::drawn() {
+  std::vector<GaussianProcess*> out;
+  for (const Posterior& each : drawn_) out.push_back(each.gp.get());
+  if (out.empty()) out.push_back(probable_.gp.get());
+  return out;
 }
 
 std::vector<Eigen::Index> GpModel::rows_of(const Samples& data) const {
@@ -175,7 +202,7 @@ GaussianProcess& GpModel::condition(const Samples& data, Eigen::Index pending) {
   zero_ = outputs.zero;
   const std::vector<Eigen::Index> rows = rows_of(data);
   update(probable_, data, rows, outputs);
-  if (drawn_.gp != nullptr) update(drawn_, data, rows, outputs);
+  for (Posterior& each : drawn_) update(each, data, rows, outputs);
   return *probable_.gp;
 }
 

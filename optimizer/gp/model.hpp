@@ -29,12 +29,20 @@ std::vector<Eigen::Index> choose_rows(const Eigen::VectorXd& losses, Eigen::Inde
 /// and the factor has the same bits however it grew. So a cold start gives what a warm one gives.
 class GpModel {
  public:
-  /// draws: where hyper-parameters for drawn() come from; none: it is the most probable model.
+  /// draws: where hyper-parameters for drawn() come from, and how many; none: they are the most
+  /// probable ones.
+  struct Draws {
+    Key key;
+    int count = 1;
+  };
   explicit GpModel(std::span<const Column> columns, ModelOf of = ModelOf::losses,
-                   std::optional<Key> draws = {})
+                   std::optional<Draws> draws = {})
       : map_(columns), of_(of), draws_(draws) {}
 
+  /// With the warps of the last fit.
   const FeatureMap& map() const { return map_; }
+  /// Numbers are never warped: for models whose features others compute.
+  void keep_scales() { may_warp_ = false; }
   /// From now on; models of earlier studies in the same space, or null.
   void learn_from(std::shared_ptr<const EarlierModels> earlier);
 
@@ -44,7 +52,8 @@ class GpModel {
   GaussianProcess& condition(const Samples& data, Eigen::Index pending);
   /// The same posterior under hyper-parameters that were drawn at the fit, while few results leave
   /// much possible; else what condition() returned, which comes first. Pending points as there.
-  GaussianProcess& drawn() { return drawn_.gp ? *drawn_.gp : *probable_.gp; }
+  /// Never empty.
+  std::vector<GaussianProcess*> drawn();
   /// Standard deviation of the noise in units of the loss, near the lowest. After condition().
   double noise_deviation() const;
   /// Of the outputs that the posterior has. After condition().
@@ -93,8 +102,10 @@ class GpModel {
   std::shared_ptr<const EarlierTrend> trend_;
   double output_scale_ = 1;
   double slope_at_best_ = 1;
-  std::optional<Key> draws_;
-  Posterior probable_, drawn_;  ///< the second without a gp: nothing was drawn
+  std::optional<Draws> draws_;
+  bool may_warp_ = true;
+  Posterior probable_;
+  std::vector<Posterior> drawn_;
 };
 
 }  // namespace betatune

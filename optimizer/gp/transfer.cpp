@@ -71,6 +71,7 @@ EarlierModels::EarlierModels(const SearchSpace& space,
     if (samples.size() == 0) continue;
     names_.push_back(study->study);
     models_.push_back(std::make_unique<GpModel>(space.columns()));
+    models_.back()->keep_scales();
     models_.back()->condition(samples, 0);
   }
 }

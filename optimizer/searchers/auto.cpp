@@ -66,7 +66,8 @@ class AutoSearcher : public Searcher {
   /// but not before there are as many results as a quadratic has coefficients: length-scales from
   /// fewer mean little, and the local model has to find by itself that a bowl is round.
   static Eigen::VectorXd stretch_of(const GpRound& round, const Observations& data) {
-    const Eigen::ArrayXd logs = round.gp().hyperparameters().lengthscales.array().log();
+    const Eigen::VectorXd best = data.points.row(round.best_row()).transpose();
+    const Eigen::ArrayXd logs = round.gp().lengthscales_at(best).array().log();
     if (2 * data.finite < logs.size() * (logs.size() + 1)) return {};
     const double most = std::log(kLargestStretch);
     return (logs - logs.mean()).max(-most).min(most).exp().matrix();

@@ -4,7 +4,9 @@
 #include <cmath>
 #include <utility>
 
+#include "optimizer/gp/improvement_over_draws.hpp"
 #include "optimizer/gp/log_ei.hpp"
+#include "optimizer/local/near_pairs.hpp"
 #include "optimizer/numerics/rows.hpp"
 #include "optimizer/pareto/study_front.hpp"
 #include "optimizer/searchers/design.hpp"
@@ -16,6 +18,10 @@ constexpr Eigen::Index kIncumbents = 4;  ///< results whose neighbourhood is loo
 constexpr Eigen::Index kFailures = 100;  ///< the latest, which take away variance
 /// Share of the outputs' variance above which a low loss may be luck.
 constexpr double kNoisy = 1e-3;
+/// Noise between results in the same place, as a share of the model's, that is no ruggedness.
+constexpr double kSeen = 0.3;
+constexpr int kMostEffort = 64;
+constexpr Eigen::Index kLatent = 50;  ///< results that may be the lowest, at most
 
 /// Rows of the best results, best first.
 RowMatrix best_points(const Observations& data, Eigen::Index count) {
@@ -97,10 +103,11 @@ RowMatrix failed_points(const Observations& data, Eigen::Index most) {
 }
 
 /// Of the losses, or of the first of several objectives.
-GpModel make_model(const StudySpec& spec) {
+GpModel make_model(const StudySpec& spec, int draws) {
   const std::span<const Column> columns = spec.space.columns();
   if (spec.objectives.size() > 1) return GpModel(columns, ModelOf::objective);
-  return GpModel(columns, ModelOf::losses, fold_in(study_key(spec), "hyperparameters"));
+  return GpModel(columns, ModelOf::losses,
+                 GpModel::Draws{fold_in(study_key(spec), "hyperparameters"), draws});
 }
 
 Eigen::VectorXd means_at(const GaussianProcess& gp, const RowMatrix& points) {
@@ -116,16 +123,23 @@ bool GpOptions::check(const ConfigNode& node, Diagnostics& problems) const {
   if (starts < 1) {
     problems.error("E0408", "`algorithm.starts` must be at least 1", node.mark());
   }
-  return raw_points >= 16 && starts >= 1;
+  if (effort < 1 || effort > kMostEffort) {
+    problems.error("E0408", fmt::format("`algorithm.effort` must be between 1 and {}", kMostEffort),
+                   node.mark());
+  }
+  return raw_points >= 16 && starts >= 1 && effort >= 1 && effort <= kMostEffort;
 }
 
 GpRound::GpRound(const SearchSpace& space, Models models, const Observations& data,
                  GpOptions options)
     : space_(space),
-      gp_(models.gp),
+      drawn_(std::move(models.drawn)),
+      gp_(*drawn_[0]),
       options_(options),
       incumbents_(best_points(data, kIncumbents)),
       pending_(0, data.points.cols()),
+      latent_(gp_.map().size(), 0),
+      draws_(models.draws),
       noisy_(gp_.hyperparameters().noise > kNoisy),
       noise_deviation_(models.noise_deviation),
       output_slope_(models.output_slope),
@@ -135,15 +149,16 @@ GpRound::GpRound(const SearchSpace& space, Models models, const Observations& da
       results_(data.size()),
       limits_(std::move(models.slacks)),
       front_(std::move(models.front)) {
-  choose_best(data);
+  choose_best(data, models.noise_seen);
   // A loss that one trial did not have, its neighbours will hardly have: nothing is to be learned
   // there. Without this, a region that only fails would stay the least known of all.
   const RowMatrix failed = failed_points(data, kFailures);
   if (failed.rows() > 0) append_pending(failed);
+  failed_ = failed.rows();
   pend(data.pending);
 }
 
-void GpRound::choose_best(const Observations& data) {
+void GpRound::choose_best(const Observations& data, bool noise_seen) {
   const std::vector<bool> rows = feasible_rows(data, limits_);
   has_feasible_ = any_of(rows);
   if (front_) front_->add(data.points, rows);
@@ -153,9 +168,43 @@ void GpRound::choose_best(const Observations& data) {
   }
   // Means at all results take a third power of their number.
   const bool by_means = noisy_ || !limits_.empty();
-  const Eigen::VectorXd means = by_means ? means_at(gp_, data.points) : data.losses;
-  best_row_ = lowest_row(noisy_ ? means : data.losses, rows);
-  best_ = limits_.empty() ? gp_.fitted().minCoeff() : means[lowest_row(means, rows)];
+  Prediction at{data.losses, {}, {}, {}};
+  const RowMatrix features = gp_.map().map(data.points);
+  if (by_means) at = gp_.predict(features, false);
+  best_row_ = lowest_row(noisy_ ? at.mean : data.losses, rows);
+  for (const GaussianProcess* each : drawn_) {
+    best_.push_back(limits_.empty() ? each->fitted().minCoeff()
+                                    : means_at(*each, data.points)[lowest_row(at.mean, rows)]);
+  }
+  if (noise_seen && noisy_ && limits_.empty() && !front_) choose_latent(at, features, rows);
+}
+
+void GpRound::choose_latent(const Prediction& at, const RowMatrix& features,
+                            const std::vector<bool>& with_loss) {
+  const Eigen::VectorXd low = at.mean - 2 * at.variance.cwiseSqrt();
+  std::vector<Eigen::Index> order;
+  for (Eigen::Index i = 0; i < low.size(); ++i) {
+    if (with_loss[static_cast<std::size_t>(i)]) order.push_back(i);
+  }
+  std::stable_sort(order.begin(), order.end(),
+                   [&](Eigen::Index a, Eigen::Index b) { return low[a] < low[b]; });
+  latent_.resize(features.rows(), std::min(kLatent, std::ssize(order)));
+  for (Eigen::Index i = 0; i < latent_.cols(); ++i) {
+    latent_.col(i) = features.col(order[static_cast<std::size_t>(i)]);
+  }
+}
+
+std::unique_ptr<const Acquisition> GpRound::improvement() const {
+  if (front_) return std::make_unique<HypervolumeImprovement>(front_->improvement());
+  if (latent_.cols() > 0) {
+    return std::make_unique<ImprovementOverDraws>(gp_, failed_, latent_, draws_);
+  }
+  std::vector<std::unique_ptr<const Acquisition>> each;
+  for (std::size_t k = 0; k < drawn_.size(); ++k) {
+    each.push_back(std::make_unique<LogExpectedImprovement>(*drawn_[k], best_[k]));
+  }
+  if (each.size() == 1) return std::move(each[0]);
+  return std::make_unique<AcquisitionMean>(std::move(each));
 }
 
 std::optional<double> GpRound::log_feasible(const Eigen::VectorXd& point) const {
@@ -164,7 +213,7 @@ std::optional<double> GpRound::log_feasible(const Eigen::VectorXd& point) const 
 }
 
 double GpRound::expected_gain(const Eigen::VectorXd& point) const {
-  const double log_ei = LogExpectedImprovement(gp_, best_).value(point.transpose(), nullptr)[0];
+  const double log_ei = improvement()->value(point.transpose(), nullptr)[0];
   return std::exp(log_ei + log_feasible(point).value_or(0)) / output_slope_;
 }
 
@@ -176,11 +225,12 @@ std::optional<double> GpRound::log_prior(const Eigen::VectorXd& point) const {
 void GpRound::pend(const RowMatrix& points) {
   if (points.rows() == 0) return;
   // Counted as observed at their mean: one that is believed to be the best makes it harder for its
-  // neighbours to improve on it.
-  const RowMatrix features = gp_.map().map(points);
-  const Eigen::VectorXd means = gp_.predict(features, false).mean;
+  // neighbours to improve on it. Under noise improvement() draws them.
   const std::vector<bool> met = limits_.met_by_mean(points);
-  if (any_of(met)) best_ = std::min(best_, means[lowest_row(means, met)]);
+  for (std::size_t k = 0; k < best_.size() && any_of(met); ++k) {
+    const Eigen::VectorXd means = means_at(*drawn_[k], points);
+    best_[k] = std::min(best_[k], means[lowest_row(means, met)]);
+  }
   if (front_) front_->add(points, met);
   append_pending(points);
   limits_.pend(points);
@@ -189,19 +239,17 @@ void GpRound::pend(const RowMatrix& points) {
 }
 
 void GpRound::append_pending(const RowMatrix& points) {
-  front_ ? front_->pend(points) : gp_.append_pending(gp_.map().map(points));
+  if (front_) return front_->pend(points);
+  for (GaussianProcess* each : drawn_) each->append_pending(each->map().map(points));
 }
 
 std::optional<Proposer::Found> GpRound::propose(Key key, const FreshBatch& batch) const {
   ProposalOptions options;
   options.raw_points = options_.raw_points;
   options.starts = options_.starts;
-  const LogExpectedImprovement improvement(gp_, best_);
-  std::optional<HypervolumeImprovement> of_front;
-  if (front_) of_front.emplace(front_->improvement());
   std::vector<const Acquisition*> parts;
-  if (has_feasible_ && front_) parts.push_back(&*of_front);
-  if (has_feasible_ && !front_) parts.push_back(&improvement);
+  std::unique_ptr<const Acquisition> gain;
+  if (has_feasible_) parts.push_back((gain = improvement()).get());
   if (!limits_.empty()) parts.push_back(&limits_);
   if (feasibility_ != nullptr) parts.push_back(feasibility_.get());
   std::optional<PriorWeight> belief;
@@ -214,7 +262,7 @@ std::optional<Proposer::Found> GpRound::propose(Key key, const FreshBatch& batch
 GpCore::GpCore(const StudySpec& spec, GpOptions options)
     : options_(options),
       start_up_(spec, std::clamp<std::int64_t>(spec.space.dims() + 1, 5, 20)),
-      model_(make_model(spec)) {
+      model_(make_model(spec, options.effort)) {
   for (std::size_t k = 0; k < spec.outcome_constraints.size(); ++k) {
     slack_models_.emplace_back(spec.space.columns(), ModelOf::slacks);
   }
@@ -279,10 +327,19 @@ void GpCore::learn_from(const History& history) {
 
 GpRound GpCore::begin(const History& history, const Observations& data) {
   learn_from(history);
-  model_.condition(data.results(), data.pending.rows());
-  GaussianProcess& gp = model_.drawn();
-  GpRound::Models models{gp, model_.noise_deviation(), model_.slope_at_best(),
-                         condition_slacks(data), condition_front(history, data, gp)};
+  GaussianProcess& probable = model_.condition(data.results(), data.pending.rows());
+  // Noise makes the search look at every choice again by itself, and wants the same model from one
+  // suggestion to the next.
+  const bool noise_seen = noise_of_near_pairs(data) > kSeen * model_.noise_deviation();
+  std::vector<GaussianProcess*> drawn = model_.drawn();
+  if (noise_seen) drawn = {&probable};
+  GpRound::Models models{drawn,
+                         model_.noise_deviation(),
+                         model_.slope_at_best(),
+                         noise_seen,
+                         fold_in(study_key(*history.spec), "draws"),
+                         condition_slacks(data),
+                         condition_front(history, data, *drawn[0])};
   return GpRound(history.space(), std::move(models), data, options_);
 }
 

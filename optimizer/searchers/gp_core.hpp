@@ -21,13 +21,17 @@ namespace betatune {
 struct GpOptions {
   int raw_points = 1024;
   int starts = 8;
+  int effort = 1;
   static constexpr auto fields() {
     return std::tuple{
         defaulted(
             "raw_points", &GpOptions::raw_points,
             "Points at which the acquisition function is compared before the best are improved."),
         defaulted("starts", &GpOptions::starts,
-                  "How many of them are improved along the gradient.")};
+                  "How many of them are improved along the gradient."),
+        defaulted("effort", &GpOptions::effort,
+                  "How much longer a suggestion may take: so many models are drawn, and what they "
+                  "promise is averaged.")};
   }
   /// Reports what is out of range.
   bool check(const ConfigNode& node, Diagnostics& problems) const;
@@ -39,9 +43,11 @@ class GpRound {
  public:
   /// The models of a round, conditioned on its data; pending points are appended here.
   struct Models {
-    GaussianProcess& gp;
+    std::vector<GaussianProcess*> drawn;  ///< of the losses; the first explains
     double noise_deviation = 0;
     double output_slope = 1;               ///< of the outputs by the loss, at the lowest one
+    bool noise_seen = false;               ///< results in the same place differ
+    Key draws = {};                        ///< of the losses at results, where noise was seen
     std::vector<SlackModel> slacks;        ///< of the outcome constraints that anything is known of
     std::optional<FrontModel> front = {};  ///< with several objectives, `gp` being of the first
   };
@@ -51,6 +57,9 @@ class GpRound {
   /// points: encoded, one a row.
   void pend(const RowMatrix& points);
   std::optional<Proposer::Found> propose(Key key, const FreshBatch& batch) const;
+  /// What a trial promises by the losses alone: log of the expected improvement of the outputs, or
+  /// of the expected hypervolume. Only if has_feasible().
+  std::unique_ptr<const Acquisition> improvement() const;
   /// The row of the data that is believed best: of those that meet the outcome constraints the
   /// lowest loss, or, where losses are noisy, the lowest mean. While none meets them, the one that
   /// breaks them least.
@@ -61,8 +70,6 @@ class GpRound {
   bool has_front() const { return front_.has_value(); }
   /// Whether any row is believed to meet the outcome constraints.
   bool has_feasible() const { return has_feasible_; }
-  /// What expected improvement is measured from, as an output of the model. Only if has_feasible().
-  double best() const { return best_; }
   /// Log of the probability that the outcome constraints are met at an encoded point; nothing if
   /// there are none.
   std::optional<double> log_feasible(const Eigen::VectorXd& point) const;
@@ -79,13 +86,20 @@ class GpRound {
   const RowMatrix& pending() const { return pending_; }
 
  private:
-  void choose_best(const Observations& data);
+  void choose_best(const Observations& data, bool noise_seen);
+  /// Looks for the results that may be the lowest under noise.
+  void choose_latent(const Prediction& at, const RowMatrix& features,
+                     const std::vector<bool>& with_loss);
   void append_pending(const RowMatrix& points);
 
   const SearchSpace& space_;
-  GaussianProcess& gp_;
+  std::vector<GaussianProcess*> drawn_;
+  GaussianProcess& gp_;  ///< the first of them
   GpOptions options_;
   RowMatrix incumbents_, pending_;
+  RowMatrix latent_;         ///< features of results that may be the lowest, where noise hides it
+  Eigen::Index failed_ = 0;  ///< points that were appended as failed, before the pending ones
+  Key draws_;
   bool noisy_;
   double noise_deviation_, output_slope_;
   std::unique_ptr<Feasibility> feasibility_;  ///< none while nothing has failed
@@ -95,7 +109,9 @@ class GpRound {
   std::optional<FrontModel> front_;
   bool has_feasible_ = true;
   Eigen::Index best_row_ = 0;
-  double best_ = 0;
+  /// What improvements are measured from, as an output of each of drawn_, where noise hides
+  /// nothing.
+  std::vector<double> best_;
 };
 
 /// The state between calls is a cache: it holds what a cold start would compute again.
