@@ -9,6 +9,7 @@ constexpr const char* kDescription =
     "  betatune check study.yaml     what is wrong with a study file, and what it means\n"
     "  betatune run study.yaml       start a study, or go on with it\n"
     "  betatune status study.yaml    how far it is\n"
+    "  betatune watch study.yaml     the same while it runs, drawn again and again\n"
     "  betatune best study.yaml      the best configuration, and where its model is\n\n"
     "`betatune COMMAND --help` shows a command's options, with examples.\n";
 
@@ -38,6 +39,7 @@ int main(int argc, char** argv) {
   add_run_command(app, exit_code);
   add_scaling_command(app, exit_code);
   add_status_command(app, exit_code);
+  add_watch_command(app, exit_code);
   add_best_command(app, exit_code);
   add_trials_command(app, exit_code);
   add_show_command(app, exit_code);

@@ -3,12 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
 #include <fmt/format.h>
-#include <string_view>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "optimizer/cli/event_text.hpp"
 #include "optimizer/cli/front.hpp"
 #include "optimizer/cli/output.hpp"
 #include "optimizer/cli/terminal.hpp"
@@ -21,66 +19,10 @@ namespace {
 
 using Clock = Pace::Clock;
 
-std::size_t terminal_width() {
-  if (const char* columns = std::getenv("COLUMNS"); columns != nullptr && std::atoi(columns) > 0) {
-    return static_cast<std::size_t>(std::atoi(columns));
-  }
-  winsize size{};
-  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
-  return 80;
+std::optional<std::string> step_name(const StudySpec& spec) {
+  if (!spec.fidelity) return std::nullopt;
+  return spec.fidelity->name;
 }
-
-/// ", breaks peak_mem_gib <= 70"
-std::string broken_text(const StudyState& state, const Trial& trial) {
-  const std::vector<std::string> broken = state.outcomes.broken(trial.outcomes);
-  return broken.empty() ? std::string() : fmt::format(", breaks {}", fmt::join(broken, ", "));
-}
-
-/// One line for the events that a person wants to read in a log; empty for the others.
-class EventText {
- public:
-  explicit EventText(const StudySpec& spec) : spec_(spec) {}
-
-  std::string operator()(const Event& event, const StudyState& state) {
-    if (const auto* closed = std::get_if<TrialClosed>(&event.fact)) return on(*closed, state);
-    if (const auto* ended = std::get_if<AttemptEnded>(&event.fact)) return on(*ended);
-    if (const auto* done = std::get_if<StudyClosed>(&event.fact)) {
-      return fmt::format("study closed: {}", done->reason);
-    }
-    return {};
-  }
-
- private:
-  std::string on(const TrialClosed& closed, const StudyState& state) {
-    const Trial& trial = state.trials[closed.trial];
-    std::string text = fmt::format("trial {} {}", closed.trial.n, to_name(closed.outcome));
-    if (closed.loss) {
-      text +=
-          ": " + values_text(spec_.objectives, state.outcomes.losses(*closed.loss, trial.outcomes));
-      if (spec_.fidelity) text += fmt::format(" at {} {}", spec_.fidelity->name, trial.loss_step);
-      text += broken_text(state, trial);
-    }
-    const TrialId counted = trial.repeats.value_or(closed.trial);
-    if (spec_.objectives.size() == 1 && state.best == counted && announced_ != counted) {
-      announced_ = counted;
-      text += "  (new best)";
-    }
-    if (closed.outcome == Outcome::failed && !trial.message.empty()) {
-      text += ": " + trial.message.substr(0, trial.message.find('\n'));
-    }
-    return text + "  " + configuration_text(*trial.configuration, 120);
-  }
-
-  static std::string on(const AttemptEnded& ended) {
-    if (ended.end != AttemptEnd::lost && ended.end != AttemptEnd::failed) return {};
-    return fmt::format("trial {} attempt {} {}{}{}", ended.trial.n, ended.attempt.n,
-                       to_name(ended.end), ended.message.empty() ? "" : ": ",
-                       ended.message.substr(0, ended.message.find('\n')));
-  }
-
-  const StudySpec& spec_;
-  std::optional<TrialId> announced_;
-};
 
 class Quiet final : public ServerObserver {
  public:
@@ -93,12 +35,7 @@ class JsonEvents final : public ServerObserver {
  public:
   void on_events(std::span<const Event> events, const Coordinator&) override {
     for (const Event& event : events) {
-      Json json{{"schema", "betatune.event/1"},
-                {"seq", event.seq},
-                {"at_us", event.at_us},
-                {"type", fact_type(event.fact)},
-                {"body", encode_fact(event.fact)}};
-      const std::string line = json_text(json) + "\n";
+      const std::string line = json_text(event_json(event)) + "\n";
       std::fwrite(line.data(), 1, line.size(), stdout);
     }
     std::fflush(stdout);
@@ -110,7 +47,7 @@ class JsonEvents final : public ServerObserver {
 /// A line per event, and one per minute that says where the study is.
 class Lines : public ServerObserver {
  public:
-  explicit Lines(const StudySpec& spec) : spec_(spec), text_(spec) {}
+  explicit Lines(const StudySpec& spec) : spec_(spec), text_(spec.objectives, step_name(spec)) {}
 
   void on_events(std::span<const Event> events, const Coordinator& coordinator) override {
     for (const Event& event : events) {
@@ -207,7 +144,7 @@ class Block final : public Lines {
   void on_tick(const Coordinator& coordinator,
                const std::vector<LaunchedTrainer>& trainers) override {
     watch(coordinator.state());
-    const std::size_t width = terminal_width();
+    const std::size_t width = terminal_size(STDERR_FILENO).columns;
     std::vector<std::string> lines = {bar(coordinator.state(), width), summary(coordinator),
                                       best_text(coordinator.state(), width)};
     const auto dead = std::count_if(trainers.begin(), trainers.end(),
@@ -265,9 +202,7 @@ class Block final : public Lines {
 ProgressKind progress_kind(bool json, bool quiet) {
   if (json) return ProgressKind::json;
   if (quiet) return ProgressKind::quiet;
-  const char* terminal = std::getenv("TERM");
-  const bool dumb = terminal == nullptr || std::string_view(terminal) == "dumb";
-  return isatty(STDERR_FILENO) == 1 && !dumb ? ProgressKind::block : ProgressKind::lines;
+  return can_redraw(STDERR_FILENO) ? ProgressKind::block : ProgressKind::lines;
 }
 
 std::unique_ptr<ServerObserver> make_progress(ProgressKind kind, const StudySpec& spec) {
@@ -286,17 +221,6 @@ std::unique_ptr<ServerObserver> make_progress(ProgressKind kind, const StudySpec
 
 double objective_value(const StudySpec& spec, double loss) {
   return value_of(spec.objective, loss);
-}
-
-std::string configuration_text(const Configuration& configuration, std::size_t width) {
-  std::string text;
-  for (const auto& [name, value] : configuration) {
-    const auto* real = std::get_if<double>(&value);
-    text += fmt::format("{}{}={}", text.empty() ? "" : " ", name,
-                        real != nullptr ? fmt::format("{:.4g}", *real) : to_text(value));
-  }
-  if (text.size() > width) text = text.substr(0, width > 3 ? width - 3 : 0) + "...";
-  return text;
 }
 
 }  // namespace betatune

@@ -21,7 +21,5 @@ std::unique_ptr<ServerObserver> make_progress(ProgressKind kind, const StudySpec
 
 /// The trial's objective as the user states it (negated back for `maximize`).
 double objective_value(const StudySpec& spec, double loss);
-/// "lr=0.001 layers=3", cut to `width` columns.
-std::string configuration_text(const Configuration& configuration, std::size_t width);
 
 }  // namespace betatune

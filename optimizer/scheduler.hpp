@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "optimizer/registry.hpp"
+#include "optimizer/schedulers/rung_order.hpp"
 #include "optimizer/searcher.hpp"
 #include "optimizer/study_state.hpp"
 
@@ -46,6 +47,31 @@ struct RungPlan {
   bool brackets = false;     ///< only trials of one bracket are compared
 };
 
+/// For people: a trial among those with which it is compared, at the highest rung that it came to.
+struct RungStanding {
+  Step step = 0;  ///< of the rung
+  RungPlace at;
+  std::size_t awaited = 0;                  ///< trials whose results the comparison waits for
+  std::optional<std::size_t> bracket = {};  ///< 0, 1, 2 ..., of the only trials that are compared
+};
+
+/// For people: what a choice by a model of the learning curves comes from.
+struct ModelBasis {
+  /// What a trial is expected to end in, and one deviation to either side; to be minimised.
+  double loss = 0, loss_low = 0, loss_high = 0;
+  double best = 0;           ///< the lowest loss at the end that is known
+  double log_worth = 0;      ///< log of the expected improvement on it for each step that it costs
+  double log_worth_new = 0;  ///< the same of a new trial
+};
+/// For people: what the median rule compares.
+struct MedianBasis {
+  double best = 0;         ///< of the trial, to be minimised
+  double median = 0;       ///< of the running averages of the others
+  std::size_t trials = 0;  ///< others
+};
+/// Nothing: what a rung has says it all.
+using DecisionBasis = std::variant<std::monostate, ModelBasis, MedianBasis>;
+
 class Scheduler {
  public:
   static constexpr const char* kOptionsPath = "algorithm.scheduler";
@@ -79,6 +105,11 @@ class Scheduler {
   virtual RungPlan rungs() const { return {}; }
   /// For people: what it has learned of where new trials should begin, may be empty.
   virtual std::string outlook(const StudyState&) const { return {}; }
+  /// For people: nothing before the trial's first rung, where it failed, and if there are none.
+  virtual std::optional<RungStanding> standing(TrialId) const { return std::nullopt; }
+  /// For people: what next() or judge() would say something of the trial from, at this moment,
+  /// beside its standing.
+  virtual DecisionBasis basis(const StudyState&, const Trial&) const { return {}; }
 };
 
 using SchedulerRegistry = Registry<Scheduler, PolicyContext>;

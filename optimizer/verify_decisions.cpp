@@ -4,7 +4,7 @@
 #include <map>
 #include <utility>
 
-#include "optimizer/scheduler.hpp"
+#include "optimizer/scheduler_replay.hpp"
 
 namespace betatune {
 namespace {
@@ -27,42 +27,25 @@ std::string text_of(const std::optional<Assignment>& answer) {
 class DecisionVerifier {
  public:
   DecisionVerifier(const StudyStore& store, const SpecOfDocument& spec_of)
-      : store_(store), spec_of_(spec_of) {}
+      : replay_(store, spec_of) {}
 
   Status take(const Event& event) {
-    if (scheduler_) compare(event);
-    BETATUNE_CHECK(apply(state_, event));
-    const bool begins = std::holds_alternative<StudyCreated>(event.fact);
-    if (begins || std::holds_alternative<DocumentChanged>(event.fact)) return make_anew(event.seq);
-    scheduler_->observe(state_, event);
-    return Ok{};
+    if (replay_.scheduler() != nullptr) compare(event);
+    return replay_.take(event);
   }
   const DecisionVerification& result() const { return out_; }
 
  private:
-  /// As a process does that starts with another study file: the whole log for the new scheduler.
-  Status make_anew(Sequence until) {
-    BETATUNE_TRY(const auto spec, spec_of_(state_.document));
-    Diagnostics problems;
-    scheduler_ = make_scheduler(*spec, problems);
-    if (!scheduler_) {
-      return Error{ErrorKind::invalid_argument, problems.problems().front().message};
-    }
-    StudyState folded;
-    return for_each_event(store_, until, [&](const Event& event) -> Status {
-      BETATUNE_CHECK(apply(folded, event));
-      scheduler_->observe(folded, event);
-      return Ok{};
-    });
-  }
+  const StudyState& state() const { return replay_.state(); }
+  const Scheduler& scheduler() const { return *replay_.scheduler(); }
 
   void compare(const Event& event) {
     if (const auto* created = std::get_if<TrialCreated>(&event.fact)) {
       // The scheduler asked for it before it was there.
-      auto& asked = asked_[created->trial] = scheduler_->next(state_, true);
+      auto& asked = asked_[created->trial] = scheduler().next(state(), true);
       const bool copies = asked && std::holds_alternative<Exploit>(*asked);
       // Whether the searcher had anything new is not in the log.
-      if (created->parent && !copies) asked = scheduler_->next_unsearched(state_);
+      if (created->parent && !copies) asked = scheduler().next_unsearched(state());
     } else if (const auto* started = std::get_if<AttemptStarted>(&event.fact)) {
       compare(*started);
     } else if (const auto* decided = std::get_if<Decided>(&event.fact)) {
@@ -71,13 +54,13 @@ class DecisionVerifier {
   }
 
   void compare(const AttemptStarted& started) {
-    const Trial& trial = state_.trials[started.trial];
+    const Trial& trial = state().trials[started.trial];
     const bool resumes = trial.state == TrialState::paused;
     if (!resumes && trial.until > 0) return;  // again what was lost or failed: nothing was decided
     const Assignment recorded = recorded_as(trial, started.until);
     const auto before = asked_.extract(started.trial);
     const std::optional<Assignment> answer =
-        before.empty() ? scheduler_->next(state_, true) : before.mapped();
+        before.empty() ? scheduler().next(state(), true) : before.mapped();
     const bool same =
         text_of(answer) == text_of(recorded) || may_have_answered(recorded, trial, resumes);
     note(same, {started.trial, started.attempt, text_of(recorded), text_of(answer)});
@@ -93,20 +76,20 @@ class DecisionVerifier {
   bool may_have_answered(const Assignment& recorded, const Trial& trial, bool resumes) const {
     // Whether another trial might have started is not in the log.
     if (resumes) {
-      return text_of(scheduler_->next(state_, false)) == text_of(recorded) ||
-             text_of(scheduler_->next_unsearched(state_)) == text_of(recorded);
+      return text_of(scheduler().next(state(), false)) == text_of(recorded) ||
+             text_of(scheduler().next_unsearched(state())) == text_of(recorded);
     }
-    if (text_of(scheduler_->next(state_, true)) == text_of(recorded)) return true;
+    if (text_of(scheduler().next(state(), true)) == text_of(recorded)) return true;
     // One that nobody asked for, such as a confirmation.
-    const Step goal = scheduler_->first_goal(state_, trial);
+    const Step goal = scheduler().first_goal(state(), trial);
     return text_of(StartNew{goal}) == text_of(recorded);
   }
 
   void compare(const Decided& decided) {
-    const Trial& trial = state_.trials[decided.trial];
+    const Trial& trial = state().trials[decided.trial];
     const Observation* at = trial.observed_at(decided.step);
     if (at == nullptr) return;
-    const Action again = scheduler_->judge(state_, trial, *at).action;
+    const Action again = scheduler().judge(state(), trial, *at).action;
     note(again == decided.action,
          {decided.trial, decided.attempt, std::string(to_name(decided.action)),
           std::string(to_name(again))});
@@ -117,10 +100,7 @@ class DecisionVerifier {
     if (!same && !out_.first) out_.first = std::move(difference);
   }
 
-  const StudyStore& store_;
-  const SpecOfDocument& spec_of_;
-  StudyState state_;
-  std::unique_ptr<Scheduler> scheduler_;
+  SchedulerReplay replay_;
   std::map<TrialId, std::optional<Assignment>> asked_;
   DecisionVerification out_;
 };

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "optimizer/cli/commands.hpp"
+#include "optimizer/cli/decision_text.hpp"
 #include "optimizer/cli/errors.hpp"
 #include "optimizer/cli/explanation_text.hpp"
 #include "optimizer/cli/output.hpp"
@@ -17,23 +18,42 @@ struct Options {
   bool json = false;
 };
 
-Result<Explanation> read(const OpenStudy& study, TrialId trial) {
+struct Explained {
+  Explanation choice;
+  TrialDecisions decisions;
+};
+
+Result<Explained> read(const OpenStudy& study, TrialId trial) {
   BETATUNE_TRY(const auto store, open_sqlite_store(study.place.directory, OpenMode::read_only));
-  return explain(*store, trial);
+  Explained out;
+  BETATUNE_TRY(out.choice, explain(*store, trial));
+  BETATUNE_TRY(out.decisions, read_decisions(*store, trial));
+  return out;
+}
+
+void print(const Explained& it, const std::string& study, const Objective& objective) {
+  fmt::print("{}", explanation_text(it.choice, study, objective));
+  const std::string decisions = decisions_text(it.decisions, objective);
+  if (decisions.empty()) return;
+  fmt::print("\nwhat became of it, each decision as it was then (cut: the last that goes on):\n{}",
+             decisions);
 }
 
 int run(const Options& options) {
   int exit_code = exit_codes::kDone;
   const auto study = open_study(options.study, exit_code);
   if (!study) return exit_code;
-  const auto explanation = read(*study, TrialId{options.trial});
-  if (!explanation) return report_error(explanation.error(), WorksOn::study);
+  const auto explained = read(*study, TrialId{options.trial});
+  if (!explained) return report_error(explained.error(), WorksOn::study);
   const Objective objective = objective_of(study->summary.document);
-  if (options.json) {
-    print_json(explanation_json(explanation.value(), study->summary.name, objective));
-  } else {
-    fmt::print("{}", explanation_text(explanation.value(), study->summary.name, objective));
+  const std::string& name = study->summary.name;
+  if (!options.json) {
+    print(explained.value(), name, objective);
+    return exit_codes::kDone;
   }
+  Json document = explanation_json(explained.value().choice, name, objective);
+  document["decisions"] = decisions_json(explained.value().decisions, objective);
+  print_json(document);
   return exit_codes::kDone;
 }
 
@@ -43,7 +63,8 @@ void add_explain_command(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand(
       "explain",
-      "Why a trial was chosen: what the model believed then, and what it beat.\n\n"
+      "Why a trial was chosen: what the model believed then, and what it beat; and what the "
+      "scheduler decided of it at each rung.\n\n"
       "  betatune explain branin 23\n\n"
       "The log is replayed up to what the searcher knew. Reads only; the study may run.\n");
   add_study_argument(*command, options->study);

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <fmt/format.h>
 
+#include "optimizer/cli/rungs.hpp"
 #include "optimizer/local/trust_region.hpp"
 #include "optimizer/searchers/earlier_best.hpp"
 
@@ -30,6 +31,30 @@ double number_in(const Json& note, const char* key) {
   return found != note.end() && found->is_number() ? found->get<double>() : std::nan("");
 }
 
+/// Of a copy: what the population had come to.
+std::string copy_reason(const TrialCreated& created) {
+  const Parent& parent = *created.parent;
+  const Json& note = created.note;
+  std::string text = fmt::format(
+      "goes on from trial {}, one of the best, at step {}{}, with other "
+      "values",
+      parent.trial.n, parent.step,
+      parent.replaces ? fmt::format(", in place of trial {}", parent.replaces->n) : std::string());
+  const auto place = [&](const char* key) {
+    return static_cast<std::size_t>(number_in(note, key));
+  };
+  if (std::isnan(number_in(note, "parent")) || std::isnan(number_in(note, "compared_at"))) {
+    return text;
+  }
+  text += fmt::format("; at step {} its parent was {} of {}", place("compared_at"),
+                      ordinal(place("parent")), place("results"));
+  if (!std::isnan(number_in(note, "replaced"))) {
+    text += fmt::format(", trial {} was {}", parent.replaces.value_or(TrialId{}).n,
+                        ordinal(place("replaced")));
+  }
+  return text;
+}
+
 std::string unmodelled_reason(const Explanation& it) {
   const std::string& origin = it.created.origin;
   if (origin == "initial") return "an initial point of the study file; nobody had to choose it";
@@ -43,13 +68,7 @@ std::string unmodelled_reason(const Explanation& it) {
     return fmt::format("made to confirm trial {}, as `noise.confirm_best` asks for",
                        it.created.repeats.value_or(TrialId{}).n);
   }
-  if (origin == kExploitOrigin && it.created.parent) {
-    const Parent& parent = *it.created.parent;
-    return fmt::format("goes on from trial {}, one of the best, at step {}{}, with other values",
-                       parent.trial.n, parent.step,
-                       parent.replaces ? fmt::format(", in place of trial {}", parent.replaces->n)
-                                       : std::string());
-  }
+  if (origin == kExploitOrigin && it.created.parent) return copy_reason(it.created);
   if (!it.recorded) return "its log is of an older version, which did not record what was known";
   if (origin == "centre") return "the middle of the space, where a study begins";
   if (origin == kEarlierOrigin) {

@@ -17,17 +17,6 @@ RungPlan plan_of(const Json& document) {
   return scheduler == nullptr ? RungPlan{} : scheduler->rungs();
 }
 
-/// 1st, 2nd, 3rd, 4th ... 11th, 21st
-std::string ordinal(std::size_t number) {
-  const std::size_t last = number % 10;
-  const bool teen = number % 100 / 10 == 1;
-  const char* ending = teen || last == 0 || last > 3 ? "th"
-                       : last == 1                   ? "st"
-                       : last == 2                   ? "nd"
-                                                     : "rd";
-  return fmt::format("{}{}", number, ending);
-}
-
 std::string fate_text(const RungVisit& visit, const RungPlan& plan, std::size_t compared,
                       const TrialRow& trial) {
   switch (visit.fate) {
@@ -49,6 +38,16 @@ std::string fate_text(const RungVisit& visit, const RungPlan& plan, std::size_t 
 }
 
 }  // namespace
+
+std::string ordinal(std::size_t number) {
+  const std::size_t last = number % 10;
+  const bool teen = number % 100 / 10 == 1;
+  const char* ending = teen || last == 0 || last > 3 ? "th"
+                       : last == 1                   ? "st"
+                       : last == 2                   ? "nd"
+                                                     : "rd";
+  return fmt::format("{}{}", number, ending);
+}
 
 Result<std::optional<RungTable>> read_rungs(StudyReader& reader, const StudySummary& study) {
   RungPlan plan = plan_of(study.document);

@@ -9,6 +9,9 @@
 
 namespace betatune {
 
+/// 1st, 2nd, 3rd, 4th ... 11th, 21st
+std::string ordinal(std::size_t number);
+
 /// Nothing if its scheduler has none, or is not of this version. Errors: the store's.
 Result<std::optional<RungTable>> read_rungs(StudyReader& reader, const StudySummary& study);
 

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <fmt/format.h>
 
 #include "optimizer/cli/commands.hpp"
@@ -5,6 +6,7 @@
 #include "optimizer/cli/output.hpp"
 #include "optimizer/cli/rungs.hpp"
 #include "optimizer/cli/study_argument.hpp"
+#include "optimizer/expected_curve.hpp"
 
 namespace betatune {
 namespace {
@@ -20,7 +22,21 @@ struct Shown {
   std::vector<AttemptRow> attempts;
   std::vector<ReportRow> reports;
   std::optional<RungTable> rungs;
+  std::vector<ExpectedPoint> expected;  ///< of the curve beyond the reports
 };
+
+Json expected_json(const std::vector<ExpectedPoint>& expected, const Objective& objective) {
+  Json all = Json::array();
+  for (const ExpectedPoint& each : expected) {
+    const double a = objective.value(each.loss_low), b = objective.value(each.loss_high);
+    all.push_back({{"step", each.step},
+                   {"value", objective.value(each.loss)},
+                   {"low", std::min(a, b)},
+                   {"high", std::max(a, b)},
+                   {"trials", each.trials}});
+  }
+  return all;
+}
 
 Json show_json(const Shown& shown, const StudySummary& study) {
   Json attempts = Json::array();
@@ -51,6 +67,7 @@ Json show_json(const Shown& shown, const StudySummary& study) {
   trial["attempt_list"] = std::move(attempts);
   trial["reports"] = std::move(reports);
   trial["rungs"] = shown.rungs ? visits_json(*shown.rungs, shown.trial, objective) : Json(nullptr);
+  trial["expected"] = expected_json(shown.expected, objective);
   return trial;
 }
 
@@ -90,6 +107,19 @@ void print_reports(const Shown& shown, const Objective& objective) {
   }
 }
 
+/// How the curve is expected to go on, apart from what was measured.
+void print_expected(const Shown& shown, const Objective& objective) {
+  if (shown.expected.empty()) return;
+  Table table({"expected", objective.step, objective.metric, "one deviation", "learned from"});
+  for (const ExpectedPoint& each : shown.expected) {
+    const double a = objective.value(each.loss_low), b = objective.value(each.loss_high);
+    table.add({"  ~", std::to_string(each.step), "~ " + short_number(objective.value(each.loss)),
+               fmt::format("{} to {}", short_number(std::min(a, b)), short_number(std::max(a, b))),
+               fmt::format("{} trial{}", each.trials, each.trials == 1 ? "" : "s")});
+  }
+  fmt::print("\n{}", table.text());
+}
+
 void print_shown(const Shown& shown, const StudySummary& study, const StudyPlace& place) {
   const Objective objective = objective_of(study.document);
   const TrialRow& trial = shown.trial;
@@ -119,9 +149,23 @@ void print_shown(const Shown& shown, const StudySummary& study, const StudyPlace
   print_section("why this one", trial.note);
   print_attempts(shown, objective);
   print_reports(shown, objective);
+  print_expected(shown, objective);
 }
 
-Result<Shown> read(StudyReader& reader, const StudySummary& study, TrialId id) {
+/// The model needs the whole log: it is read only where there is something to expect.
+Result<std::vector<ExpectedPoint>> read_expected(const OpenStudy& study, const Shown& shown) {
+  const bool may_go_on = study.summary.document.contains("fidelity") && !shown.reports.empty();
+  if (!may_go_on || shown.trial.outcome == "completed") return std::vector<ExpectedPoint>();
+  BETATUNE_TRY(const auto store, open_sqlite_store(study.place.directory, OpenMode::read_only));
+  auto expected = read_expected_curve(*store, TrialId{shown.trial.id});
+  // A study file of another version: everything else can be shown.
+  const bool unreadable = !expected && expected.error().kind == ErrorKind::invalid_argument;
+  return unreadable ? std::vector<ExpectedPoint>() : std::move(expected);
+}
+
+Result<Shown> read(const OpenStudy& opened, TrialId id) {
+  StudyReader& reader = *opened.reader;
+  const StudySummary& study = opened.summary;
   BETATUNE_TRY(auto trial, reader.trial(id));
   if (!trial) {
     return Error{ErrorKind::invalid_argument,
@@ -129,10 +173,11 @@ Result<Shown> read(StudyReader& reader, const StudySummary& study, TrialId id) {
                                      : fmt::format("{} has no trial {}; its trials are 0 to {}",
                                                    study.name, id.n, study.trials() - 1)};
   }
-  Shown shown{std::move(*trial), {}, {}, {}};
+  Shown shown{std::move(*trial), {}, {}, {}, {}};
   BETATUNE_TRY(shown.attempts, reader.attempts(id));
   BETATUNE_TRY(shown.reports, reader.reports(id));
   BETATUNE_TRY(shown.rungs, read_rungs(reader, study));
+  BETATUNE_TRY(shown.expected, read_expected(opened, shown));
   return shown;
 }
 
@@ -140,7 +185,7 @@ int run(const Options& options) {
   int exit_code = exit_codes::kDone;
   const auto study = open_study(options.study, exit_code);
   if (!study) return exit_code;
-  const auto shown = read(*study->reader, study->summary, TrialId{options.trial});
+  const auto shown = read(*study, TrialId{options.trial});
   if (!shown) return report_error(shown.error(), WorksOn::study);
   options.json ? print_json(show_json(shown.value(), study->summary))
                : print_shown(shown.value(), study->summary, study->place);

@@ -65,6 +65,8 @@ std::optional<StudyPlace> from_file(const fs::path& file, int& exit_code) {
   return StudyPlace{path.empty() ? fs::path("runs") / name : fs::path(path), file.string()};
 }
 
+}  // namespace
+
 std::optional<StudyPlace> find_study(const std::string& argument, int& exit_code) {
   std::error_code failed;
   if (fs::is_directory(argument, failed)) return StudyPlace{argument, argument};
@@ -78,7 +80,7 @@ std::optional<StudyPlace> find_study(const std::string& argument, int& exit_code
   return std::nullopt;
 }
 
-Result<OpenStudy> read_study_at(StudyPlace place) {
+Result<OpenStudy> open_study_at(StudyPlace place) {
   std::error_code failed;
   if (!fs::exists(place.directory / kDatabase, failed)) {
     const bool is_file = fs::is_regular_file(place.argument, failed);
@@ -91,12 +93,10 @@ Result<OpenStudy> read_study_at(StudyPlace place) {
   return OpenStudy{std::move(place), std::move(reader), std::move(summary)};
 }
 
-}  // namespace
-
 std::optional<OpenStudy> open_study(const std::string& argument, int& exit_code) {
   auto place = find_study(argument, exit_code);
   if (!place) return std::nullopt;
-  auto study = read_study_at(std::move(*place));
+  auto study = open_study_at(std::move(*place));
   if (study) return std::move(study).value();
   exit_code = report_error(study.error(), WorksOn::study);
   return std::nullopt;

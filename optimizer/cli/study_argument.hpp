@@ -24,7 +24,12 @@ struct OpenStudy {
   StudySummary summary;
 };
 
-/// Says on stderr what is wrong, and sets `exit_code`, if there is no such study.
+/// Where the argument says that the study is, or will be once it has begun. Says on stderr what is
+/// wrong, and sets `exit_code`, if it says no such thing.
+std::optional<StudyPlace> find_study(const std::string& argument, int& exit_code);
+/// Errors: not_found if it has not begun; the reader's.
+Result<OpenStudy> open_study_at(StudyPlace place);
+/// Both. Says on stderr what is wrong, and sets `exit_code`, if there is no such study.
 std::optional<OpenStudy> open_study(const std::string& argument, int& exit_code);
 
 /// The argument STUDY of a command.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <utility>
 
 #include "optimizer/gp/model.hpp"
@@ -167,17 +168,26 @@ void CurveModel::advance(const Link& link, const RowMatrix& features, Walk& walk
   walk.change = step;
 }
 
-CurveBeliefs CurveModel::of_rows() const {
-  const Eigen::Index n = outputs_.rows();
+/// At the highest level at which each has a loss.
+CurveModel::Walk CurveModel::begin(const std::vector<Eigen::Index>& rows) const {
+  const Eigen::Index n = std::ssize(rows);
   Walk all{Eigen::VectorXd::Zero(n), Eigen::VectorXd::Zero(n), Eigen::VectorXd::Zero(n),
            Eigen::VectorXd::Zero(n)};
-  std::vector<Eigen::Index> tops(static_cast<std::size_t>(n));
   for (Eigen::Index i = 0; i < n; ++i) {
-    const Eigen::Index top = tops[static_cast<std::size_t>(i)] = table_.top_of(i);
-    all.mean[i] = outputs_(i, top);
-    const double before = top > 0 ? outputs_(i, top - 1) : all.mean[i];
+    const Eigen::Index row = rows[static_cast<std::size_t>(i)], top = table_.top_of(row);
+    all.mean[i] = outputs_(row, top);
+    const double before = top > 0 ? outputs_(row, top - 1) : all.mean[i];
     if (!std::isnan(before)) all.change[i] = all.mean[i] - before;
   }
+  return all;
+}
+
+CurveBeliefs CurveModel::of_rows() const {
+  const Eigen::Index n = outputs_.rows();
+  std::vector<Eigen::Index> every(static_cast<std::size_t>(n)), tops;
+  std::iota(every.begin(), every.end(), Eigen::Index{0});
+  for (const Eigen::Index row : every) tops.push_back(table_.top_of(row));
+  Walk all = begin(every);
   for (Eigen::Index level = 0; level < std::ssize(links_); ++level) {
     std::vector<Eigen::Index> rows;
     for (Eigen::Index i = 0; i < n; ++i) {
@@ -197,6 +207,21 @@ CurveBeliefs CurveModel::of_rows() const {
     }
   }
   return {std::move(all.mean), std::move(all.variance), std::move(all.own)};
+}
+
+CurveBeliefs CurveModel::beyond(Eigen::Index row) const {
+  const Eigen::Index top = table_.top_of(row), levels = std::ssize(links_) - top;
+  const std::vector<Eigen::Index> one = {row};
+  const RowMatrix features = map_.map(pick_rows(table_.points, one));
+  Walk walk = begin(one);
+  CurveBeliefs out{Eigen::VectorXd(levels), Eigen::VectorXd(levels), Eigen::VectorXd(levels)};
+  for (Eigen::Index i = 0; i < levels; ++i) {
+    advance(links_[static_cast<std::size_t>(top + i)], features, walk);
+    out.mean[i] = walk.mean[0];
+    out.variance[i] = walk.variance[0];
+    out.own_variance[i] = walk.own[0];
+  }
+  return out;
 }
 
 CurveBeliefs CurveModel::of_new(const RowMatrix& points) const {

@@ -44,6 +44,8 @@ class CurveModel {
   const CurveScale& scale() const { return scale_; }
   /// At the last level, of every row; what is known has variance 0.
   CurveBeliefs of_rows() const;
+  /// Of one row, at each level beyond the highest at which it has a loss.
+  CurveBeliefs beyond(Eigen::Index row) const;
   /// At the last level, of configurations that have not been tried. points: encoded, one a row.
   CurveBeliefs of_new(const RowMatrix& points) const;
 
@@ -56,6 +58,7 @@ class CurveModel {
     std::optional<GaussianProcess> gp = {};
   };
   Link learn(Eigen::Index level) const;
+  Walk begin(const std::vector<Eigen::Index>& rows) const;
   static void advance(const Link& link, const RowMatrix& features, Walk& walk);
 
   FeatureMap map_;

@@ -53,6 +53,10 @@ Eigen::Index CurveTable::top_of(Eigen::Index row) const {
   return level;
 }
 
+bool models_curves(const StudySpec& spec) {
+  return spec.fidelity && spec.objectives.size() == 1 && !spec.noise.trains_again();
+}
+
 CurveTable curve_table(const SearchSpace& space, const FidelitySpec& fidelity,
                        const TrialTable& trials, EncodedTrials& encoded) {
   CurveTable table;

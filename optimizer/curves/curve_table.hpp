@@ -21,6 +21,9 @@ struct CurveTable {
   Eigen::Index top_of(Eigen::Index row) const;
 };
 
+/// Whether half-trained trials count for what such curves are expected to end in.
+bool models_curves(const StudySpec& spec);
+
 /// At fidelity.min, three times that ... and fidelity.max: the trials that have reported a loss,
 /// without those that train another one's configuration again, failed by their own fault or were
 /// cancelled. At a level counts the last loss above the level before: trainers need not report at

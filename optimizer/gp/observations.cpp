@@ -106,10 +106,6 @@ Seen seen_of_all(const TrialTable& trials, const Trial& first, Step step) {
   return mean_of(results);
 }
 
-bool models_curves(const StudySpec& spec) {
-  return spec.fidelity && spec.objectives.size() == 1 && !spec.noise.trains_again();
-}
-
 struct ExpectedEnd {
   double loss = std::numeric_limits<double>::quiet_NaN();
   double doubt = 0;  ///< its standard deviation

@@ -58,6 +58,9 @@ class Asha final : public Scheduler {
   std::string describe(const StudyState&, const Trial& trial) const override {
     return ladder_.describe(trial.id, std::to_string(ladder_.size()));
   }
+  std::optional<RungStanding> standing(TrialId trial) const override {
+    return ladder_.standing(trial);
+  }
   RungPlan rungs() const override { return {ladder_.levels(), options_.eta, stops(), false}; }
 
  private:

@@ -71,6 +71,22 @@ bool Bracket::done() const {
   return !promotable(false);
 }
 
+std::optional<Bracket::Place> Bracket::place_of(TrialId trial) const {
+  for (std::size_t rung = levels_.size(); rung-- > plan_.first;) {
+    const auto at = levels_[rung].results.place_of(trial);
+    if (!at) continue;
+    const std::size_t missing = rung == plan_.first && filling() ? plan_.trials - started_ : 0;
+    Place out{rung, *at, levels_[rung].pending.size() + missing};
+    // As next_of() has it: one goes on, however few there are.
+    if (out.at.quota == 0 && rung + 1 < levels_.size()) {
+      out.at.quota = 1;
+      if (out.at.place == 1) out.at.cut = out.at.own;
+    }
+    return out;
+  }
+  return std::nullopt;
+}
+
 BracketScheduler::BracketScheduler(std::vector<Step> levels, double eta, std::size_t objectives,
                                    Plan plan)
     : levels_(std::move(levels)), eta_(eta), objectives_(objectives), plan_(std::move(plan)) {}
@@ -131,6 +147,16 @@ std::optional<Assignment> BracketScheduler::next(const StudyState&, bool may_sta
 BracketPlan BracketScheduler::filling() const {
   const bool fills = !active_.empty() && active_.rbegin()->second.filling();
   return fills ? active_.rbegin()->second.plan() : plan_(begun_);
+}
+
+std::optional<RungStanding> BracketScheduler::standing(TrialId trial) const {
+  const auto number = number_.find(trial);
+  if (number == number_.end()) return std::nullopt;
+  const auto found = active_.find(number->second);
+  if (found == active_.end()) return std::nullopt;
+  const auto place = found->second.place_of(trial);
+  if (!place) return std::nullopt;
+  return RungStanding{levels_[place->rung], place->at, place->awaited, number->second};
 }
 
 std::string BracketScheduler::describe(const StudyState&, const Trial& trial) const {

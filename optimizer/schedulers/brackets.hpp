@@ -49,6 +49,13 @@ class Bracket {
   /// The next trial that goes on. `may_start`: whether a bracket that is not full yet may still
   /// become so; at the budget's end it goes on with what it has.
   std::optional<Promotion> promotable(bool may_start) const;
+  /// At the highest rung at which the trial has a result; its step is not known here.
+  struct Place {
+    std::size_t rung = 0;
+    RungPlace at;
+    std::size_t awaited = 0;  ///< trials on their way there, and new ones that belong to it
+  };
+  std::optional<Place> place_of(TrialId trial) const;
 
  private:
   struct Level {
@@ -81,6 +88,7 @@ class BracketScheduler final : public Scheduler {
   }
   std::string describe(const StudyState&, const Trial& trial) const override;
   RungPlan rungs() const override { return {levels_, eta_, false, true}; }
+  std::optional<RungStanding> standing(TrialId trial) const override;
 
  private:
   Bracket* bracket_of(TrialId trial);

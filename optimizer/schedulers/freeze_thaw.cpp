@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <memory>
 
 #include "optimizer/curves/prospects.hpp"
 #include "optimizer/numerics/normal.hpp"
@@ -61,6 +62,10 @@ class FreezeThaw final : public Scheduler {
   std::string describe(const StudyState&, const Trial& trial) const override {
     return ladder_.describe(trial.id, std::to_string(ladder_.size()));
   }
+  std::optional<RungStanding> standing(TrialId trial) const override {
+    return ladder_.standing(trial);
+  }
+  DecisionBasis basis(const StudyState& state, const Trial& trial) const override;
   RungPlan rungs() const override { return {ladder_.levels(), options_.eta, false, false}; }
 
  private:
@@ -76,6 +81,8 @@ class FreezeThaw final : public Scheduler {
   /// The model, what it says of the trials, and the lowest loss at the end that is known.
   struct Round {
     explicit Round(const FreezeThaw& own, CurveTable curves);
+    Round(const Round&) = delete;  // the model holds on to the table
+    Round& operator=(const Round&) = delete;
     CurveTable table;
     CurveModel model;
     CurveBeliefs rows;
@@ -90,8 +97,13 @@ class FreezeThaw final : public Scheduler {
     std::optional<Assignment> what;
     double worth = -std::numeric_limits<double>::infinity();
   };
+  bool is_models_turn() const { return knows_enough() && !has_turn(decisions_, options_.ladder); }
+  /// Null while no end is known.
+  std::unique_ptr<const Round> round(const StudyState& state) const;
+  double worth_of_new(const Round& round) const;
   std::optional<Assignment> by_model(const StudyState& state, bool may_start) const;
   Choice best_paused(const StudyState& state, const Round& round, bool may_start) const;
+  double worth_of(const Round& round, Eigen::Index row, TrialId trial) const;
   bool may_go_on(const Trial& trial) const {
     return trial.state == TrialState::paused && trial.violation == 0 &&
            ladder_.rung_of(trial.id) >= 0;
@@ -119,7 +131,7 @@ void FreezeThaw::observe(const StudyState& state, const Event& event) {
 }
 
 std::optional<Assignment> FreezeThaw::next(const StudyState& state, bool may_start) const {
-  if (knows_enough() && !has_turn(decisions_, options_.ladder)) {
+  if (is_models_turn()) {
     if (auto chosen = by_model(state, may_start)) return chosen;
   }
   if (auto chosen = ladder_.promotion_or_new(may_start)) return chosen;
@@ -129,21 +141,51 @@ std::optional<Assignment> FreezeThaw::next(const StudyState& state, bool may_sta
 FreezeThaw::Round::Round(const FreezeThaw& own, CurveTable curves)
     : table(std::move(curves)), model(own.map_, table), rows(model.of_rows()) {}
 
-std::optional<Assignment> FreezeThaw::by_model(const StudyState& state, bool may_start) const {
+std::unique_ptr<const FreezeThaw::Round> FreezeThaw::round(const StudyState& state) const {
   CurveTable table = curve_table(space_, fidelity_, state.trials, encoded_);
-  if (table.rows() == 0) return std::nullopt;
-  Round round(*this, std::move(table));
-  for (Eigen::Index i = 0; i < round.table.rows(); ++i) {
-    const bool known = round.rows.variance[i] == 0 && round.trial_of(i, state).violation == 0;
-    if (known) round.best = std::min(round.best, round.rows.mean[i]);
+  if (table.rows() == 0) return nullptr;
+  auto made = std::make_unique<Round>(*this, std::move(table));
+  for (Eigen::Index i = 0; i < made->table.rows(); ++i) {
+    const bool known = made->rows.variance[i] == 0 && made->trial_of(i, state).violation == 0;
+    if (known) made->best = std::min(made->best, made->rows.mean[i]);
   }
-  if (!std::isfinite(round.best)) return std::nullopt;
-  const Choice paused = best_paused(state, round, may_start);
+  return std::isfinite(made->best) ? std::move(made) : nullptr;
+}
+
+double FreezeThaw::worth_of_new(const Round& round) const {
+  return log_prospect_of_new(space_, round.model, round.table, round.rows,
+                             fold_in(key_, decisions_)) -
+         std::log(price_of_new_);
+}
+
+double FreezeThaw::worth_of(const Round& round, Eigen::Index row, TrialId trial) const {
+  const double price = prices_[static_cast<std::size_t>(ladder_.rung_of(trial))];
+  return log_improvement_of(round.rows.mean[row], round.rows.variance[row], round.best) -
+         std::log(price);
+}
+
+std::optional<Assignment> FreezeThaw::by_model(const StudyState& state, bool may_start) const {
+  const auto now = round(state);
+  if (now == nullptr) return std::nullopt;
+  const Choice paused = best_paused(state, *now, may_start);
   if (!may_start) return paused.what;
-  const double of_new =
-      log_prospect_of_new(space_, round.model, round.table, round.rows, fold_in(key_, decisions_)) -
-      std::log(price_of_new_);
-  return of_new >= paused.worth ? StartNew{ladder_.level(0)} : paused.what;
+  return worth_of_new(*now) >= paused.worth ? StartNew{ladder_.level(0)} : paused.what;
+}
+
+DecisionBasis FreezeThaw::basis(const StudyState& state, const Trial& trial) const {
+  const int rung = ladder_.rung_of(trial.id);
+  if (!is_models_turn() || rung < 0 || rung + 1 == static_cast<int>(ladder_.size())) return {};
+  const auto now = round(state);
+  if (now == nullptr) return {};
+  const auto& ids = now->table.trials;
+  const auto found = std::ranges::lower_bound(ids, trial.id.n);
+  if (found == ids.end() || *found != trial.id.n) return {};
+  const Eigen::Index row = std::distance(ids.begin(), found);
+  const double mean = now->rows.mean[row], deviation = std::sqrt(now->rows.variance[row]);
+  const CurveScale& scale = now->model.scale();
+  return ModelBasis{
+      scale.loss_of(mean),      scale.loss_of(mean - deviation), scale.loss_of(mean + deviation),
+      scale.loss_of(now->best), worth_of(*now, row, trial.id),   worth_of_new(*now)};
 }
 
 FreezeThaw::Choice FreezeThaw::best_paused(const StudyState& state, const Round& round,
@@ -156,8 +198,7 @@ FreezeThaw::Choice FreezeThaw::best_paused(const StudyState& state, const Round&
     // Where no new trial competes for the time, a chance has to be worth it by itself.
     const double z = (round.best - mean) / std::sqrt(variance);
     if (!may_start && log_ndtr(z) < std::log(kLeastChance)) continue;
-    const double price = prices_[static_cast<std::size_t>(ladder_.rung_of(trial.id))];
-    const double worth = log_improvement_of(mean, variance, round.best) - std::log(price);
+    const double worth = worth_of(round, i, trial.id);
     if (worth <= out.worth) continue;
     out = {to_next_rung(trial), worth};
   }

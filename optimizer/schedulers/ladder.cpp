@@ -65,6 +65,14 @@ int Ladder::rung_of(TrialId trial) const {
   return found == highest_.end() ? -1 : found->second;
 }
 
+std::optional<RungStanding> Ladder::standing(TrialId trial) const {
+  const int rung = rung_of(trial);
+  if (rung < 0) return std::nullopt;
+  const auto at = static_cast<std::size_t>(rung);
+  const auto place = rungs_[at].place_of(trial);
+  return place ? std::optional(RungStanding{levels_[at], *place}) : std::nullopt;
+}
+
 std::string Ladder::describe(TrialId trial, const std::string& count) const {
   const int rung = rung_of(trial);
   if (rung < 0) return {};

@@ -41,6 +41,8 @@ class Ladder {
   const Rung& rung(std::size_t at) const { return rungs_[at]; }
   /// The rung of its newest result; -1 before the first.
   int rung_of(TrialId trial) const;
+  /// At that rung; nothing if it has no result there.
+  std::optional<RungStanding> standing(TrialId trial) const;
   /// "rung 2 of 4 (step 9)", of so many rungs; empty before its first result.
   std::string describe(TrialId trial, const std::string& count) const;
 

@@ -69,22 +69,33 @@ class MedianStopping final : public Scheduler {
 
   Verdict judge(const StudyState&, const Trial& trial,
                 const Observation& observation) const override {
-    if (observation.step < grace_) return {};
-    const auto found = averages_.find(observation.step);
-    if (found == averages_.end() || found->second.size() < min_trials_) return {};
-    double best = std::numeric_limits<double>::infinity();
-    for (const Observation& each : trial.observations) {
-      if (each.step <= observation.step && each.loss) best = std::min(best, *each.loss);
-    }
-    const double median = found->second.value();
-    if (!(best > median)) return {};
+    const auto at = compare(trial, observation);
+    if (!at || !(at->best > at->median)) return {};
     return {Action::stop, fmt::format("its best by step {} is worse than the median of {} trials",
-                                      observation.step, found->second.size())};
+                                      observation.step, at->trials)};
+  }
+
+  DecisionBasis basis(const StudyState&, const Trial& trial) const override {
+    if (trial.observations.empty()) return {};
+    const auto at = compare(trial, trial.observations.back());
+    return at ? DecisionBasis(*at) : DecisionBasis();
   }
 
   bool completes(const StudyState&, const Trial&) const override { return true; }
 
  private:
+  /// Nothing where nothing is stopped.
+  std::optional<MedianBasis> compare(const Trial& trial, const Observation& observation) const {
+    if (observation.step < grace_) return std::nullopt;
+    const auto found = averages_.find(observation.step);
+    if (found == averages_.end() || found->second.size() < min_trials_) return std::nullopt;
+    double best = std::numeric_limits<double>::infinity();
+    for (const Observation& each : trial.observations) {
+      if (each.step <= observation.step && each.loss) best = std::min(best, *each.loss);
+    }
+    return MedianBasis{best, found->second.value(), found->second.size()};
+  }
+
   std::size_t min_trials_;
   Step grace_, full_budget_;
   std::map<Step, Median> averages_;  ///< of finished trials, up to each step that they reported

@@ -82,6 +82,7 @@ class Pasha final : public Scheduler {
   std::string describe(const StudyState&, const Trial& trial) const override {
     return ladder_.describe(trial.id, std::to_string(top_ + 1) + " so far");
   }
+  std::optional<RungStanding> standing(TrialId trial) const override;
   RungPlan rungs() const override { return {ladder_.levels(), eta_, false, false}; }
 
  private:
@@ -158,6 +159,16 @@ double Pasha::epsilon(const StudyState& state, const std::vector<TrialId>& trial
       std::ceil(kPercentile * static_cast<double>(distances.size())) - 1);
   std::ranges::nth_element(distances, distances.begin() + at);
   return distances[static_cast<std::size_t>(at)];
+}
+
+/// Nobody goes on from the highest rung so far.
+std::optional<RungStanding> Pasha::standing(TrialId trial) const {
+  auto out = ladder_.standing(trial);
+  if (out && static_cast<std::size_t>(ladder_.rung_of(trial)) >= top_) {
+    out->at.quota = 0;
+    out->at.cut.reset();
+  }
+  return out;
 }
 
 void Pasha::observe(const StudyState& state, const Event& event) {

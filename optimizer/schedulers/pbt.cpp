@@ -74,6 +74,7 @@ class Pbt final : public Scheduler {
   bool copies() const override { return true; }
   std::string describe(const StudyState&, const Trial& trial) const override;
   RungPlan rungs() const override;
+  std::optional<RungStanding> standing(TrialId trial) const override;
 
  private:
   /// Nothing is copied where no trial may begin; without a searcher's help only copies may.
@@ -170,6 +171,15 @@ std::string Pbt::describe(const StudyState&, const Trial& trial) const {
   const auto member = population_.members().find(trial.id);
   if (member == population_.members().end() || member->second == 0) return {};
   return fmt::format("member of {}, at step {}", population_.size(), member->second);
+}
+
+/// A member goes on unless it is among the worst.
+std::optional<RungStanding> Pbt::standing(TrialId trial) const {
+  const auto member = population_.members().find(trial);
+  if (member == population_.members().end()) return std::nullopt;
+  const std::set<RungResult>& results = population_.results(member->second);
+  const auto place = place_among(results, trial, results.size() - quota(results.size()));
+  return place ? std::optional(RungStanding{member->second, *place}) : std::nullopt;
 }
 
 RungPlan Pbt::rungs() const {

@@ -49,6 +49,19 @@ std::vector<RungResult> ranked_by_fronts(const std::vector<RungLosses>& results)
   return out;
 }
 
+std::optional<RungPlace> place_among(const std::set<RungResult>& results, TrialId trial,
+                                     std::size_t quota) {
+  std::optional<RungPlace> out;
+  std::size_t place = 0;
+  std::optional<RungResult> cut;
+  for (const RungResult& each : results) {
+    if (++place == quota) cut = each;
+    if (each.trial == trial) out = RungPlace{each, place, results.size(), quota};
+  }
+  if (out) out->cut = cut;
+  return out;
+}
+
 void RungOrder::add(const RungResult& result) {
   if (!results_.emplace(result.trial, result).second) return;
   (!top_.empty() && result < *top_.rbegin() ? top_ : rest_).insert(result);
@@ -81,6 +94,18 @@ void RungOrder::balance() {
 bool RungOrder::in_top(TrialId trial) const {
   const auto found = results_.find(trial);
   return found != results_.end() && top_.contains(found->second);
+}
+
+std::optional<RungPlace> RungOrder::place_of(TrialId trial) const {
+  const auto found = results_.find(trial);
+  if (found == results_.end()) return std::nullopt;
+  const bool top = top_.contains(found->second);
+  const std::set<RungResult>& half = top ? top_ : rest_;
+  const auto before = std::distance(half.begin(), half.find(found->second));
+  RungPlace out{found->second, static_cast<std::size_t>(before) + 1, results_.size(), top_.size()};
+  if (!top) out.place += top_.size();
+  if (!top_.empty()) out.cut = *top_.rbegin();
+  return out;
 }
 
 std::optional<TrialId> RungOrder::best_open() const {

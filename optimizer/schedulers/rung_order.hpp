@@ -43,6 +43,18 @@ struct RungLosses {
 /// source: Schmucker et al. 2021 (MO-ASHA), arXiv:2106.12639; Deb et al. 2002 (NSGA-II)
 std::vector<RungResult> ranked_by_fronts(const std::vector<RungLosses>& results);
 
+/// Where one result stands among those that it is compared with.
+struct RungPlace {
+  RungResult own;
+  std::size_t place = 0;               ///< 1 is the best
+  std::size_t results = 0;             ///< that are compared
+  std::size_t quota = 0;               ///< how many of them go on
+  std::optional<RungResult> cut = {};  ///< of the last one that goes on; nothing if nobody does
+};
+/// Nothing if the trial has no result among them.
+std::optional<RungPlace> place_among(const std::set<RungResult>& results, TrialId trial,
+                                     std::size_t quota);
+
 /// Results in order, with those that have gone on marked. All changes O(log n).
 class RungOrder {
  public:
@@ -59,6 +71,8 @@ class RungOrder {
   bool has(TrialId trial) const { return results_.contains(trial); }
   /// Whether its result is among the best floor(n / eta).
   bool in_top(TrialId trial) const;
+  /// For people: O(n). Nothing if it has no result here.
+  std::optional<RungPlace> place_of(TrialId trial) const;
   /// The best trial that has not gone on, with a result; nothing if there is none.
   std::optional<TrialId> best_open() const;
   /// best_open() if it is in the top.

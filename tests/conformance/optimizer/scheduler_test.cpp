@@ -220,6 +220,40 @@ TEST_P(SchedulerSuite, LetsTrialsPauseAtTheRungsThatItTellsOfOnly) {
   }
 }
 
+TEST_P(SchedulerSuite, SaysWhereEveryTrialStandsThatPausesAtARung) {
+  WorldShape shape;
+  shape.slots = 4;
+  shape.failing = 0.03;
+  SchedulerWorld world(spec(), shape);
+  world.run();
+  const auto replayed = scheduler_of(spec());
+  StudyState state;
+  for (const Event& event : world.log()) {
+    ASSERT_TRUE(apply(state, event));
+    replayed->observe(state, event);
+    const auto* ended = std::get_if<AttemptEnded>(&event.fact);
+    if (ended == nullptr || ended->end != AttemptEnd::reached) continue;
+    const Trial& trial = state.trials[ended->trial];
+    if (replayed->completes(state, trial)) continue;
+
+    const auto standing = replayed->standing(trial.id);
+
+    ASSERT_TRUE(standing) << trial.id.n;
+    EXPECT_EQ(standing->step, trial.until);
+    EXPECT_EQ(standing->at.own.trial, trial.id);
+    EXPECT_GE(standing->at.place, 1u);
+    EXPECT_LE(standing->at.place, standing->at.results);
+    EXPECT_LE(standing->at.quota, standing->at.results);
+    const bool goes_on = standing->at.place <= standing->at.quota;
+    if (standing->at.cut) {
+      EXPECT_EQ(standing->at.own <= *standing->at.cut, goes_on);
+    } else {
+      EXPECT_FALSE(goes_on);
+    }
+  }
+  EXPECT_FALSE(replayed->standing(TrialId{9999}));
+}
+
 TEST_P(SchedulerSuite, NeverPromotesWithoutALoss) {
   // Reports without the objective: nobody can be called better than another.
   const StudySpec study = spec();

@@ -73,6 +73,57 @@ TEST_F(Rungs, AreInATrialsCurve) {
               HasSubstr("-- epoch 1: 9th of 9, was paused until it was closed\n"));
 }
 
+TEST_F(Rungs, AreExplainedAsTheyWereWhenItWasDecided) {
+  run("asha");
+  const Json best = trial_at(0, 1);
+  const std::string id = best.at("id").dump();
+
+  const Json made = json("betatune explain demo " + id + " --json").at("decisions").at("made");
+
+  ASSERT_GE(made.size(), 3u);
+  EXPECT_EQ(made[0].at("decision"), "paused");
+  EXPECT_EQ(made[0].at("place"), 1);
+  EXPECT_EQ(made[1].at("decision"), "went_on");
+  EXPECT_EQ(made[1].at("until"), 3);
+  EXPECT_EQ(made[1].at("value"), best.at("rungs")[0].at("value"));
+  EXPECT_LE(made[1].at("compared"), 9);
+  EXPECT_GE(made[1].at("quota"), 1);
+  const std::string text = type("betatune explain demo " + id).out;
+  EXPECT_THAT(text, HasSubstr("\n  epoch  decision  "));
+  EXPECT_THAT(text, HasSubstr("went on to 3  1st of "));
+
+  const Json worst = trial_at(0, 9);
+  const Json last =
+      json("betatune explain demo " + worst.at("id").dump() + " --json").at("decisions");
+  EXPECT_EQ(last.at("made").back().at("decision"), "not_taken");
+  EXPECT_EQ(last.at("made").back().at("place"), 9);
+  EXPECT_EQ(last.at("made").back().at("quota"), 3);
+  EXPECT_EQ(last.at("waiting"), nullptr) << "the study is over";
+}
+
+TEST_F(Rungs, AreFollowedByWhatTheCurveIsExpectedToComeTo) {
+  run("asha");
+
+  const Json worst = trial_at(0, 9);
+  const Json& expected = worst.at("expected");
+
+  ASSERT_EQ(expected.size(), 2u);
+  EXPECT_EQ(expected[0].at("step"), 3);
+  EXPECT_EQ(expected[1].at("step"), 9);
+  for (const Json& each : expected) {
+    EXPECT_LT(each.at("low"), each.at("value"));
+    EXPECT_GT(each.at("high"), each.at("value"));
+    EXPECT_GE(each.at("trials"), 1);
+  }
+  const std::string text = type("betatune show demo " + worst.at("id").dump()).out;
+  EXPECT_THAT(text, HasSubstr("expected  epoch  loss"));
+  EXPECT_THAT(text, HasSubstr("\n  ~       3      ~ "));
+  const Json full = json("betatune trials demo --state completed --json").at("trials").at(0);
+  EXPECT_EQ(json("betatune show demo " + full.at("id").dump() + " --json").at("expected"),
+            Json::array())
+      << "it was trained to the end";
+}
+
 TEST_F(Rungs, OfTrialsThatAreStoppedAtThemSayWhy) {
   run("{name: asha, mode: stop}", ", delay_ms: 100");  // time for the decision to arrive
 
@@ -82,6 +133,9 @@ TEST_F(Rungs, OfTrialsThatAreStoppedAtThemSayWhy) {
   const std::string text = type("betatune show demo " + stopped[0].at("id").dump()).out;
   EXPECT_THAT(text, HasSubstr(": not among the best 1/3 of "));
   EXPECT_THAT(text, HasSubstr(", stopped\n"));
+  const std::string why = type("betatune explain demo " + stopped[0].at("id").dump()).out;
+  EXPECT_THAT(why, HasSubstr("  stopped  "));
+  EXPECT_THAT(why, HasSubstr("  not among the best 1/3 of "));
 }
 
 TEST_F(Rungs, OfBracketsSayThatPlacesAreAmongAll) {

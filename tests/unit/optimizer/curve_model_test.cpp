@@ -115,6 +115,27 @@ TEST(CurveModel, KnowsWhereCurvesThatHaveEndedEnd) {
   EXPECT_LE(ends.own_variance[1], ends.variance[1]);
 }
 
+TEST(CurveModel, WalksOneTrialAsItWalksAll) {
+  Curves curves(27);
+  for (int i = 0; i < 6; ++i) {
+    const double x = 0.15 * i;
+    curves.add(x, {{1, 4 + x}, {3, 3 + x * x}, {9, 2 + x}, {27, 1 + x * x}});
+  }
+  curves.add(0.4, {{1, 4.2}, {3, 3.1}});
+  const CurveTable table = curves.table();
+  const CurveModel model(curves.map(), table);
+  const CurveBeliefs all = model.of_rows();
+
+  const CurveBeliefs one = model.beyond(6);
+
+  ASSERT_EQ(one.mean.size(), 2) << "9 and 27";
+  EXPECT_EQ(one.mean[1], all.mean[6]);
+  EXPECT_EQ(one.variance[1], all.variance[6]);
+  EXPECT_EQ(one.own_variance[1], all.own_variance[6]);
+  EXPECT_GT(one.variance[0], 0);
+  EXPECT_EQ(model.beyond(0).mean.size(), 0) << "it was trained to the end";
+}
+
 /// Slow where x is small, but ending the lower: who leads at the first step is last at the end.
 double crossing(double x, double step) {
   const double start = 2 - std::sqrt(x), end = 0.2 + 0.5 * x * x;
