@@ -77,8 +77,11 @@ std::optional<Bracket::Place> Bracket::place_of(TrialId trial) const {
     if (!at) continue;
     const std::size_t missing = rung == plan_.first && filling() ? plan_.trials - started_ : 0;
     Place out{rung, *at, levels_[rung].pending.size() + missing};
-    // As next_of() has it: one goes on, however few there are.
-    if (out.at.quota == 0 && rung + 1 < levels_.size()) {
+    if (!plan_.promotes) {
+      out.at.quota = 0;
+      out.at.cut.reset();
+    } else if (out.at.quota == 0 && rung + 1 < levels_.size()) {
+      // As next_of() has it: one goes on, however few there are.
       out.at.quota = 1;
       if (out.at.place == 1) out.at.cut = out.at.own;
     }

@@ -56,6 +56,9 @@ class HyperTune final : public Scheduler {
     return ladder_.describe(trial.id, std::to_string(ladder_.size()));
   }
   std::string outlook(const StudyState& state) const override;
+  std::optional<RungStanding> standing(TrialId trial) const override {
+    return ladder_.standing(trial);
+  }
   RungPlan rungs() const override { return {ladder_.levels(), eta_, false, false}; }
 
  private:

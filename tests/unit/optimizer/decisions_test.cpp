@@ -227,7 +227,8 @@ TEST_P(DecisionsOf, ThoseWhoGoOnAreThatTheyWereAmongTheBest) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Schedulers, DecisionsOf,
-                         testing::Values("asha", "pasha", "successive-halving", "hyperband"),
+                         testing::Values("asha", "pasha", "successive-halving", "hyperband",
+                                         "hyper-tune"),
                          [](const auto& each) {
                            std::string name = each.param;
                            std::erase(name, '-');
