@@ -58,9 +58,6 @@ class FreezeThaw final : public Scheduler {
   Step first_goal(const StudyState&, const Trial&) const override {
     return ladder_.levels().front();
   }
-  std::string describe(const StudyState&, const Trial& trial) const override {
-    return ladder_.describe(trial.id, std::to_string(ladder_.size()));
-  }
   RungPlan rungs() const override { return {ladder_.levels(), options_.eta, false, false}; }
 
  private:

@@ -65,11 +65,4 @@ int Ladder::rung_of(TrialId trial) const {
   return found == highest_.end() ? -1 : found->second;
 }
 
-std::string Ladder::describe(TrialId trial, const std::string& count) const {
-  const int rung = rung_of(trial);
-  if (rung < 0) return {};
-  return "rung " + std::to_string(rung + 1) + " of " + count + " (step " +
-         std::to_string(levels_[static_cast<std::size_t>(rung)]) + ")";
-}
-
 }  // namespace betatune

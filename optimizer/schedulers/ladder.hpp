@@ -3,7 +3,6 @@
 
 #include <map>
 #include <optional>
-#include <string>
 #include <vector>
 
 #include "optimizer/scheduler.hpp"
@@ -41,8 +40,6 @@ class Ladder {
   const Rung& rung(std::size_t at) const { return rungs_[at]; }
   /// The rung of its newest result; -1 before the first.
   int rung_of(TrialId trial) const;
-  /// "rung 2 of 4 (step 9)", of so many rungs; empty before its first result.
-  std::string describe(TrialId trial, const std::string& count) const;
 
  private:
   std::vector<Step> levels_;
