@@ -100,8 +100,6 @@ class Scheduler {
   /// Whether it begins trials from others' checkpoints (Exploit): what no log of other trainings
   /// can answer, and no trainer without checkpoints can do.
   virtual bool copies() const { return false; }
-  /// For people: where the trial stands ("rung 2 of 4 (step 9)"), may be empty.
-  virtual std::string describe(const StudyState&, const Trial&) const { return {}; }
   virtual RungPlan rungs() const { return {}; }
   /// For people: what it has learned of where new trials should begin, may be empty.
   virtual std::string outlook(const StudyState&) const { return {}; }

@@ -55,9 +55,6 @@ class Asha final : public Scheduler {
   Step first_goal(const StudyState&, const Trial&) const override {
     return stops() ? ladder_.levels().back() : ladder_.levels().front();
   }
-  std::string describe(const StudyState&, const Trial& trial) const override {
-    return ladder_.describe(trial.id, std::to_string(ladder_.size()));
-  }
   std::optional<RungStanding> standing(TrialId trial) const override {
     return ladder_.standing(trial);
   }

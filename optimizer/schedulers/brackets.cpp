@@ -162,13 +162,4 @@ std::optional<RungStanding> BracketScheduler::standing(TrialId trial) const {
   return RungStanding{levels_[place->rung], place->at, place->awaited, number->second};
 }
 
-std::string BracketScheduler::describe(const StudyState&, const Trial& trial) const {
-  const auto number = number_.find(trial.id);
-  if (number == number_.end()) return {};
-  const int rung = std::max(0, rung_at(levels_, trial.until));
-  return "bracket " + std::to_string(number->second + 1) + ", rung " + std::to_string(rung + 1) +
-         " of " + std::to_string(levels_.size()) + " (step " +
-         std::to_string(levels_[static_cast<std::size_t>(rung)]) + ")";
-}
-
 }  // namespace betatune

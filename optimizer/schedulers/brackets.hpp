@@ -5,7 +5,6 @@
 
 #include <functional>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "optimizer/scheduler.hpp"
@@ -86,7 +85,6 @@ class BracketScheduler final : public Scheduler {
   Step first_goal(const StudyState&, const Trial&) const override {
     return levels_[filling().first];
   }
-  std::string describe(const StudyState&, const Trial& trial) const override;
   RungPlan rungs() const override { return {levels_, eta_, false, true}; }
   std::optional<RungStanding> standing(TrialId trial) const override;
 

@@ -59,9 +59,6 @@ class FreezeThaw final : public Scheduler {
   Step first_goal(const StudyState&, const Trial&) const override {
     return ladder_.levels().front();
   }
-  std::string describe(const StudyState&, const Trial& trial) const override {
-    return ladder_.describe(trial.id, std::to_string(ladder_.size()));
-  }
   std::optional<RungStanding> standing(TrialId trial) const override {
     return ladder_.standing(trial);
   }

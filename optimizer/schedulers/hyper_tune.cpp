@@ -52,9 +52,6 @@ class HyperTune final : public Scheduler {
   bool completes(const StudyState&, const Trial& trial) const override {
     return trial.until >= ladder_.levels().back();
   }
-  std::string describe(const StudyState&, const Trial& trial) const override {
-    return ladder_.describe(trial.id, std::to_string(ladder_.size()));
-  }
   std::string outlook(const StudyState& state) const override;
   std::optional<RungStanding> standing(TrialId trial) const override {
     return ladder_.standing(trial);

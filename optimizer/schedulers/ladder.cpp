@@ -73,11 +73,4 @@ std::optional<RungStanding> Ladder::standing(TrialId trial) const {
   return place ? std::optional(RungStanding{levels_[at], *place}) : std::nullopt;
 }
 
-std::string Ladder::describe(TrialId trial, const std::string& count) const {
-  const int rung = rung_of(trial);
-  if (rung < 0) return {};
-  return "rung " + std::to_string(rung + 1) + " of " + count + " (step " +
-         std::to_string(levels_[static_cast<std::size_t>(rung)]) + ")";
-}
-
 }  // namespace betatune

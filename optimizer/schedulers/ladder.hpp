@@ -3,7 +3,6 @@
 
 #include <map>
 #include <optional>
-#include <string>
 #include <vector>
 
 #include "optimizer/scheduler.hpp"
@@ -43,8 +42,6 @@ class Ladder {
   int rung_of(TrialId trial) const;
   /// At that rung; nothing if it has no result there.
   std::optional<RungStanding> standing(TrialId trial) const;
-  /// "rung 2 of 4 (step 9)", of so many rungs; empty before its first result.
-  std::string describe(TrialId trial, const std::string& count) const;
 
  private:
   std::vector<Step> levels_;

@@ -79,9 +79,6 @@ class Pasha final : public Scheduler {
   Step first_goal(const StudyState&, const Trial&) const override {
     return ladder_.levels().front();
   }
-  std::string describe(const StudyState&, const Trial& trial) const override {
-    return ladder_.describe(trial.id, std::to_string(top_ + 1) + " so far");
-  }
   std::optional<RungStanding> standing(TrialId trial) const override;
   RungPlan rungs() const override { return {ladder_.levels(), eta_, false, false}; }
 

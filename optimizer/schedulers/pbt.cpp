@@ -72,7 +72,6 @@ class Pbt final : public Scheduler {
     return trial.until >= full_budget_;
   }
   bool copies() const override { return true; }
-  std::string describe(const StudyState&, const Trial& trial) const override;
   RungPlan rungs() const override;
   std::optional<RungStanding> standing(TrialId trial) const override;
 
@@ -165,12 +164,6 @@ std::optional<Assignment> Pbt::copy(const StudyState& state, TrialId replaced, S
   made.note = Json{{"compared_at", at}, {"results", results.size()}, {"parent", place(parent)}};
   if (population_.has_result(replaced, at)) made.note["replaced"] = place(replaced);
   return made;
-}
-
-std::string Pbt::describe(const StudyState&, const Trial& trial) const {
-  const auto member = population_.members().find(trial.id);
-  if (member == population_.members().end() || member->second == 0) return {};
-  return fmt::format("member of {}, at step {}", population_.size(), member->second);
 }
 
 /// A member goes on unless it is among the worst.

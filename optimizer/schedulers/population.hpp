@@ -37,7 +37,6 @@ class Population {
   const std::set<RungResult>& results(Step step) const;
   /// Whether the trial has a result there.
   bool has_result(TrialId trial, Step step) const;
-  std::size_t size() const { return size_; }
 
  private:
   void begin(const TrialCreated& created);

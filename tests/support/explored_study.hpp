@@ -3,10 +3,12 @@
 /// Whoever explores all states takes every step that there is (tests/property/optimizer).
 
 #include <algorithm>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <map>
 #include <span>
 
+#include "optimizer/hash.hpp"
 #include "optimizer/schedulers/rungs.hpp"
 #include "tests/support/scheduler_world.hpp"
 
@@ -15,7 +17,8 @@ namespace betatune::support {
 /// What may happen.
 enum class Happening {
   ask,          ///< a free slot asks for work, and begins it
-  ask_only,     ///< the same, but its optimizer is killed when the new trial is in the log
+  ask_only,     ///< the same, but its optimizer is killed when the new trial is in the log; one
+                ///< that the trial replaces ends at the restart, if it had not yet
   report,       ///< a loss at the next level
   diverge,      ///< a loss that is not finite; the trial fails
   done,         ///< the attempt is at its goal
@@ -24,6 +27,11 @@ enum class Happening {
   find_damage,  ///< the checkpoint that it resumes from cannot be read
   stop_paused,  ///< a person stops a paused trial
 };
+
+/// What a study without trouble has none of.
+inline constexpr Happening kTroubles[] = {Happening::ask_only,    Happening::diverge,
+                                          Happening::lose,        Happening::fail,
+                                          Happening::find_damage, Happening::stop_paused};
 
 struct Move {
   Happening what = Happening::ask;
@@ -38,7 +46,14 @@ struct SmallStudy {
   int trials = 3;            ///< the budget
   int slots = 2;
   std::vector<double> losses = {0, 1};
-  std::vector<Happening> happenings;
+  std::vector<Happening> happenings = {std::begin(kTroubles), std::end(kTroubles)};
+  int troubles = 1;  ///< at most, in one life of the study
+};
+
+/// What a scheduler remembers of the log beside what became of each trial.
+struct Memory {
+  bool of_order = false;     ///< in which order results came, and trials ended
+  bool of_attempts = false;  ///< how many attempts began
 };
 
 /// What the log says of the rungs, without the scheduler: results of trials that did not fail.
@@ -65,9 +80,8 @@ class ExploredStudy {
   ExploredStudy(const SmallStudy& study, std::span<const std::vector<Fact>* const> log)
       : study_(study), scheduler_(scheduler_of(study.spec)) {
     for (const auto* facts : log) {
-      for (const Fact& fact : *facts) emit(fact);
+      for (const Fact& fact : *facts) fold(fact);
     }
-    news_.clear();
   }
   static std::vector<Fact> beginning(const SmallStudy& study) {
     const Json document{{"fidelity", {{"max", study.spec.full_budget()}}},
@@ -93,7 +107,7 @@ class ExploredStudy {
       all.push_back({Happening::ask, {}, 0});
       if (may(Happening::ask_only) && state_.waiting.empty()) {
         const auto answer = scheduler_->next(state_, may_start());
-        if (std::holds_alternative<StartNew>(*answer)) all.push_back({Happening::ask_only, {}, 0});
+        if (!std::holds_alternative<Resume>(*answer)) all.push_back({Happening::ask_only, {}, 0});
       }
     }
     for (const TrialId id : state_.running) add_moves_of(state_.trials[id], may, all);
@@ -126,14 +140,40 @@ class ExploredStudy {
     }
   }
 
-  /// Everything that decisions may follow from; with the order of results for schedulers that
-  /// remember it.
-  std::uint64_t key(bool ordered) const {
-    const std::uint64_t hash = state_hash(state_);
-    return ordered ? hash * 0x9e3779b97f4a7c15u ^ order_ : hash;
+  /// Everything that decisions, and what may happen, follow from: not how many attempts it took,
+  /// nor in which order things came, but for schedulers that remember that.
+  std::uint64_t key(const Memory& memory, int troubles) const {
+    Hasher hash;
+    hash.add(std::int64_t{troubles});
+    for (const Trial& trial : state_.trials) add(trial, hash);
+    if (memory.of_order) hash.add(order_);
+    if (memory.of_attempts) {
+      for (const Trial& trial : state_.trials) hash.add(trial.attempt.n);
+    }
+    return hash.value();
   }
 
  private:
+  static void add(const Trial& trial, Hasher& hash) {
+    hash.add(*trial.configuration).add(static_cast<std::uint64_t>(trial.state));
+    hash.add(trial.outcome ? 1 + static_cast<std::int64_t>(*trial.outcome) : std::int64_t{0});
+    hash.add(trial.from).add(trial.until).add(trial.step).add(std::int64_t{trial.last_seq > 0});
+    hash.add(std::int64_t{trial.decided.has_value()});
+    for (const auto& [failure, count] : trial.failures) {
+      hash.add(static_cast<std::int64_t>(failure)).add(std::int64_t{count});
+    }
+    for (const Observation& each : trial.observations) {
+      if (each.loss) hash.add(each.step).add(*each.loss);
+    }
+    for (const OlderCheckpoint& each : trial.older_checkpoints) {
+      hash.add(std::string_view(each.artifact.uri)).add(std::int64_t{each.of_rung});
+    }
+    hash.add(std::string_view(trial.checkpoint ? trial.checkpoint->uri : ""));
+    hash.add(std::int64_t{trial.at_rung});
+    if (trial.parent) hash.add(trial.parent->trial.n).add(trial.parent->step);
+    if (trial.replaced_by) hash.add(trial.replaced_by->n);
+  }
+
   template <class May>
   void add_moves_of(const Trial& trial, const May& may, std::vector<Move>& all) const {
     if (trial.decided || trial.step >= trial.until) {
@@ -177,7 +217,8 @@ class ExploredStudy {
       if (ends && state_.trials[*ends].state != TrialState::closed) {
         emit(TrialClosed{*ends, Outcome::stopped, state_.trials[*ends].loss});
       }
-      return start(id, exploit->until);
+      if (!killed) start(id, exploit->until);
+      return;
     }
     emit(TrialCreated{id, {{"x", 0.1 + 0.2 * static_cast<double>(id.n)}}, "test", {}, {}});
     if (!killed) start(id, std::get<StartNew>(*answer).until);
@@ -194,7 +235,7 @@ class ExploredStudy {
     emit(
         Reported{trial.id, trial.attempt, trial.last_seq + 1, step, {{"loss", loss}}, loss, false});
     if (step >= trial.until) return;
-    const Verdict verdict = scheduler_->judge(state_, trial, trial.observations.back());
+    const Verdict verdict = scheduler_->judge(state_, trial, *trial.observed_at(step));
     if (verdict.action == Action::go_on) return;
     emit(Decided{trial.id, trial.attempt, verdict.action, step, "scheduler", verdict.reason});
   }
@@ -208,7 +249,8 @@ class ExploredStudy {
     const TrialId id = trial.id;
     const AttemptId attempt = trial.attempt;
     const Step step = trial.step;
-    emit(CheckpointSaved{id, attempt, ArtifactRef{"c", step, 1}});
+    const std::string uri = fmt::format("trial-{}/step-{}", id.n, step);
+    emit(CheckpointSaved{id, attempt, ArtifactRef{uri, step, 1}});
     if (state_.trials[id].decided) {
       emit(AttemptEnded{id, attempt, AttemptEnd::stopped, step, {}, "", true});
       return emit(TrialClosed{id, Outcome::stopped, state_.trials[id].loss});
@@ -230,12 +272,16 @@ class ExploredStudy {
   }
 
   void emit(Fact fact) {
+    fold(fact);
+    news_.push_back(std::move(fact));
+  }
+
+  void fold(const Fact& fact) {
     const Event event{state_.seq + 1, 0, fact};
     const Status applied = apply(state_, event);
     ASSERT_TRUE(applied) << applied.error().message;
     scheduler_->observe(state_, event);
     remember(fact);
-    news_.push_back(std::move(fact));
   }
 
   void remember(const Fact& fact) {
@@ -250,8 +296,8 @@ class ExploredStudy {
         ledger_.results[reported->step].emplace(reported->trial, *reported->loss);
       }
     } else if (const auto* ended = std::get_if<AttemptEnded>(&fact)) {
-      order(ended->trial.n, ended->step);
       if (ended->end != AttemptEnd::reached) return;
+      order(ended->trial.n, ended->step);
       ledger_.results[ended->step].emplace(ended->trial, *state_.trials[ended->trial].loss);
     } else if (const auto* closed = std::get_if<TrialClosed>(&fact)) {
       order(closed->trial.n, 63);

@@ -1,188 +1,27 @@
 // Every state that a small study can come to under a scheduler, whatever order things happen in:
 // asking, reports, the end of attempts, failures of both kinds, lost workers, damaged checkpoints,
-// a killed optimizer, a person who stops a trial. Breadth first, states with the same fold once;
-// each is made anew from its log, so that all of this is true of a resumed study.
-// BETATUNE_LONG_TESTS=1 explores more kinds of trouble.
+// a killed optimizer, a person who stops a trial. BETATUNE_LONG_TESTS=1 explores more trouble.
 
 #include <cstdlib>
-#include <deque>
-#include <fmt/format.h>
-#include <functional>
 #include <gtest/gtest.h>
-#include <iostream>
-#include <unordered_map>
 
-#include "tests/support/explored_study.hpp"
+#include "tests/support/study_explorer.hpp"
 
 namespace betatune {
 namespace {
 
+using support::Answer;
 using support::ExploredStudy;
+using support::Explorer;
 using support::fidelity_spec;
 using support::Happening;
+using support::Rule;
 using support::SmallStudy;
+using support::text_of;
 
 bool is_long() {
   return std::getenv("BETATUNE_LONG_TESTS") != nullptr;
 }
-
-/// What the scheduler says when it is asked, and whether a new trial may start.
-using Answer = std::optional<Assignment>;
-/// Empty, or what is wrong with an answer in a state.
-using Rule = std::function<std::string(const ExploredStudy&, const Answer&, bool may_start)>;
-
-struct Exploration {
-  SmallStudy study;
-  Rule rule;
-  /// Empty, or what is wrong with what just happened.
-  std::function<std::string(const ExploredStudy&)> after = [](const auto&) {
-    return std::string();
-  };
-  bool ordered = false;      ///< the order of results is part of a state
-  bool always_busy = true;   ///< an idle slot always gets work while the budget lasts
-  bool trains_fully = true;  ///< somebody is trained to the end, unless all fail
-};
-
-std::string text_of(const Answer& answer) {
-  if (!answer) return "nothing";
-  if (const auto* resume = std::get_if<Resume>(&*answer)) {
-    return fmt::format("resume {} to {}", resume->trial.n, resume->until);
-  }
-  if (const auto* exploit = std::get_if<Exploit>(&*answer)) {
-    return json_text(encode_json(exploit->parent)) + json_text(to_json(exploit->configuration)) +
-           fmt::format(" to {}", exploit->until);
-  }
-  return fmt::format("start to {}", std::get<StartNew>(*answer).until);
-}
-
-/// What holds of the answers of any scheduler.
-std::string broken_by(const ExploredStudy& it, const Answer& answer, bool may_start) {
-  if (!answer) return {};
-  const StudyState& state = it.state();
-  const std::vector<Step> levels = it.scheduler().rungs().levels;
-  Step until = 0;
-  if (const auto* resume = std::get_if<Resume>(&*answer)) {
-    until = resume->until;
-    const Trial& trial = state.trials[resume->trial];
-    if (trial.state != TrialState::paused) return "goes on with a trial that is not paused";
-    if (until <= trial.until) return "goes on to where the trial has been";
-  } else if (const auto* exploit = std::get_if<Exploit>(&*answer)) {
-    until = exploit->until;
-    if (!may_start) return "copies beyond the budget";
-    if (until <= exploit->parent.step) return "copies to where the parent has been";
-    if (!state.trials[exploit->parent.trial].checkpoint) return "copies without a checkpoint";
-  } else {
-    until = std::get<StartNew>(*answer).until;
-    if (!may_start) return "starts a trial beyond the budget";
-  }
-  const bool is_rung =
-      levels.empty() ? until == state.full_budget : std::ranges::binary_search(levels, until);
-  return is_rung ? "" : "trains to a step that is no rung";
-}
-
-class Explorer {
- public:
-  explicit Explorer(Exploration what) : what_(std::move(what)) {}
-
-  std::size_t run() {
-    nodes_.push_back({no_parent, ExploredStudy::beginning(what_.study), {}});
-    nodes_[0].moves = made_of(0).moves();
-    for (std::size_t at = 0; at < nodes_.size() && !::testing::Test::HasFailure(); ++at) {
-      for (const support::Move& move : nodes_[at].moves) {
-        ExploredStudy next = made_of(at);
-        next.take(move);
-        ++moves_;
-        if (next.state().trials.size() > static_cast<std::size_t>(what_.study.trials)) {
-          ADD_FAILURE() << "more trials than the budget has\n" << story(at);
-        }
-        see(next, at);
-        if (::testing::Test::HasFailure()) break;
-      }
-    }
-    std::cout << "  " << nodes_.size() << " states, " << moves_ << " moves, " << ends_ << " ends\n";
-    return nodes_.size();
-  }
-
- private:
-  static constexpr std::size_t no_parent = ~std::size_t{0};
-  struct Node {
-    std::size_t parent = no_parent;
-    std::vector<Fact> facts;
-    std::vector<support::Move> moves;
-  };
-
-  ExploredStudy made_of(std::size_t at) const {
-    std::vector<const std::vector<Fact>*> log;
-    for (; at != no_parent; at = nodes_[at].parent) log.push_back(&nodes_[at].facts);
-    std::ranges::reverse(log);
-    return ExploredStudy(what_.study, log);
-  }
-
-  void see(const ExploredStudy& it, std::size_t parent) {
-    const Scheduler& scheduler = it.scheduler();
-    const Answer with = scheduler.next(it.state(), true);
-    const Answer without = scheduler.next(it.state(), false);
-    const std::string said = text_of(with) + "; " + text_of(without);
-    const auto [known, is_new] = seen_.emplace(it.key(what_.ordered), said);
-    if (!is_new) {
-      // Equal states, made by different logs: a decision must not tell them apart.
-      if (known->second != said) {
-        ADD_FAILURE() << "one state, two answers: " << known->second << " and " << said << '\n'
-                      << story(parent) << text_of(it.news());
-      }
-      return;
-    }
-    std::string wrong = broken_by(it, with, true) + broken_by(it, without, false);
-    wrong += what_.after(it);
-    // What waits to begin (again) goes first: nobody asks the scheduler before it runs.
-    if (it.state().waiting.empty()) {
-      if (it.may_start()) wrong += what_.rule(it, with, true);
-      wrong += what_.rule(it, without, false);
-      wrong += broken_by_idleness(it, it.may_start() ? with : without);
-    }
-    if (!wrong.empty()) {
-      ADD_FAILURE() << wrong << ", in answer to " << said << '\n'
-                    << story(parent) << text_of(it.news());
-    }
-    nodes_.push_back({parent, it.news(), it.moves()});
-  }
-
-  std::string broken_by_idleness(const ExploredStudy& it, const Answer& answer) {
-    if (answer) return {};
-    if (it.may_start() && what_.always_busy) return "a free slot gets no work";
-    if (!it.is_idle()) return {};
-    ++ends_;
-    if (it.may_start() && !it.scheduler().copies()) return "the study stands still";
-    bool any_fully = false, any_fit = false;
-    for (const Trial& trial : it.state().trials) {
-      if (trial.state != TrialState::closed && trial.state != TrialState::paused) {
-        return "the study ends with a trial that is neither paused nor closed";
-      }
-      any_fully |= trial.outcome == Outcome::completed;
-      any_fit |= trial.state == TrialState::paused && trial.loss;
-    }
-    return what_.trains_fully && any_fit && !any_fully ? "the study ends without a full training"
-                                                       : "";
-  }
-
-  static std::string text_of(const Answer& answer) { return betatune::text_of(answer); }
-  static std::string text_of(const std::vector<Fact>& facts) {
-    std::string text;
-    for (const Fact& fact : facts) {
-      text += fmt::format("  {} {}\n", fact_type(fact), encode_fact(fact).dump());
-    }
-    return text;
-  }
-  std::string story(std::size_t at) const {
-    return (nodes_[at].parent == no_parent ? std::string() : story(nodes_[at].parent)) +
-           text_of(nodes_[at].facts);
-  }
-
-  Exploration what_;
-  std::deque<Node> nodes_;
-  std::unordered_map<std::uint64_t, std::string> seen_;
-  std::size_t moves_ = 0, ends_ = 0;
-};
 
 /// A study of rungs 1, 2 and 4, or the first two of them, eta 2.
 SmallStudy small(const std::string& scheduler, Json options = Json::object(), Step max = 4) {
@@ -190,11 +29,9 @@ SmallStudy small(const std::string& scheduler, Json options = Json::object(), St
   if (scheduler != "pbt" && scheduler != "fifo") options["eta"] = 2;
   study.spec = fidelity_spec(1, max, scheduler, options);
   study.levels = rung_levels(1, max, 2);
-  study.trials = 3;
-  study.happenings = {Happening::diverge};
-  if (is_long()) {
-    study.happenings = {Happening::ask_only, Happening::find_damage, Happening::stop_paused};
-  }
+  study.troubles = is_long() ? 2 : 1;
+  // To a scheduler, a trial that fails has failed, whatever it was.
+  if (!is_long()) std::erase(study.happenings, Happening::fail);
   return study;
 }
 
@@ -254,7 +91,8 @@ Rule halving_rule(std::size_t top, bool delayed = false) {
   };
 }
 
-/// A trial that runs on is stopped where it is not in the top half of two results and more.
+/// A trial that runs on is stopped where it is not in the top half of two results and more, unless
+/// it has been further before its worker was lost.
 std::string broken_by_judgement(const ExploredStudy& it) {
   for (const Fact& fact : it.news()) {
     const auto* reported = std::get_if<Reported>(&fact);
@@ -263,7 +101,8 @@ std::string broken_by_judgement(const ExploredStudy& it) {
     if (reported->step >= trial.until) continue;
     const std::vector<TrialId> all = it.ledger().ranking(reported->step);
     const auto place = std::ranges::find(all, trial.id) - all.begin();
-    const bool stays = all.size() < 2 || place < std::ssize(all) / 2;
+    const bool was_further = trial.observations.back().step > reported->step;
+    const bool stays = was_further || all.size() < 2 || place < std::ssize(all) / 2;
     if (stays == trial.decided.has_value()) return "stops one of the best, or leaves a bad one";
   }
   return {};
@@ -318,34 +157,66 @@ Rule bracket_rule(BracketTable table) {
   };
 }
 
-/// The worst half of a population of two, rounded down, is replaced by copies of others.
+/// The worst half of the results at a level, rounded down.
+bool is_worst(const ExploredStudy& it, TrialId trial, Step level) {
+  const std::vector<TrialId> all = it.ledger().ranking(level);
+  return std::ranges::find(all, trial) - all.begin() >= std::ssize(all) - std::ssize(all) / 2;
+}
+
+/// Whom a copy in place of a trial may have for its parent: of those that are not among the worst,
+/// the best who live and have a checkpoint of a rung that nobody found damaged.
+std::vector<TrialId> parents_at(const ExploredStudy& it, Step level, TrialId replaced) {
+  const std::vector<TrialId> all = it.ledger().ranking(level);
+  std::vector<TrialId> parents;
+  for (const TrialId id : all) {
+    const Trial& trial = it.state().trials[id];
+    if (is_worst(it, id, level) || parents.size() == std::max<std::size_t>(all.size() / 2, 1))
+      break;
+    if (id == replaced || trial.state == TrialState::closed || !trial.rung_checkpoint()) continue;
+    parents.push_back(id);
+  }
+  return parents;
+}
+
+std::string broken_by_copy(const ExploredStudy& it, const Exploit& copy) {
+  const Trial& replaced = it.state().trials[*copy.parent.replaces];
+  const Step level = copy.note.at("compared_at").get<Step>();
+  const std::vector<TrialId> parents = parents_at(it, level, replaced.id);
+  if (std::ranges::find(parents, copy.parent.trial) == parents.end()) return "copies not the best";
+  if (it.state().trials[copy.parent.trial].rung_checkpoint()->step != copy.parent.step) {
+    return "copies an older checkpoint";
+  }
+  if (replaced.replaced_by) return "replaces one twice";
+  if (replaced.state == TrialState::closed) return "";
+  return is_worst(it, replaced.id, level) ? "" : "replaces who is not among the worst";
+}
+
+constexpr std::int64_t kPopulation = 2;
+
+/// A population of two: who is among the worst half is replaced where there is somebody to copy.
 std::string population_rule(const ExploredStudy& it, const Answer& answer, bool may_start) {
   const StudyState& state = it.state();
-  const auto is_worst = [&](TrialId trial, Step level) {
-    const std::vector<TrialId> all = it.ledger().ranking(level);
-    return std::ranges::find(all, trial) - all.begin() >= std::ssize(all) - std::ssize(all) / 2;
-  };
-  if (answer && std::holds_alternative<Exploit>(*answer)) {
-    const Parent& parent = std::get<Exploit>(*answer).parent;
-    const Trial& replaced = state.trials[*parent.replaces];
-    if (state.trials[parent.trial].state == TrialState::closed) return "copies who has ended";
-    if (parent.trial == replaced.id) return "copies whom it replaces";
-    if (replaced.replaced_by) return "replaces one twice";
-    if (replaced.state == TrialState::closed) return "";
-    return is_worst(replaced.id, replaced.until) ? "" : "replaces who is not among the worst";
+  const auto completed = std::ranges::count(state.trials, Outcome::completed, &Trial::outcome);
+  const auto open = std::ranges::count_if(
+      state.trials, [](const Trial& trial) { return trial.state != TrialState::closed; });
+  if (!answer) {
+    if (!state.paused.empty()) return "leaves one behind for ever";
+    return it.is_idle() && may_start && completed < kPopulation ? "ends with places empty" : "";
   }
-  const auto* resume = answer ? std::get_if<Resume>(&*answer) : nullptr;
-  if (resume == nullptr) return {};
-  const Step level = state.trials[resume->trial].until;
+  if (std::holds_alternative<StartNew>(*answer)) {
+    return open + completed < kPopulation ? "" : "starts more than the population";
+  }
+  if (may_start && text_of(it.scheduler().next_unsearched(state)) != text_of(answer)) {
+    return "goes on with somebody else where the searcher has nothing new";
+  }
+  if (const auto* copy = std::get_if<Exploit>(&*answer)) return broken_by_copy(it, *copy);
+  const TrialId next = std::get<Resume>(*answer).trial;
+  const Step level = state.trials[next].until;
   for (const TrialId other : state.paused) {
     if (state.trials[other].until < level) return "leaves one behind";
   }
-  if (!may_start || !is_worst(resume->trial, level)) return {};
-  for (const TrialId other : it.ledger().ranking(level)) {
-    const bool lives = state.trials[other].state != TrialState::closed;
-    if (lives && !is_worst(other, level)) return "goes on with one of the worst";
-  }
-  return {};
+  const bool copies = may_start && is_worst(it, next, level);
+  return copies && !parents_at(it, level, next).empty() ? "goes on with one of the worst" : "";
 }
 
 const Rule kAnything = [](const ExploredStudy&, const Answer&, bool) { return std::string(); };
@@ -369,14 +240,15 @@ TEST(ExploredSchedulers, AshaThatStops) {
 TEST(ExploredSchedulers, Pasha) {
   const Rule to_second = halving_rule(1), to_third = halving_rule(2);
   SmallStudy study = small("pasha");
-  study.happenings = {};
+  study.slots = is_long() ? 2 : 1;
+  study.troubles = 1;
   Explorer({.study = study,
             .rule =
                 [=](const ExploredStudy& it, const Answer& answer, bool may_start) {
                   const std::string broken = to_third(it, answer, may_start);
                   return broken.empty() ? broken : to_second(it, answer, may_start);
                 },
-            .ordered = true})
+            .memory = {.of_order = true}})
       .run();
 }
 
@@ -385,31 +257,28 @@ TEST(ExploredSchedulers, HyperTune) {
 }
 
 TEST(ExploredSchedulers, SuccessiveHalving) {
-  SmallStudy study = small("successive-halving", {{"trials", 2}}, 2);
-  if (!is_long()) study.happenings = {Happening::stop_paused};
+  const SmallStudy study = small("successive-halving", {{"trials", 2}}, 2);
   Explorer({.study = study, .rule = bracket_rule({{2}, {1}})}).run();
 }
 
 TEST(ExploredSchedulers, Hyperband) {
-  SmallStudy study = small("hyperband", Json::object(), 2);
-  study.trials = 3;
+  const SmallStudy study = small("hyperband", Json::object(), 2);
   Explorer({.study = study, .rule = bracket_rule({{2, 2}, {1, 2}})}).run();
 }
 
 TEST(ExploredSchedulers, Dehb) {
   SmallStudy study = small("dehb", Json::object(), 2);
   study.trials = 4;
-  if (!is_long()) study.happenings = {};
+  --study.troubles;
   Explorer({.study = study, .rule = kAnything}).run();
 }
 
 TEST(ExploredSchedulers, PopulationBasedTraining) {
   SmallStudy study = small("pbt", {{"population", 2}, {"quantile", 0.5}, {"interval", 2}});
   study.levels = {2, 4};
-  study.happenings = {};
   Explorer({.study = study,
             .rule = population_rule,
-            .ordered = true,
+            .memory = {.of_order = true},
             .always_busy = false,
             .trains_fully = false})
       .run();
@@ -417,9 +286,9 @@ TEST(ExploredSchedulers, PopulationBasedTraining) {
 
 TEST(ExploredSchedulers, FreezeThaw) {
   SmallStudy study = small("freeze-thaw");
-  study.happenings = {};
-  study.slots = 1;
-  Explorer({.study = study, .rule = kAnything, .ordered = true}).run();
+  study.slots = is_long() ? 2 : 1;
+  study.troubles = 1;
+  Explorer({.study = study, .rule = kAnything, .memory = {.of_attempts = true}}).run();
 }
 
 TEST(ExploredSchedulers, MedianStoppingAndFifo) {
@@ -427,6 +296,7 @@ TEST(ExploredSchedulers, MedianStoppingAndFifo) {
     SmallStudy study = small("fifo");
     study.spec = fidelity_spec(1, 4, name);
     study.levels = {2, 4};
+    study.trials = is_long() ? 3 : 2;
     Explorer({.study = study, .rule = kAnything, .trains_fully = false}).run();
   }
 }

@@ -265,14 +265,6 @@ TEST(Asha, StopsTrialsThatAreNotAmongTheBest) {
   }
 }
 
-TEST(Asha, SaysWhereATrialStands) {
-  SchedulerWorld world(fidelity_spec(1, 9, "asha"), in_order(3));
-  world.run();
-
-  EXPECT_EQ(world.scheduler().describe(world.state(), world.state().trials[TrialId{2}]),
-            "rung 1 of 3 (step 1)");
-}
-
 /// The loss of every trial at steps 1, 2, ...
 WorldShape by_table(std::vector<std::vector<double>> losses) {
   WorldShape shape = in_order(static_cast<int>(losses.size()));
