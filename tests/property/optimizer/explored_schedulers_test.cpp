@@ -273,15 +273,34 @@ TEST(ExploredSchedulers, Dehb) {
   Explorer({.study = study, .rule = kAnything}).run();
 }
 
-TEST(ExploredSchedulers, PopulationBasedTraining) {
-  SmallStudy study = small("pbt", {{"population", 2}, {"quantile", 0.5}, {"interval", 2}});
-  study.levels = {2, 4};
-  Explorer({.study = study,
+/// A population of two that is compared at every multiple of the interval.
+SmallStudy population(Step interval, std::vector<Step> levels) {
+  SmallStudy study =
+      small("pbt", {{"population", kPopulation}, {"quantile", 0.5}, {"interval", interval}},
+            levels.back());
+  study.levels = std::move(levels);
+  return study;
+}
+
+void explore_population(SmallStudy study) {
+  Explorer({.study = std::move(study),
             .rule = population_rule,
             .memory = {.of_order = true},
             .always_busy = false,
             .trains_fully = false})
       .run();
+}
+
+TEST(ExploredSchedulers, PopulationBasedTraining) {
+  explore_population(population(2, {2, 4}));
+}
+
+// Copies of copies, and checkpoints that fall back to those of an earlier rung.
+TEST(ExploredSchedulers, PopulationBasedTrainingWithTwoCopies) {
+  SmallStudy study = population(1, {1, 2, 3});
+  study.trials = 4;
+  study.slots = 1;
+  explore_population(std::move(study));
 }
 
 TEST(ExploredSchedulers, FreezeThaw) {
