@@ -227,6 +227,7 @@ TEST(ExploredSchedulers, Asha) {
 
 TEST(ExploredSchedulers, AshaThatStops) {
   SmallStudy study = small("asha", {{"mode", "stop"}});
+  study.troubles = 1;
   if (!is_long())
     study.levels = {2, 4}, study.spec = fidelity_spec(2, 4, "asha", {{"mode", "stop"}, {"eta", 2}});
   Explorer({.study = study,
@@ -316,6 +317,7 @@ TEST(ExploredSchedulers, MedianStoppingAndFifo) {
     study.spec = fidelity_spec(1, 4, name);
     study.levels = {2, 4};
     study.trials = is_long() ? 3 : 2;
+    study.troubles = 1;
     Explorer({.study = study, .rule = kAnything, .trains_fully = false}).run();
   }
 }
