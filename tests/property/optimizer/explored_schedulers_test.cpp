@@ -227,6 +227,7 @@ TEST(ExploredSchedulers, Asha) {
 
 TEST(ExploredSchedulers, AshaThatStops) {
   SmallStudy study = small("asha", {{"mode", "stop"}});
+  study.troubles = 1;
   if (!is_long())
     study.levels = {2, 4}, study.spec = fidelity_spec(2, 4, "asha", {{"mode", "stop"}, {"eta", 2}});
   Explorer({.study = study,
@@ -273,15 +274,34 @@ TEST(ExploredSchedulers, Dehb) {
   Explorer({.study = study, .rule = kAnything}).run();
 }
 
-TEST(ExploredSchedulers, PopulationBasedTraining) {
-  SmallStudy study = small("pbt", {{"population", 2}, {"quantile", 0.5}, {"interval", 2}});
-  study.levels = {2, 4};
-  Explorer({.study = study,
+/// A population of two that is compared at every multiple of the interval.
+SmallStudy population(Step interval, std::vector<Step> levels) {
+  SmallStudy study =
+      small("pbt", {{"population", kPopulation}, {"quantile", 0.5}, {"interval", interval}},
+            levels.back());
+  study.levels = std::move(levels);
+  return study;
+}
+
+void explore_population(SmallStudy study) {
+  Explorer({.study = std::move(study),
             .rule = population_rule,
             .memory = {.of_order = true},
             .always_busy = false,
             .trains_fully = false})
       .run();
+}
+
+TEST(ExploredSchedulers, PopulationBasedTraining) {
+  explore_population(population(2, {2, 4}));
+}
+
+// Copies of copies, and checkpoints that fall back to those of an earlier rung.
+TEST(ExploredSchedulers, PopulationBasedTrainingWithTwoCopies) {
+  SmallStudy study = population(1, {1, 2, 3});
+  study.trials = 4;
+  study.slots = 1;
+  explore_population(std::move(study));
 }
 
 TEST(ExploredSchedulers, FreezeThaw) {
@@ -297,6 +317,7 @@ TEST(ExploredSchedulers, MedianStoppingAndFifo) {
     study.spec = fidelity_spec(1, 4, name);
     study.levels = {2, 4};
     study.trials = is_long() ? 3 : 2;
+    study.troubles = 1;
     Explorer({.study = study, .rule = kAnything, .trains_fully = false}).run();
   }
 }
