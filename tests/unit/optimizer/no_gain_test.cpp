@@ -73,14 +73,14 @@ void run(Harness& shell) {
 }
 
 TEST(NoGain, EndsAStudyThatHasFoundItsMinimum) {
-  Harness shell(study_with(1e-6));
+  Harness shell(study_with(1e-5));
 
   run(shell);
 
   EXPECT_EQ(shell.finished, "no_gain");
   EXPECT_LT(shell.state().trials.size(), 50u);
   EXPECT_LT(shell.state().trials[*shell.state().best].standing->loss, 1e-5);
-  EXPECT_TRUE(promises_no_gain(shell.state().trials, NoGainSpec{1e-6, 5}));
+  EXPECT_TRUE(promises_no_gain(shell.state().trials, NoGainSpec{1e-5, 5}));
 }
 
 TEST(NoGain, GoesOnIfLessIsAskedFor) {
