@@ -18,7 +18,7 @@ constexpr double kAmplitudeMu = 1, kAmplitudeSigma = 1;
 constexpr double kNoiseMu = -6, kNoiseSigma = 2;
 constexpr double kWarpVariance = 0.75;
 constexpr double kMostWarp = 2;  ///< of the logarithms of a and b
-constexpr int kWarpEvaluations = 60;
+constexpr int kWarpEvaluations = 60, kFirstLook = 12;
 
 double lengthscale_mu(Eigen::Index columns) {
   return std::numbers::sqrt2 +
@@ -214,12 +214,12 @@ Fit fit_hyperparameters(const Training& data, const Eigen::VectorXd& y,
 }
 
 WarpedFit fit_with_warps(const Training& data, const RowMatrix& points, const Eigen::VectorXd& y,
-                         const Hyperparameters& start) {
+                         const Fit& start, double wanted) {
   const Eigen::Index d = data.map.columns();
   const HyperparameterBounds bounds = hyperparameter_bounds(d);
   // Logarithms of the hyper-parameters, of a and of b of each column.
   Eigen::VectorXd from = Eigen::VectorXd::Zero(3 * d + 2), lower(3 * d + 2), upper(3 * d + 2);
-  from.head(d + 2) = start.to_logs();
+  from.head(d + 2) = start.at.to_logs();
   lower << bounds.lower, Eigen::VectorXd::Constant(2 * d, -kMostWarp);
   upper << bounds.upper, Eigen::VectorXd::Constant(2 * d, kMostWarp);
   BoxLbfgs run(from, lower, upper, fit_options(kWarpEvaluations));
@@ -230,7 +230,8 @@ WarpedFit fit_with_warps(const Training& data, const RowMatrix& points, const Ei
     }
     return out;
   };
-  while (!run.done()) {
+  for (int i = 0; !run.done(); ++i) {
+    if (i == kFirstLook && -run.best_value() < start.log_posterior + wanted / 4) break;
     const Eigen::VectorXd& x = run.wanted();
     const Hyperparameters at = Hyperparameters::from_logs(x.head(d + 2));
     const FeatureMap map = data.map.warped(warps_at(x));

@@ -72,11 +72,13 @@ Fit fit_hyperparameters(const Training& data, const Eigen::VectorXd& y,
 /// The most probable hyper-parameters and warps of the numbers together. Logarithms of the warps'
 /// a and b have the prior Normal(0, 0.75), whose density is counted relative to that of no warp.
 /// points: n x columns, whose features (under the map without warps) are the training's.
+/// wanted: what the log posterior should gain; where a first look finds less than a quarter of it,
+/// that is all.
 struct WarpedFit {
   Fit fit;
   std::vector<InputWarp> warps;
 };
 WarpedFit fit_with_warps(const Training& data, const RowMatrix& points, const Eigen::VectorXd& y,
-                         const Hyperparameters& start);
+                         const Fit& start, double wanted);
 
 }  // namespace betatune

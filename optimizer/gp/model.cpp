@@ -148,8 +148,8 @@ Hyperparameters GpModel::fit_with_bend(const RowMatrix& points) {
   const bool may_warp = may_warp_ && of_ == ModelOf::losses && earlier_ == nullptr;
   if (may_warp && size >= kLeastForWarps) {
     const RowMatrix picked = pick_rows(points, rows);
-    const WarpedFit warped = fit_with_warps(training, picked, chosen, plain.at);
     const double price = kWarpPrice * static_cast<double>(map_.columns());
+    const WarpedFit warped = fit_with_warps(training, picked, chosen, plain, price);
     if (warped.fit.log_posterior > plain.log_posterior + price) {
       map_ = map_.warped(warped.warps);
       draw_near(warped.fit.at, {map_, map_.map(picked), training.doubts}, chosen);

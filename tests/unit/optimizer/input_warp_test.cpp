@@ -116,7 +116,7 @@ TEST(InputWarp, IsFoundWhereTheScaleIsWrong) {
   const RowMatrix features = map.map(points);
   const Training training{map, features};
   const Fit plain = fit_hyperparameters(training, y);
-  const WarpedFit warped = fit_with_warps(training, points, y, plain.at);
+  const WarpedFit warped = fit_with_warps(training, points, y, plain, 1.5);
   EXPECT_GT(warped.fit.log_posterior, plain.log_posterior + 10);
   EXPECT_LT(warped.warps[0].a, 0.6);
 }
