@@ -20,7 +20,6 @@ constexpr Eigen::Index kFailures = 100;  ///< the latest, which take away varian
 constexpr double kNoisy = 1e-3;
 /// Noise between results in the same place, as a share of the model's, that is no ruggedness.
 constexpr double kSeen = 0.3;
-constexpr int kMostEffort = 64;
 constexpr Eigen::Index kLatent = 50;  ///< results that may be the lowest, at most
 
 /// Rows of the best results, best first.
@@ -115,20 +114,6 @@ Eigen::VectorXd means_at(const GaussianProcess& gp, const RowMatrix& points) {
 }
 
 }  // namespace
-
-bool GpOptions::check(const ConfigNode& node, Diagnostics& problems) const {
-  if (raw_points < 16) {
-    problems.error("E0408", "`algorithm.raw_points` must be at least 16", node.mark());
-  }
-  if (starts < 1) {
-    problems.error("E0408", "`algorithm.starts` must be at least 1", node.mark());
-  }
-  if (effort < 1 || effort > kMostEffort) {
-    problems.error("E0408", fmt::format("`algorithm.effort` must be between 1 and {}", kMostEffort),
-                   node.mark());
-  }
-  return raw_points >= 16 && starts >= 1 && effort >= 1 && effort <= kMostEffort;
-}
 
 GpRound::GpRound(const SearchSpace& space, Models models, const Observations& data,
                  GpOptions options)

@@ -40,11 +40,15 @@ def fingerprint(paths: list[pathlib.Path]) -> str:
     return digest.hexdigest()
 
 
+# Options of the compiler that clang-tidy does not know, and its precompiled headers.
+UNKNOWN = re.compile(r" -Winvalid-pch| -fpch-preprocess| -include \S+/cmake_pch\.hxx| -Wno-restrict| -Wno-stringop-overflow")
+
+
 def plain_commands(build: pathlib.Path, folder: pathlib.Path) -> None:
     """Writes folder/compile_commands.json: the build's, without the compiler's own precompiled headers."""
     commands = json.loads((build / "compile_commands.json").read_text())
     for each in commands:
-        each["command"] = re.sub(r" -Winvalid-pch| -fpch-preprocess| -include \S+/cmake_pch\.hxx", "", each["command"])
+        each["command"] = UNKNOWN.sub("", each["command"])
     (folder / "compile_commands.json").write_text(json.dumps(commands))
 
 
