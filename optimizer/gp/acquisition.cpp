@@ -41,7 +41,7 @@ Eigen::VectorXd AcquisitionMean::value(const RowMatrix& points, RowMatrix* gradi
     const auto part = static_cast<std::size_t>(k);
     logs.col(k) = parts_[part]->value(points, gradient == nullptr ? nullptr : &slopes[part]);
   }
-  const Eigen::VectorXd out = log_means(logs, &shares);
+  Eigen::VectorXd out = log_means(logs, &shares);
   if (gradient == nullptr) return out;
   *gradient = RowMatrix::Zero(points.rows(), points.cols());
   for (Eigen::Index k = 0; k < count; ++k) {
