@@ -52,7 +52,7 @@ function(betatune_library name)
 endfunction()
 
 # betatune_precompiled(NAME header...): these headers are compiled once for the whole target. Worth it where
-# most of a file's compilation is a library's templates: half of the time in the optimizer.
+# most of a file's compilation is reading a library's headers: nearly half of it for libtorch's.
 function(betatune_precompiled name)
   if(BETATUNE_SANITIZE)
     return()

@@ -4,7 +4,7 @@
 #include <limits>
 
 #include "optimizer/model_view.hpp"
-#include "optimizer/scheduler.hpp"
+#include "optimizer/scheduler_replay.hpp"
 
 namespace betatune {
 namespace {
@@ -52,18 +52,16 @@ void describe_study(const StudyState& state, Explanation& out) {
   }
 }
 
-/// Of the scheduler that the document names, after the events up to `until`.
-Result<std::string> outlook_at(const StudyStore& store, Sequence until, const StudySpec& spec) {
-  Diagnostics problems;
-  const auto scheduler = make_scheduler(spec, problems);
-  if (!scheduler) return std::string();
-  StudyState state;
-  BETATUNE_CHECK(for_each_event(store, until, [&](const Event& event) {
-    const Status applied = apply(state, event);
-    if (applied) scheduler->observe(state, event);
-    return applied;
-  }));
-  return scheduler->outlook(state);
+/// Of the scheduler, after the events up to `until`.
+Result<std::string> outlook_at(const StudyStore& store, Sequence until,
+                               const SpecOfDocument& spec_of) {
+  SchedulerReplay replay(store, spec_of);
+  const Status read =
+      for_each_event(store, until, [&](const Event& event) { return replay.take(event); });
+  // One that this version cannot make: everything else can be explained.
+  if (!read && read.error().kind == ErrorKind::invalid_argument) return std::string();
+  BETATUNE_CHECK(read);
+  return replay.scheduler()->outlook(replay.state());
 }
 
 }  // namespace
@@ -86,8 +84,7 @@ Result<Explanation> explain(const StudyStore& store, TrialId trial, const SpecOf
   BETATUNE_CHECK(replay.now([&](const History& history, const Searcher&) {
     out.searcher = searcher_name(*history.spec);
   }));
-  BETATUNE_TRY(const auto spec, spec_of(replay.state().document));
-  BETATUNE_TRY(out.outlook, outlook_at(store, found.created_at - 1, *spec));
+  BETATUNE_TRY(out.outlook, outlook_at(store, found.created_at - 1, spec_of));
   if (ledger.plans.empty()) return out;
   BETATUNE_CHECK(replay.at(ledger.plans.begin()->second, [&](const ReplayedPlan& plan) {
     if (plan.searcher.asks_ahead()) return;  // no model, and its answers need those before them

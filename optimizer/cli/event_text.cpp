@@ -7,8 +7,6 @@
 namespace betatune {
 namespace {
 
-constexpr std::size_t kConfigurationWidth = 120;
-
 std::string end_text(const AttemptEnded& ended) {
   if (ended.end != AttemptEnd::lost && ended.end != AttemptEnd::failed) return {};
   return fmt::format("trial {} attempt {} {}{}{}", ended.trial.n, ended.attempt.n,

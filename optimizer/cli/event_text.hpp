@@ -10,6 +10,9 @@
 
 namespace betatune {
 
+/// Columns of a configuration in a line about an event.
+inline constexpr std::size_t kConfigurationWidth = 120;
+
 /// "lr=0.001 layers=3", cut to `width` columns.
 std::string configuration_text(const Configuration& configuration, std::size_t width);
 /// ", breaks peak_mem_gib <= 70"; empty if it breaks nothing.

@@ -53,11 +53,11 @@ std::string fact_text(const Event& event) {
   }
   if (std::holds_alternative<DocumentChanged>(event.fact)) return "the study file has changed";
   if (const auto* queued = std::get_if<ConfigurationEnqueued>(&event.fact)) {
-    return "enqueued: " + configuration_text(queued->configuration, 120);
+    return "enqueued: " + configuration_text(queued->configuration, kConfigurationWidth);
   }
   if (const auto* created = std::get_if<TrialCreated>(&event.fact)) {
     return fmt::format("trial {} suggested by {}: {}", created->trial.n, created->origin,
-                       configuration_text(created->configuration, 120));
+                       configuration_text(created->configuration, kConfigurationWidth));
   }
   if (const auto* started = std::get_if<AttemptStarted>(&event.fact)) {
     return fmt::format("trial {} attempt {} began on {}, from {} to {}", started->trial.n,

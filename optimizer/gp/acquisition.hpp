@@ -34,8 +34,7 @@ class AcquisitionSum : public Acquisition {
   std::vector<const Acquisition*> parts_;
 };
 
-/// The logarithm of the mean of several: of what they promise, not of its logarithms. Each must
-/// outlive it.
+/// The logarithm of the mean of several: of what they promise, not of its logarithms.
 class AcquisitionMean : public Acquisition {
  public:
   /// Precondition: parts is not empty.

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "optimizer/numerics/dense.hpp"
+#include "optimizer/numerics/product.hpp"
 #include "searchspaces/result.hpp"
 
 namespace betatune {
@@ -13,16 +13,6 @@ constexpr double kLeastVariance = 1e-12;
 constexpr double kPendingNoise = 1e-6;  ///< enough for two of them in one place
 
 }  // namespace
-
-RowMatrix means_of(const RowMatrix& kernel, const RowMatrix& weights) {
-  RowMatrix out = RowMatrix::Zero(kernel.cols(), weights.cols());
-  const auto m = static_cast<std::size_t>(kernel.cols()),
-             n = static_cast<std::size_t>(kernel.rows()),
-             r = static_cast<std::size_t>(weights.cols());
-  dense::add_product(
-      {m, r, n, kernel.data(), 1, m, dense::Shape::full, weights.data(), r, out.data(), r});
-  return out;
-}
 
 GaussianProcess::GaussianProcess(FeatureMap map, Hyperparameters hyperparameters)
     : map_(std::move(map)),
@@ -112,7 +102,7 @@ void GaussianProcess::screen(const RowMatrix& features, const RowMatrix& weights
   map_.kernel(hyperparameters_.lengthscales, features_, features, false, k, nullptr);
   variance = variance_bound(k);
   k *= hyperparameters_.amplitude;
-  means = means_of(k, weights);
+  means = product_of_transposed(k, weights);
   if (mean_ != nullptr) means.colwise() += mean_->value(features, nullptr);
 }
 
@@ -163,11 +153,7 @@ GaussianProcess::Slopes GaussianProcess::slopes(const RowMatrix& features, const
   RowMatrix q(size(), 2 * m);
   q.leftCols(m) = weights.cwiseProduct(at.slope);
   q.rightCols(m) = -2 * explained.cwiseProduct(at.slope);
-  RowMatrix sums = RowMatrix::Zero(map_.size(), 2 * m);
-  const auto n = static_cast<std::size_t>(size());
-  const auto width = static_cast<std::size_t>(2 * m);
-  dense::add_product({static_cast<std::size_t>(map_.size()), width, n, features_.data(), n, 1,
-                      dense::Shape::full, q.data(), width, sums.data(), width});
+  const RowMatrix sums = product(features_, q);
   const Eigen::RowVectorXd totals = q.colwise().sum();
   Slopes out{RowMatrix(map_.size(), m), RowMatrix(map_.size(), m)};
   for (Eigen::Index f = 0; f < map_.size(); ++f) {

@@ -27,9 +27,6 @@ struct Projection {
   Eigen::VectorXd variance;
 };
 
-/// kernel^T weights, by sums that have the same bits everywhere.
-RowMatrix means_of(const RowMatrix& kernel, const RowMatrix& weights);
-
 class GaussianProcess {
  public:
   GaussianProcess(FeatureMap map, Hyperparameters hyperparameters);

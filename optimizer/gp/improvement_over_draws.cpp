@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "optimizer/numerics/dense.hpp"
 #include "optimizer/numerics/normal.hpp"
 #include "optimizer/numerics/normal_quantile.hpp"
+#include "optimizer/numerics/product.hpp"
 
 namespace betatune {
 namespace {
@@ -29,17 +29,7 @@ RowMatrix even_normals(Eigen::Index fixed, Eigen::Index rows, Key key) {
   return out;
 }
 
-/// a b, by sums that have the same bits everywhere.
-RowMatrix product(const RowMatrix& a, const RowMatrix& b) {
-  RowMatrix out = RowMatrix::Zero(a.rows(), b.cols());
-  const auto rows = static_cast<std::size_t>(a.rows()), depth = static_cast<std::size_t>(a.cols()),
-             columns = static_cast<std::size_t>(b.cols());
-  dense::add_product({rows, columns, depth, a.data(), depth, 1, dense::Shape::full, b.data(),
-                      columns, out.data(), columns});
-  return out;
-}
-
-/// log of the mean of exp(logs), whose largest is `most`.
+/// log of the mean of exp(logs), finite where those underflow.
 double log_mean(const Eigen::VectorXd& logs) {
   const double most = logs.maxCoeff();
   return most + std::log((logs.array() - most).exp().mean());
@@ -75,7 +65,7 @@ Eigen::VectorXd ImprovementOverDraws::value_of_batch(const RowMatrix& points,
   const Eigen::Index m = points.rows();
   const RowMatrix features = gp_.map().map(points);
   const Projection at = gp_.project(features, gradient != nullptr);
-  RowMatrix means = means_of(at.kernel, weights_);
+  RowMatrix means = product_of_transposed(at.kernel, weights_);
   means.colwise() += at.base;
   Eigen::VectorXd out(m), logs(kDraws), by_mean(kDraws), by_deviation(m);
   RowMatrix slope_of_draw(kDraws, gradient == nullptr ? 0 : m);  // of each mean

@@ -6,7 +6,7 @@
 #include <numbers>
 
 #include "optimizer/numerics/box_lbfgs.hpp"
-#include "optimizer/numerics/dense.hpp"
+#include "optimizer/numerics/product.hpp"
 
 namespace betatune {
 namespace {
@@ -42,11 +42,7 @@ Eigen::VectorXd weigh_distances(const FeatureMap& map, const RowMatrix& features
   // For numbers, sum_ij h_ij (f_i - f_j)^2 / 2 = sum_i f_i^2 (h 1)_i - f^T h f.
   RowMatrix right(n, map.size() + 1);
   right << features.transpose(), Eigen::VectorXd::Ones(n);
-  RowMatrix product = RowMatrix::Zero(n, map.size() + 1);
-  const auto size = static_cast<std::size_t>(n);
-  const auto width = static_cast<std::size_t>(map.size() + 1);
-  dense::add_product({size, width, size, h.data(), size, 1, dense::Shape::full, right.data(), width,
-                      product.data(), width});
+  const RowMatrix sums = product(h, right);
   Eigen::VectorXd out = Eigen::VectorXd::Zero(map.columns());
   if (moves != nullptr) *moves = RowMatrix::Zero(map.size(), n);
   for (Eigen::Index f = 0; f < map.size(); ++f) {
@@ -55,7 +51,7 @@ Eigen::VectorXd weigh_distances(const FeatureMap& map, const RowMatrix& features
     for (Eigen::Index i = 0; i < n; ++i) {
       const double x = features(f, i);
       if (feature.kind != Feature::Kind::choice) {
-        const double move = x * product(i, map.size()) - product(i, f);
+        const double move = x * sums(i, map.size()) - sums(i, f);
         sum += x * move;
         if (moves != nullptr) (*moves)(f, i) = move;
         continue;

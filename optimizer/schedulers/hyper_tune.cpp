@@ -24,14 +24,6 @@
 namespace betatune {
 namespace {
 
-struct HyperTuneOptions {
-  double eta = 3;
-  static constexpr auto fields() {
-    return std::tuple{
-        defaulted("eta", &HyperTuneOptions::eta, "One in eta goes on at each rung; 3 or 4.")};
-  }
-};
-
 class HyperTune final : public Scheduler {
  public:
   HyperTune(const StudySpec& spec, double eta)
@@ -170,7 +162,7 @@ std::string HyperTune::outlook(const StudyState& state) const {
       basis_ == 0 ? "as in Hyperband" : fmt::format("learned from {} results", basis_));
 }
 
-std::unique_ptr<Scheduler> make(const PolicyContext& context, const HyperTuneOptions& options,
+std::unique_ptr<Scheduler> make(const PolicyContext& context, const EtaOptions& options,
                                 const ConfigNode& node, Diagnostics& diagnostics) {
   bool fine = check_eta(options.eta, node, diagnostics);
   fine = check_fidelity("hyper-tune", context.spec, node, diagnostics) && fine;
@@ -179,7 +171,7 @@ std::unique_ptr<Scheduler> make(const PolicyContext& context, const HyperTuneOpt
   return std::make_unique<HyperTune>(context.spec, options.eta);
 }
 
-const bool registered = SchedulerRegistry::add<HyperTuneOptions>(
+const bool registered = SchedulerRegistry::add<EtaOptions>(
     "hyper-tune", "Hyperband without waiting, whose brackets are drawn by learned weights.", make);
 
 }  // namespace

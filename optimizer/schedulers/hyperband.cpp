@@ -11,15 +11,7 @@
 namespace betatune {
 namespace {
 
-struct HyperbandOptions {
-  double eta = 3;
-  static constexpr auto fields() {
-    return std::tuple{
-        defaulted("eta", &HyperbandOptions::eta, "One in eta goes on at each rung; 3 or 4.")};
-  }
-};
-
-std::unique_ptr<Scheduler> make(const PolicyContext& context, const HyperbandOptions& options,
+std::unique_ptr<Scheduler> make(const PolicyContext& context, const EtaOptions& options,
                                 const ConfigNode& node, Diagnostics& diagnostics) {
   bool fine = check_eta(options.eta, node, diagnostics);
   fine = check_fidelity("hyperband", context.spec, node, diagnostics) && fine;
@@ -33,7 +25,7 @@ std::unique_ptr<Scheduler> make(const PolicyContext& context, const HyperbandOpt
                                             context.spec.objectives.size(), plan);
 }
 
-const bool registered = SchedulerRegistry::add<HyperbandOptions>(
+const bool registered = SchedulerRegistry::add<EtaOptions>(
     "hyperband", "Brackets of successive halving, from many short trials to few long ones.", make);
 
 }  // namespace

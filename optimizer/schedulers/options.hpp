@@ -5,6 +5,15 @@
 
 namespace betatune {
 
+/// Of schedulers that have no others.
+struct EtaOptions {
+  double eta = 3;
+  static constexpr auto fields() {
+    return std::tuple{
+        defaulted("eta", &EtaOptions::eta, "One in eta goes on at each rung; 3 or 4.")};
+  }
+};
+
 /// The mark of an option, or of the whole mapping if it was not written.
 const Mark& option_mark(const ConfigNode& node, const char* key);
 

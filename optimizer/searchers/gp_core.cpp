@@ -154,12 +154,19 @@ void GpRound::choose_best(const Observations& data, bool noise_seen) {
   // Means at all results take a third power of their number.
   const bool by_means = noisy_ || !limits_.empty();
   Prediction at{data.losses, {}, {}, {}};
-  const RowMatrix features = gp_.map().map(data.points);
-  if (by_means) at = gp_.predict(features, false);
+  RowMatrix features;
+  if (by_means) {
+    features = gp_.map().map(data.points);
+    at = gp_.predict(features, false);
+  }
   best_row_ = lowest_row(noisy_ ? at.mean : data.losses, rows);
+  const Eigen::Index lowest = lowest_row(at.mean, rows);
   for (const GaussianProcess* each : drawn_) {
-    best_.push_back(limits_.empty() ? each->fitted().minCoeff()
-                                    : means_at(*each, data.points)[lowest_row(at.mean, rows)]);
+    if (limits_.empty()) {
+      best_.push_back(each->fitted().minCoeff());
+    } else {
+      best_.push_back(each == &gp_ ? at.mean[lowest] : means_at(*each, data.points.row(lowest))[0]);
+    }
   }
   if (noise_seen && noisy_ && limits_.empty() && !front_) choose_latent(at, features, rows);
 }

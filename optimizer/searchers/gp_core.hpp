@@ -49,7 +49,7 @@ class GpRound {
     bool noise_seen = false;               ///< results in the same place differ
     Key draws = {};                        ///< of the losses at results, where noise was seen
     std::vector<SlackModel> slacks;        ///< of the outcome constraints that anything is known of
-    std::optional<FrontModel> front = {};  ///< with several objectives, `gp` being of the first
+    std::optional<FrontModel> front = {};  ///< with several objectives, drawn[0] being of the first
   };
   /// All must outlive it.
   GpRound(const SearchSpace& space, Models models, const Observations& data, GpOptions options);
