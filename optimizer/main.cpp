@@ -1,6 +1,7 @@
 /// `betatune`: one file per subcommand in cli/.
 
 #include "optimizer/cli/commands.hpp"
+#include "optimizer/freed_memory.hpp"
 
 namespace {
 
@@ -29,6 +30,7 @@ class BriefFormatter : public CLI::Formatter {
 
 int main(int argc, char** argv) {
   using namespace betatune;
+  keep_freed_memory();
   CLI::App app{kDescription, "betatune"};
   app.require_subcommand(1);
   app.option_defaults()->always_capture_default();

@@ -25,7 +25,6 @@ double feature_of(Feature::Kind kind, double x) {
 }
 
 double feature_slope(Feature::Kind kind, double x) {
-  if (is_inactive(x)) return 0;
   switch (kind) {
     case Feature::Kind::line:
       return 1;
@@ -64,25 +63,42 @@ FeatureMap FeatureMap::warped(std::vector<InputWarp> warps) const {
 
 RowMatrix FeatureMap::map(const RowMatrix& points) const {
   RowMatrix out(size(), points.rows());
+  Eigen::VectorXd numbers, warped(points.rows());
   for (Eigen::Index f = 0; f < size(); ++f) {
     const Feature& feature = features_[static_cast<std::size_t>(f)];
     const InputWarp& warp = warps_[static_cast<std::size_t>(feature.column)];
+    numbers = points.col(feature.column);
+    warp.values(numbers.data(), static_cast<std::size_t>(numbers.size()), warped.data());
     for (Eigen::Index i = 0; i < points.rows(); ++i) {
-      out(f, i) = feature_of(feature.kind, warp.value(points(i, feature.column)));
+      out(f, i) = feature_of(feature.kind, is_inactive(numbers[i]) ? numbers[i] : warped[i]);
     }
+  }
+  return out;
+}
+
+Eigen::VectorXd FeatureMap::slopes_by_warped(const Feature& feature, const Eigen::VectorXd& numbers,
+                                             const double* by_feature) const {
+  Eigen::VectorXd out(numbers.size());
+  warps_[static_cast<std::size_t>(feature.column)].values(
+      numbers.data(), static_cast<std::size_t>(numbers.size()), out.data());
+  for (Eigen::Index i = 0; i < numbers.size(); ++i) {
+    out[i] = is_inactive(numbers[i]) ? 0 : feature_slope(feature.kind, out[i]) * by_feature[i];
   }
   return out;
 }
 
 RowMatrix FeatureMap::pull_back(const RowMatrix& points, const RowMatrix& slopes) const {
   RowMatrix out = RowMatrix::Zero(points.rows(), columns_);
+  Eigen::VectorXd numbers, own(points.rows());
   for (Eigen::Index f = 0; f < size(); ++f) {
     const Feature& feature = features_[static_cast<std::size_t>(f)];
-    const InputWarp& warp = warps_[static_cast<std::size_t>(feature.column)];
+    if (feature.kind == Feature::Kind::choice) continue;
+    numbers = points.col(feature.column);
+    warps_[static_cast<std::size_t>(feature.column)].slopes(
+        numbers.data(), static_cast<std::size_t>(numbers.size()), own.data());
+    const Eigen::VectorXd by_warped = slopes_by_warped(feature, numbers, &slopes(f, 0));
     for (Eigen::Index i = 0; i < points.rows(); ++i) {
-      const double x = points(i, feature.column);
-      const double slope = feature_slope(feature.kind, warp.value(x));
-      if (slope != 0) out(i, feature.column) += slope * warp.slope(x) * slopes(f, i);
+      if (by_warped[i] != 0) out(i, feature.column) += by_warped[i] * own[i];
     }
   }
   return out;
@@ -90,13 +106,18 @@ RowMatrix FeatureMap::pull_back(const RowMatrix& points, const RowMatrix& slopes
 
 RowMatrix FeatureMap::pull_back_to_warps(const RowMatrix& points, const RowMatrix& slopes) const {
   RowMatrix out = RowMatrix::Zero(2, columns_);
+  Eigen::VectorXd numbers, by_a(points.rows()), by_b(points.rows());
   for (Eigen::Index f = 0; f < size(); ++f) {
     const Feature& feature = features_[static_cast<std::size_t>(f)];
-    const InputWarp& warp = warps_[static_cast<std::size_t>(feature.column)];
+    if (feature.kind == Feature::Kind::choice) continue;
+    numbers = points.col(feature.column);
+    warps_[static_cast<std::size_t>(feature.column)].slopes_by_logs(
+        numbers.data(), static_cast<std::size_t>(numbers.size()), by_a.data(), by_b.data());
+    const Eigen::VectorXd by_warped = slopes_by_warped(feature, numbers, &slopes(f, 0));
     for (Eigen::Index i = 0; i < points.rows(); ++i) {
-      const double x = points(i, feature.column);
-      const double slope = feature_slope(feature.kind, warp.value(x));
-      if (slope != 0) out.col(feature.column) += slope * slopes(f, i) * warp.slope_by_logs(x);
+      if (by_warped[i] == 0) continue;
+      out(0, feature.column) += by_warped[i] * by_a[i];
+      out(1, feature.column) += by_warped[i] * by_b[i];
     }
   }
   return out;

@@ -58,6 +58,11 @@ class FeatureMap {
               bool lower, RowMatrix& value, RowMatrix* slope) const;
 
  private:
+  /// The slopes by a feature (one per point) as those by its column's warped numbers; 0 where it is
+  /// inactive.
+  Eigen::VectorXd slopes_by_warped(const Feature& feature, const Eigen::VectorXd& numbers,
+                                   const double* by_feature) const;
+
   Eigen::Index columns_;
   std::vector<Feature> features_;
   std::vector<InputWarp> warps_;

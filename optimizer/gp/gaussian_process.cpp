@@ -132,7 +132,11 @@ Projection GaussianProcess::project(const RowMatrix& features, bool with_slopes)
   const double amplitude = hyperparameters_.amplitude;
   out.kernel *= amplitude;
   if (with_slopes) out.slope *= amplitude;
-  factor_.whiten(out.kernel, out.white);
+  if (with_slopes) {
+    factor_.solve(out.kernel, out.white, out.solved);
+  } else {
+    factor_.whiten(out.kernel, out.white);
+  }
   out.base = Eigen::VectorXd::Zero(m);
   if (mean_ != nullptr) out.base = mean_->value(features, with_slopes ? &out.base_slope : nullptr);
   Eigen::ArrayXd explained = Eigen::ArrayXd::Zero(m);
@@ -148,11 +152,9 @@ GaussianProcess::Slopes GaussianProcess::slopes(const RowMatrix& features, const
   // d k_ic / d f = 2 w slope_ic (f_c - f_i), so both slopes are 2 w (f sum_i q_i - sum_i q_i f_i)
   // with q_i = weight_i slope_i for the mean and -2 (K^-1 k)_i slope_i for the variance.
   const Eigen::Index m = features.cols();
-  RowMatrix explained;
-  factor_.whiten_transposed(at.white, explained);
   RowMatrix q(size(), 2 * m);
   q.leftCols(m) = weights.cwiseProduct(at.slope);
-  q.rightCols(m) = -2 * explained.cwiseProduct(at.slope);
+  q.rightCols(m) = -2 * at.solved.cwiseProduct(at.slope);
   const RowMatrix sums = product(features_, q);
   const Eigen::RowVectorXd totals = q.colwise().sum();
   Slopes out{RowMatrix(map_.size(), m), RowMatrix(map_.size(), m)};

@@ -22,6 +22,7 @@ struct Prediction {
 struct Projection {
   RowMatrix kernel, slope;  ///< size() x m: covariances, and their derivatives by squared distance
   RowMatrix white;          ///< L^-1 of the covariances, L L^T being that of the points
+  RowMatrix solved;         ///< (L L^T)^-1 of them, where slopes are asked for
   Eigen::VectorXd base;     ///< the mean before any data
   RowMatrix base_slope;     ///< map().size() x m, or empty: it has none
   Eigen::VectorXd variance;

@@ -4,7 +4,10 @@
 /// the results, makes the loss vary as fast everywhere as a stationary kernel has it.
 
 #include <Eigen/Core>
+#include <cstddef>
 #include <vector>
+
+#include "optimizer/numerics/dense.hpp"
 
 namespace betatune {
 
@@ -20,6 +23,14 @@ struct InputWarp {
   double slope(double x) const;
   /// d value / d log a and d value / d log b.
   Eigen::Vector2d slope_by_logs(double x) const;
+
+  /// The same of `n` numbers; what comes of a NaN is anything.
+  void values(const double* x, std::size_t n, double* out,
+              dense::Width width = dense::machine_width()) const;
+  void slopes(const double* x, std::size_t n, double* out,
+              dense::Width width = dense::machine_width()) const;
+  void slopes_by_logs(const double* x, std::size_t n, double* by_a, double* by_b,
+                      dense::Width width = dense::machine_width()) const;
 };
 
 }  // namespace betatune

@@ -5,17 +5,10 @@
 #include <cstring>
 
 #include "optimizer/numerics/exp_of_negative.hpp"
-
-// Each kernel is one inline template, compiled for three vector widths; `dispatch` picks at run
-// time.
-#define BETATUNE_INLINE [[gnu::always_inline]] inline
+#include "optimizer/numerics/vectors.hpp"
 
 namespace betatune::dense {
 namespace {
-
-using Vector2 = double __attribute__((vector_size(16)));
-using Vector4 = double __attribute__((vector_size(32)));
-using Vector8 = double __attribute__((vector_size(64)));
 
 constexpr std::size_t kDepth = 256;  ///< rows of B that are packed at once
 constexpr std::size_t kRows = 4;     ///< rows of C that are held in registers

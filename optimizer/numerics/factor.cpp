@@ -1,16 +1,18 @@
 #include "optimizer/numerics/factor.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "optimizer/numerics/dense.hpp"
+#include "optimizer/numerics/factor_block.hpp"
 #include "searchspaces/result.hpp"
 
 namespace betatune {
 namespace {
 
-constexpr std::size_t kBlock =
-    48;  ///< boundaries are at multiples of it, wherever an append begins
+/// Boundaries are at multiples of it, wherever an append begins.
+constexpr std::size_t kBlock = dense::kFactorBlock;
 constexpr double kSmallestPivot = 1e-12;
 
 std::size_t index(Eigen::Index i) {
@@ -75,35 +77,32 @@ void GrowingFactor::append_within_block(const RowMatrix& rows, std::size_t first
       w(i)[j] = t(index(j), index(i - begin));
     }
   }
-  // What is left of the block's own columns once those before it are taken off.
-  RowMatrix block = RowMatrix::Zero(index(start), index(end - start));
-  for (std::size_t j = start; j < end; ++j) {
-    for (std::size_t k = 0; k < start; ++k) block(index(k), index(j - start)) = l(j)[k];
-  }
-  RowMatrix rest = rows.block(row, index(start), index(count), index(end - start));
-  dense::add_product({count, end - start, start, l(begin), capacity_, 1, dense::Shape::full,
-                      block.data(), end - start, rest.data(), end - start, -1});
-  for (std::size_t i = begin; i < end; ++i) finish_row(i, start, &rest(index(i - begin), 0));
+  finish_block(rows.block(row, index(start), index(count), index(end - start)), left, begin);
 }
 
-/// Row i within its block; `rest` has A's entries less what earlier blocks explain.
-void GrowingFactor::finish_row(std::size_t i, std::size_t start, const double* rest) {
-  double* li = l(i);
-  double* wi = w(i);
-  for (std::size_t j = start; j <= i; ++j) {
-    double sum = rest[j - start];
-    const double* lj = l(j);
-    for (std::size_t k = start; k < j; ++k) sum -= li[k] * lj[k];
-    li[j] = j < i ? sum / lj[j] : std::sqrt(std::max(sum, kSmallestPivot));
+/// The block's own columns; `own` has A's entries in them, `left` what is before them, transposed.
+void GrowingFactor::finish_block(const Eigen::Ref<const RowMatrix, 0, Eigen::OuterStride<>>& own,
+                                 const RowMatrix& left, std::size_t begin) {
+  const std::size_t start = begin / kBlock * kBlock, count = index(own.rows());
+  const std::size_t before = begin - start, columns = before + count;
+  alignas(64) std::array<double, kBlock * kBlock> rest{};
+  for (std::size_t i = 0; i < count; ++i) {
+    for (std::size_t j = 0; j <= before + i; ++j) rest[j * kBlock + i] = own(index(i), index(j));
   }
-  std::fill(wi + start, wi + i, 0.0);
-  for (std::size_t k = start; k < i; ++k) {
-    const double factor = li[k];
-    const double* wk = w(k);
-    for (std::size_t j = 0; j <= k; ++j) wi[j] += factor * wk[j];
+  // What is left of them once those before are taken off.
+  dense::add_product({columns, count, start, l(start), capacity_, 1, dense::Shape::full,
+                      left.data(), count, rest.data(), kBlock, -1});
+  const dense::BlockRows rows{before, count, l(start) + start, capacity_};
+  dense::factor_block(rows, kSmallestPivot, rest.data());
+  for (std::size_t i = 0; i < count; ++i) {
+    for (std::size_t j = 0; j <= before + i; ++j) l(begin + i)[start + j] = rest[j * kBlock + i];
+    std::fill_n(w(begin + i) + start, columns, 0.0);
+    w(begin + i)[begin + i] = -1;
   }
-  for (std::size_t j = 0; j < i; ++j) wi[j] = -wi[j] / li[i];
-  wi[i] = 1 / li[i];
+  dense::invert_block(rows, start + columns, w(start), capacity_);
+  for (std::size_t i = 0; i < count; ++i) {
+    std::fill(w(begin + i) + begin + i + 1, w(begin + i) + start + columns, 0.0);
+  }
 }
 
 void GrowingFactor::whiten(const RowMatrix& in, RowMatrix& out) const {
@@ -120,10 +119,39 @@ void GrowingFactor::whiten_transposed(const RowMatrix& in, RowMatrix& out) const
                       in.data(), columns, out.data(), columns});
 }
 
+void GrowingFactor::solve(const RowMatrix& in, RowMatrix& white, RowMatrix& solved) const {
+  const std::size_t columns = index(in.cols());
+  white.setZero(in.rows(), in.cols());
+  solved.setZero(in.rows(), in.cols());
+  for (std::size_t begin = 0; begin < size_; begin += kBlock) {
+    const std::size_t count = std::min(size_ - begin, kBlock);
+    double* own = white.data() + begin * columns;
+    const auto product = [&](std::size_t rows, std::size_t depth, const double* a, bool transposed,
+                             dense::Shape shape, const double* b, double* c) {
+      dense::add_product({rows, columns, depth, a, transposed ? 1 : capacity_,
+                          transposed ? capacity_ : 1, shape, b, columns, c, columns});
+    };
+    // The rows of W at hand: what is left of their diagonal block, and that block.
+    product(count, begin, w(begin), false, dense::Shape::full, in.data(), own);
+    product(count, count, w(begin) + begin, false, dense::Shape::lower,
+            in.data() + begin * columns, own);
+    product(begin, count, w(begin), true, dense::Shape::full, own, solved.data());
+    product(count, count, w(begin) + begin, true, dense::Shape::upper, own,
+            solved.data() + begin * columns);
+  }
+}
+
 RowMatrix GrowingFactor::inverse() const {
   RowMatrix out = RowMatrix::Zero(index(size_), index(size_));
-  dense::add_product({size_, size_, size_, white_.data(), 1, capacity_, dense::Shape::upper,
-                      white_.data(), capacity_, out.data(), size_});
+  // Up to the diagonal, by blocks of rows; it is symmetric.
+  for (std::size_t begin = 0; begin < size_; begin += kBlock) {
+    const std::size_t end = std::min(size_, begin + kBlock);
+    dense::add_product({end - begin, end, size_ - begin, w(begin) + begin, 1, capacity_,
+                        dense::Shape::upper, w(begin), capacity_, &out(index(begin), 0), size_});
+    for (std::size_t i = begin; i < end; ++i) {
+      for (std::size_t j = 0; j < i; ++j) out(index(j), index(i)) = out(index(i), index(j));
+    }
+  }
   return out;
 }
 

@@ -25,6 +25,8 @@ class GrowingFactor {
   /// out = W in, out = W^T in; both size() x k.
   void whiten(const RowMatrix& in, RowMatrix& out) const;
   void whiten_transposed(const RowMatrix& in, RowMatrix& out) const;
+  /// white = W in, solved = W^T white, in one pass over W: for few columns that is what takes time.
+  void solve(const RowMatrix& in, RowMatrix& white, RowMatrix& solved) const;
   /// A^-1, size() x size().
   RowMatrix inverse() const;
   /// Sum of log L_ii, which is half of log det A.
@@ -33,7 +35,8 @@ class GrowingFactor {
  private:
   void append_within_block(const RowMatrix& rows, std::size_t first, std::size_t begin,
                            std::size_t end);
-  void finish_row(std::size_t i, std::size_t start, const double* rest);
+  void finish_block(const Eigen::Ref<const RowMatrix, 0, Eigen::OuterStride<>>& own,
+                    const RowMatrix& left, std::size_t begin);
   void reserve(std::size_t size);
   double* l(std::size_t i) { return lower_.data() + i * capacity_; }
   double* w(std::size_t i) { return white_.data() + i * capacity_; }

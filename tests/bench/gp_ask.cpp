@@ -7,6 +7,7 @@
 #include <ctime>
 #include <iostream>
 
+#include "optimizer/freed_memory.hpp"
 #include "tests/support/test_functions.hpp"
 
 namespace {
@@ -57,6 +58,7 @@ void compare(int n) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  betatune::keep_freed_memory();  // as the program does
   if (argc == 1) {
     for (const int n : {50, 100, 500, 1000}) compare(n);
   }

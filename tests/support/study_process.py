@@ -62,6 +62,14 @@ def environment() -> dict:
     return {**os.environ, "PATH": f"{shims()}:{BETATUNE.parent}:{os.environ['PATH']}", "PYTHONPATH": str(CLIENT)}
 
 
+def preload(name: str) -> str:
+    """A library of tests/support/preload. Ends a test program whose programs are instrumented, as those refuse it."""
+    if is_sanitized():
+        print("skipped: a sanitizer wants to be the first library of a program")
+        sys.exit(SKIPPED)
+    return str(BUILD / "tests" / "preload" / f"{name}.so")
+
+
 class StudyProcess:
     """A study `demo` in a scratch folder. Use it as a context manager."""
 
@@ -90,7 +98,7 @@ class StudyProcess:
         said = lambda: re.search(r"at ((?:ipc|tcp)://[^\s,]+)", self.output.read_text())  # noqa: E731
         return eventually(said, f"an address in {self.output}").group(1)
 
-    def launch(self, *arguments, few_descriptors: int = 0) -> None:
+    def launch(self, *arguments, few_descriptors: int = 0, **more_environment: str) -> None:
         """The same, where trainers are started by the optimizer and nobody needs its address."""
         self.runs += 1
         self.output = self.folder / f"output-{self.runs}.txt"
@@ -98,7 +106,7 @@ class StudyProcess:
             limit = ["prlimit", f"--nofile={few_descriptors}"] if few_descriptors else []
             self.process = subprocess.Popen([*limit, BETATUNE, "run", *arguments, "study.yaml"], cwd=self.folder,
                                             stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                                            env=environment())
+                                            env={**environment(), **more_environment})
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
@@ -118,6 +126,11 @@ class StudyProcess:
         with sqlite3.connect(f"file:{self.folder}/runs/demo/study.db?mode=ro", uri=True) as database:
             rows = database.execute("SELECT body FROM events WHERE type = ? ORDER BY seq", (kind,)).fetchall()
         return [json.loads(body) for (body,) in rows]
+
+    def times(self) -> list:
+        """The wall clock's at each event, in microseconds."""
+        with sqlite3.connect(f"file:{self.folder}/runs/demo/study.db?mode=ro", uri=True) as database:
+            return [at for (at,) in database.execute("SELECT at_us FROM events ORDER BY seq")]
 
     def check_log(self, trials: int, acknowledged: str = "") -> str:
         """What tests/support/check_log.py, which shares no code with the program, says of the log."""

@@ -47,6 +47,29 @@ TEST(InputWarp, IsADistributionFunctionAndPlainLeavesEveryBit) {
   EXPECT_NEAR((InputWarp{2, 3}.value(0.5)), 0.578125, 1e-9);
 }
 
+TEST(InputWarp, IsTheFormulaWhateverTheVectorWidth) {
+  const InputWarp warp{0.4, 2.5};
+  std::vector<double> x;
+  for (int i = 0; i <= 100; ++i) x.push_back(0.01 * i);
+  const auto all = [&](dense::Width width) {
+    std::vector<double> value(x.size()), slope(x.size()), by_a(x.size()), by_b(x.size());
+    warp.values(x.data(), x.size(), value.data(), width);
+    warp.slopes(x.data(), x.size(), slope.data(), width);
+    warp.slopes_by_logs(x.data(), x.size(), by_a.data(), by_b.data(), width);
+    return std::vector{value, slope, by_a, by_b};
+  };
+  const std::vector<std::vector<double>> narrow = all(dense::Width::narrow);
+  for (std::size_t i = 1; i + 1 < x.size(); ++i) {
+    const double t = 1e-6 + (1 - 2e-6) * x[i];
+    EXPECT_NEAR(narrow[0][i], 1 - std::pow(1 - std::pow(t, warp.a), warp.b), 1e-14);
+  }
+  for (const dense::Width width : {dense::Width::avx2, dense::Width::avx512}) {
+    if (width <= dense::machine_width()) {
+      EXPECT_EQ(all(width), narrow);
+    }
+  }
+}
+
 TEST(InputWarp, SlopesAreThoseOfItsValue) {
   for (const InputWarp warp : {InputWarp{0.3, 1.5}, {4, 0.7}}) {
     for (const double x : {0.02, 0.4, 0.97}) {

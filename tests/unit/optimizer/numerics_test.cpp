@@ -7,6 +7,8 @@
 #include "optimizer/numerics/box_lbfgs.hpp"
 #include "optimizer/numerics/dense.hpp"
 #include "optimizer/numerics/factor.hpp"
+#include "optimizer/numerics/factor_block.hpp"
+#include "optimizer/numerics/log_of_positive.hpp"
 #include "optimizer/numerics/normal.hpp"
 #include "optimizer/numerics/sobol.hpp"
 
@@ -143,6 +145,48 @@ TEST(Dense, MaternOfVeryFarPointsIsZeroOrNearlySo) {
   EXPECT_TRUE(std::isfinite(slope[1]));
 }
 
+/// The rows 5..30 of a block of which 5 are there, with 7 columns before it: L, then W.
+std::vector<double> block_at(dense::Width width) {
+  constexpr std::size_t kBefore = 5, kCount = 25, kEnd = kBefore + kCount, kStart = 7;
+  RowMatrix lower = random_covariance(kEnd, 8), white = random_matrix(kEnd, kStart + kEnd, 9);
+  std::vector<double> columns(kEnd * dense::kFactorBlock, 0.0);
+  for (std::size_t i = 0; i < kCount; ++i) {
+    for (std::size_t j = 0; j <= kBefore + i; ++j)
+      columns[j * dense::kFactorBlock + i] = lower.data()[(kBefore + i) * kEnd + j];
+  }
+  dense::factor_block({kBefore, kCount, lower.data(), kEnd}, 1e-12, columns.data(), width);
+  for (std::size_t i = 0; i < kCount; ++i) {
+    for (std::size_t j = 0; j <= kBefore + i; ++j)
+      lower.data()[(kBefore + i) * kEnd + j] = columns[j * dense::kFactorBlock + i];
+  }
+  dense::invert_block({kBefore, kCount, lower.data(), kEnd}, kStart + kEnd, white.data(),
+                      kStart + kEnd, width);
+  std::vector<double> out(lower.data(), lower.data() + lower.size());
+  out.insert(out.end(), white.data(), white.data() + white.size());
+  return out;
+}
+
+TEST(FactorBlock, EveryVectorWidthGivesTheSameBits) {
+  const std::vector<double> narrow = block_at(dense::Width::narrow);
+  for (const dense::Width width : {dense::Width::avx2, dense::Width::avx512}) {
+    if (width <= dense::machine_width()) {
+      EXPECT_EQ(block_at(width), narrow);
+    }
+  }
+}
+
+TEST(LogOfPositive, IsTheLogarithm) {
+  for (double x = 1e-300; x < 1e300; x *= 1.37) {
+    ASSERT_NEAR(log_of_positive(x) / std::log(x), 1, 2e-15) << x;
+  }
+  for (double distance = 1e-15; distance < 0.5; distance *= 1.7) {
+    for (const double x : {1 - distance, 1 + distance}) {
+      ASSERT_NEAR(log_of_positive(x) / std::log(x), 1, 2e-15) << distance;
+    }
+  }
+  EXPECT_EQ(log_of_positive(1), 0);
+}
+
 TEST(GrowingFactor, HasTheSameBitsHoweverItGrew) {
   const Eigen::Index n = 130;
   const RowMatrix a = random_covariance(n, 4);
@@ -168,6 +212,11 @@ TEST(GrowingFactor, InvertsAndWhitens) {
   RowMatrix white, solved;
   factor.whiten(b, white);
   factor.whiten_transposed(white, solved);
+
+  RowMatrix white_too, solved_too;
+  factor.solve(b, white_too, solved_too);
+  EXPECT_EQ(white_too, white);
+  EXPECT_EQ(solved_too, solved);
 
   EXPECT_LT((a * factor.inverse() - RowMatrix::Identity(75, 75)).cwiseAbs().maxCoeff(), 1e-11);
   EXPECT_LT((a * solved - b).cwiseAbs().maxCoeff(), 1e-11);
