@@ -23,6 +23,10 @@ elseif(BETATUNE_SANITIZE STREQUAL "thread")
   target_link_options(betatune_flags INTERFACE -fsanitize=thread)
 endif()
 
+if(BETATUNE_FUZZ)
+  # libFuzzer follows which branches an input takes.
+  target_compile_options(betatune_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
 if(BETATUNE_SANITIZE)
   # GCC 12 takes its own instrumentation of std::variant for reads of uninitialized memory.
   target_compile_options(betatune_flags INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
