@@ -4,11 +4,25 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
+#include <string>
 #include <unordered_map>
 
 #include "searchspaces/ids.hpp"
+#include "searchspaces/schema.hpp"
 
 namespace betatune {
+
+/// Messages of trainers since this optimizer began that changed nothing.
+struct Refused {
+  std::map<std::string, std::uint64_t> by_code;  ///< answered by an ERROR
+  std::uint64_t unread = 0;                      ///< dropped, of peers that were refused too often
+  static constexpr auto fields() {
+    return std::tuple{Field{"by_code", &Refused::by_code, "answered by an ERROR of that code"},
+                      Field{"unread", &Refused::unread,
+                            "dropped unread, of peers that were refused too often"}};
+  }
+};
 
 class RefusalLimit {
  public:

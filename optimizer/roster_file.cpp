@@ -46,7 +46,9 @@ void RosterFile::tick(const Coordinator& coordinator, Monotonic now) {
   const fs::path draft = file_.string() + ".new";
   {
     std::ofstream out(draft, std::ios::trunc);
-    out << json_text(encode_json(seen_roster(coordinator, endpoint_, now))) << "\n";
+    SeenRoster seen = seen_roster(coordinator, endpoint_, now);
+    seen.refused = refused_;
+    out << json_text(encode_json(seen)) << "\n";
     // A disk that is full concerns the log; who looks sees the file of before.
     if (!out) return;
   }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "optimizer/coordinator.hpp"
+#include "optimizer/refusal_limit.hpp"
 
 namespace betatune {
 
@@ -32,10 +33,12 @@ struct SeenRoster {
   std::string endpoint;
   double lease_s = 0;
   std::vector<SeenTrainer> trainers;
+  Refused refused;
   static constexpr auto fields() {
     return std::tuple{Field{"endpoint", &SeenRoster::endpoint, "where trainers connect"},
                       Field{"lease_s", &SeenRoster::lease_s, "silence after which one is given up"},
-                      Field{"trainers", &SeenRoster::trainers, "that are connected"}};
+                      Field{"trainers", &SeenRoster::trainers, "that are connected"},
+                      defaulted("refused", &SeenRoster::refused, "messages that changed nothing")};
   }
 };
 
@@ -48,12 +51,14 @@ class RosterFile {
   RosterFile& operator=(const RosterFile&) = delete;
 
   void listening(const std::string& endpoint) { endpoint_ = endpoint; }
+  void refused(const Refused& so_far) { refused_ = so_far; }
   /// `now` on the clock of the coordinator's inputs.
   void tick(const Coordinator& coordinator, Monotonic now);
 
  private:
   std::filesystem::path file_;
   std::string endpoint_;
+  Refused refused_;
   std::optional<Monotonic> written_;
 };
 

@@ -71,6 +71,7 @@ class Server {
     wait_for_signal();
     wait_for_tick();
     if (!over()) loop_.run();
+    parts_.observer.on_refused(refused_);
     // The BYE of the last batch should still reach the trainers: who misses it waits for nobody.
     socket_->set_linger(kGoodbye);
     if (parts_.launcher != nullptr) parts_.launcher->stop(kLauncherGrace);
@@ -110,7 +111,10 @@ class Server {
     Delivery delivery;
     const auto now = RefusalLimit::Clock::now();
     for (int i = 0; i < limits::kMessagesPerTurn && socket_->receive(delivery); ++i) {
-      if (refusals_.is_muted(delivery.from, now)) continue;
+      if (refusals_.is_muted(delivery.from, now)) {
+        ++refused_.unread;
+        continue;
+      }
       Result<Message> message = decode_message(delivery.frames);
       if (!message) {
         refuse(delivery.from, refusal_of(message.error().message));
@@ -139,16 +143,18 @@ class Server {
   void refuse(const PeerId& to, const Refusal& refusal) {
     send(to, refusal);
     // A peer that sends nothing but nonsense must not fill the log as well.
-    ++refused_;
-    if (refused_ < kRefusalsLogged) {
+    ++told_;
+    if (told_ < kRefusalsLogged) {
       log().warn("refused a message: {}: {}", refusal.code, refusal.message);
     }
-    if (refused_ == kRefusalsLogged) log().warn("further refused messages are not logged");
+    if (told_ == kRefusalsLogged) log().warn("further refused messages are not logged");
   }
 
   void send(const PeerId& to, const Message& message) {
     socket_->send(to, encode_message(message));
-    if (!std::holds_alternative<Refusal>(message)) return;
+    const auto* refusal = std::get_if<Refusal>(&message);
+    if (refusal == nullptr) return;
+    ++refused_.by_code[refusal->code];
     if (refusals_.refused(to, RefusalLimit::Clock::now()) && !std::exchange(muted_, true)) {
       log().warn("a trainer is refused more than {} times a second; what it sends is dropped",
                  RefusalLimit::kPerSecond);
@@ -256,6 +262,7 @@ class Server {
     }
     refusals_.forget(RefusalLimit::Clock::now());
     if (gate_) gate_->refresh(parts_.coordinator.roster());
+    parts_.observer.on_refused(refused_);
     parts_.observer.on_tick(parts_.coordinator, trainers);
     look_for_hopeless(trainers);
   }
@@ -340,7 +347,8 @@ class Server {
   bool retrying_ = false;
   std::chrono::milliseconds delay_ = kFirstRetry;
   bool interrupted_ = false;
-  std::uint64_t refused_ = 0;
+  Refused refused_;
+  std::uint64_t told_ = 0;  ///< refusals that the log tells of
   RefusalLimit refusals_;
   bool muted_ = false;  ///< it has been said
   bool joined_ = false;

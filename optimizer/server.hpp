@@ -15,6 +15,7 @@
 
 #include "optimizer/coordinator.hpp"
 #include "optimizer/launcher.hpp"
+#include "optimizer/refusal_limit.hpp"
 #include "optimizer/store.hpp"
 #include "transport/endpoint.hpp"
 #include "transport/key_ring.hpp"
@@ -33,6 +34,8 @@ class ServerObserver {
   /// Once: trainers can connect now. Only a bound socket knows its port where the study's `bind`
   /// leaves it open.
   virtual void on_listening(const std::string& /*endpoint*/) {}
+  /// Before a tick, and at the end.
+  virtual void on_refused(const Refused& /*so_far*/) {}
 };
 
 struct ServerOptions {

@@ -56,6 +56,7 @@ class Housekeeping final : public ServerObserver {
     roster_.tick(coordinator, std::chrono::duration_cast<Monotonic>(
                                   std::chrono::steady_clock::now().time_since_epoch()));
   }
+  void on_refused(const Refused& so_far) override { roster_.refused(so_far); }
   void on_notice(const std::string& text) override { shown_.on_notice(text); }
   void on_listening(const std::string& endpoint) override {
     roster_.listening(endpoint);

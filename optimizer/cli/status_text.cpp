@@ -22,6 +22,18 @@ std::string front_text(const ShownFront& shown) {
   return front_summary(shown.front);
 }
 
+/// A line, or nothing where all was well.
+std::string refused_text(const Refused& refused) {
+  std::string text;
+  for (const auto& [code, count] : refused.by_code) {
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count, code);
+  }
+  if (refused.unread > 0) {
+    text += fmt::format("{}{} dropped unread", text.empty() ? "" : ", ", refused.unread);
+  }
+  return text.empty() ? text : "messages refused: " + text + "\n";
+}
+
 }  // namespace
 
 Result<StatusParts> read_status_parts(StudyReader& reader, const StudySummary& study) {
@@ -86,7 +98,7 @@ std::string trials_text(const StudySummary& study) {
 }
 
 std::string trainers_text(const SeenRoster& roster, std::size_t shown) {
-  if (roster.trainers.empty()) return "none connected\n";
+  if (roster.trainers.empty()) return "none connected\n" + refused_text(roster.refused);
   int slots = 0;
   std::size_t busy = 0;
   for (const SeenTrainer& each : roster.trainers) {
@@ -107,7 +119,7 @@ std::string trainers_text(const SeenRoster& roster, std::size_t shown) {
   if (roster.trainers.size() > shown) {
     text += fmt::format("and {} more (--json has all)\n", roster.trainers.size() - shown);
   }
-  return text;
+  return text + refused_text(roster.refused);
 }
 
 std::string titled_block(const char* title, const std::string& text) {

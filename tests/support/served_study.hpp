@@ -25,6 +25,10 @@ class CountingObserver final : public ServerObserver {
   void on_notice(const std::string& text) override { notices_.push_back(text); }
   void on_listening(const std::string& endpoint) override { endpoint_.set_value(endpoint); }
 
+  void on_refused(const Refused& so_far) override { refused_ = so_far; }
+
+  /// Once the study has ended.
+  const Refused& refused() const { return refused_; }
   /// Waits for the socket to be bound.
   std::string endpoint() const { return bound_.get(); }
   const std::vector<Event>& events() const { return events_; }
@@ -35,6 +39,7 @@ class CountingObserver final : public ServerObserver {
   std::vector<Event> events_;
   std::size_t batches_ = 0;
   std::vector<std::string> notices_;
+  Refused refused_;
   std::promise<std::string> endpoint_;
   std::shared_future<std::string> bound_ = endpoint_.get_future().share();
 };

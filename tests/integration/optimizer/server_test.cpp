@@ -89,6 +89,8 @@ TEST_F(ServerTest, NonsenseFromATrainerIsRefusedAndChangesNothing) {
   const WireTrainer& joined = trainer.wait();
   EXPECT_GE(joined.refused, 60);
   EXPECT_EQ(joined.last_refusal, "malformed");
+  EXPECT_GE(study.observer().refused().by_code.at("malformed"), 60u);
+  EXPECT_EQ(study.observer().refused().unread, 0u);
 }
 
 TEST_F(ServerTest, AWrongTokenIsRefusedAndTheRightOneWorks) {
