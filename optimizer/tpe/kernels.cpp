@@ -4,9 +4,7 @@
 #include <cmath>
 
 #include "optimizer/numerics/exp_of_negative.hpp"
-
-// Each loop is one inline function, compiled for three vector widths; a switch picks at run time.
-#define BETATUNE_INLINE [[gnu::always_inline]] inline
+#include "optimizer/numerics/vectors.hpp"
 
 namespace betatune::kernels {
 namespace {
