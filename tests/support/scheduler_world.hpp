@@ -43,7 +43,8 @@ struct WorldShape {
   int slots = 1;
   double failing = 0;  ///< of an attempt, per step
   int retries = 1;
-  std::uint64_t seed = 1;  ///< of the order of events and of failures
+  std::uint64_t seed = 1;        ///< of the order of events and of failures
+  std::uint64_t study_seed = 1;  ///< of what the scheduler draws
   std::function<double(TrialId, Step)> loss = [](TrialId trial, Step step) {
     return static_cast<double>((trial.n * 7919) % 1009) + 1.0 / static_cast<double>(step);
   };
@@ -75,7 +76,7 @@ class SchedulerWorld {
     for (const ObjectiveSpec& each : spec.objectives) {
       document["objectives"].push_back({{"metric", each.metric}});
     }
-    emit(StudyCreated{kLogSchema, "world", document, 1, ""});
+    emit(StudyCreated{kLogSchema, "world", document, shape_.study_seed, ""});
     emit(OptimizerStarted{1, ""});
   }
 
