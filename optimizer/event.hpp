@@ -274,7 +274,8 @@ using Fact =
 
 struct Event {
   Sequence seq = 0;
-  std::int64_t at_us = 0;  ///< wall clock, microseconds since 1970; for people, never for decisions
+  /// Wall clock, microseconds since 1970: for people, and for how long work took (budgets, prices).
+  std::int64_t at_us = 0;
   Fact fact;
 };
 

@@ -87,7 +87,7 @@ std::string basis_text(const ModelBasis& it, const Objective& objective) {
   const double a = objective.value(it.loss_low), b = objective.value(it.loss_high);
   return fmt::format(
       "the model expects {} about {} ({} to {}) at the end, where {} is the best; log improvement "
-      "for each step {}, of a new trial {}",
+      "for its price {}, of a new trial {}",
       objective.metric, short_number(objective.value(it.loss)), short_number(std::min(a, b)),
       short_number(std::max(a, b)), short_number(objective.value(it.best)),
       short_number(it.log_worth), short_number(it.log_worth_new));

@@ -31,8 +31,27 @@ double number_in(const Json& note, const char* key) {
   return found != note.end() && found->is_number() ? found->get<double>() : std::nan("");
 }
 
+/// What a model expected of the values that it proposed for a copy, or why it did not propose them.
+std::string proposal_reason(const Json& note, const Objective& objective) {
+  const auto found = note.is_object() ? note.find("pb2") : note.end();
+  if (found == note.end()) return "";
+  const auto intervals = static_cast<std::size_t>(number_in(*found, "intervals"));
+  if (std::isnan(number_in(*found, "loss"))) {
+    const double needed = number_in(*found, "needed");
+    return fmt::format("; its values are random ones, as a model had {}",
+                       std::isnan(needed)
+                           ? std::string("nothing to propose")
+                           : fmt::format("{} of the {} results that it needs", intervals, needed));
+  }
+  const Expectation expected{0, 0, number_in(*found, "loss"), number_in(*found, "loss_low"),
+                             number_in(*found, "loss_high")};
+  return fmt::format(
+      "; a model of {} results proposed its values, and expected after one interval {}", intervals,
+      expected_text(expected, objective));
+}
+
 /// Of a copy: what the population had come to.
-std::string copy_reason(const TrialCreated& created) {
+std::string copy_reason(const TrialCreated& created, const Objective& objective) {
   const Parent& parent = *created.parent;
   const Json& note = created.note;
   std::string text = fmt::format(
@@ -44,7 +63,7 @@ std::string copy_reason(const TrialCreated& created) {
     return static_cast<std::size_t>(number_in(note, key));
   };
   if (std::isnan(number_in(note, "parent")) || std::isnan(number_in(note, "compared_at"))) {
-    return text;
+    return text + proposal_reason(note, objective);
   }
   text += fmt::format("; at step {} its parent was {} of {}", place("compared_at"),
                       ordinal(place("parent")), place("results"));
@@ -52,10 +71,10 @@ std::string copy_reason(const TrialCreated& created) {
     text += fmt::format(", trial {} was {}", parent.replaces.value_or(TrialId{}).n,
                         ordinal(place("replaced")));
   }
-  return text;
+  return text + proposal_reason(note, objective);
 }
 
-std::string unmodelled_reason(const Explanation& it) {
+std::string unmodelled_reason(const Explanation& it, const Objective& objective) {
   const std::string& origin = it.created.origin;
   if (origin == "initial") return "an initial point of the study file; nobody had to choose it";
   if (origin == "enqueued")
@@ -68,7 +87,9 @@ std::string unmodelled_reason(const Explanation& it) {
     return fmt::format("made to confirm trial {}, as `noise.confirm_best` asks for",
                        it.created.repeats.value_or(TrialId{}).n);
   }
-  if (origin == kExploitOrigin && it.created.parent) return copy_reason(it.created);
+  if (origin == kExploitOrigin && it.created.parent) {
+    return copy_reason(it.created, objective);
+  }
   if (!it.recorded) return "its log is of an older version, which did not record what was known";
   if (origin == "centre") return "the middle of the space, where a study begins";
   if (origin == kEarlierOrigin) {
@@ -103,7 +124,7 @@ std::string local_reason(const Explanation& it, const Objective& objective) {
 }
 
 std::string reason(const Explanation& it, const Objective& objective) {
-  if (!it.model) return unmodelled_reason(it);
+  if (!it.model) return unmodelled_reason(it, objective);
   if (it.created.origin == kLocalOrigin) return local_reason(it, objective);
   const ModelView& model = *it.model;
   const double own = model.log_ei + model.log_success.value_or(0) + model.log_feasible.value_or(0) +

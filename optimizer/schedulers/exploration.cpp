@@ -141,4 +141,11 @@ Configuration Exploration::explore(const Configuration& parent, Key key) const {
   return parent;
 }
 
+std::optional<Configuration> Exploration::at(const Configuration& parent,
+                                             const Eigen::VectorXd& point) const {
+  Draft draft{parent, point};
+  for (const std::size_t j : columns_) draft.changed.insert(name_of(j));
+  return complete(draft);
+}
+
 }  // namespace betatune

@@ -2,6 +2,7 @@
 /// The explore step of population-based training (Jaderberg et al. 2017, arXiv:1711.09846): another
 /// configuration near to one that does well, for a model that goes on from where it is.
 
+#include <Eigen/Core>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,6 +28,11 @@ class Exploration {
   /// anew. What becomes active by the change is drawn. `parent` itself if none of 100 tries meets
   /// the constraints, or if it is not a configuration of this space.
   Configuration explore(const Configuration& parent, Key key) const;
+
+  /// `parent` with the values that those which may change have at a point of the unit cube, all
+  /// columns of which have a value; what becomes active by it has its value from there, too.
+  /// Nothing if that breaks a constraint.
+  std::optional<Configuration> at(const Configuration& parent, const Eigen::VectorXd& point) const;
 
  private:
   struct Draft;

@@ -3,6 +3,9 @@
 /// freeze-thaw, Swersky et al. 2014, arXiv:1406.3896). A share of the decisions stays with
 /// asynchronous successive halving (arXiv:1810.05934), which decides alone until there is anything
 /// to learn from: a model that is wrong costs little, and every link of it keeps being taught.
+///
+/// The price is counted in steps, or, where the budget is one of time, in the seconds that steps
+/// are expected to take with each configuration (Snoek et al. 2012, arXiv:1206.2944, section 3.2).
 
 #include <algorithm>
 #include <cmath>
@@ -10,7 +13,9 @@
 #include <memory>
 
 #include "optimizer/curves/prospects.hpp"
+#include "optimizer/curves/step_cost.hpp"
 #include "optimizer/numerics/normal.hpp"
+#include "optimizer/numerics/rows.hpp"
 #include "optimizer/numerics/turns.hpp"
 #include "optimizer/schedulers/ladder.hpp"
 #include "optimizer/schedulers/options.hpp"
@@ -19,17 +24,38 @@
 namespace betatune {
 namespace {
 
+enum class CountedIn { automatic, steps, seconds };
+constexpr auto enum_names(CountedIn) {
+  using enum CountedIn;
+  return std::array{EnumName<CountedIn>{automatic, "auto"}, EnumName<CountedIn>{steps, "steps"},
+                    EnumName<CountedIn>{seconds, "seconds"}};
+}
+
 struct FreezeThawOptions {
   double eta = 3;
   double ladder = 0.25;
+  CountedIn price = CountedIn::automatic;
   static constexpr auto fields() {
     return std::tuple{
         defaulted("eta", &FreezeThawOptions::eta,
                   "Distance of the rungs at which trials pause, as of asha."),
         defaulted("ladder", &FreezeThawOptions::ladder,
-                  "Share of the decisions that asha's rule takes and not the model.")};
+                  "Share of the decisions that asha's rule takes and not the model."),
+        defaulted("price", &FreezeThawOptions::price,
+                  "What training costs. steps: one is like another. seconds: as long as a model of "
+                  "the times so far expects of the configuration. auto: seconds where `stopping` "
+                  "has wall_time, gpu_hours or trainer_hours.")};
   }
 };
+
+/// Of the latest, whose time per step a new one is expected to have.
+constexpr Eigen::Index kLately = 20;
+constexpr std::size_t kTimedTrials = 64;  ///< of the latest, that the model of times learns from
+
+bool counts_seconds(const StoppingSpec& stopping, CountedIn price) {
+  if (price != CountedIn::automatic) return price == CountedIn::seconds;
+  return stopping.wall_time || stopping.gpu_hours || stopping.trainer_hours;
+}
 
 /// Chance to beat the best, below which nobody is trained on once no new trial may start.
 constexpr double kLeastChance = 0.02;
@@ -42,6 +68,7 @@ class FreezeThaw final : public Scheduler {
         fidelity_(*spec.fidelity),
         key_(fold_in(study_key(spec), "freeze-thaw")),
         map_(spec.space.columns()),
+        in_seconds_(counts_seconds(spec.stopping, options.price)),
         ladder_(rung_levels(fidelity_.min, fidelity_.max, options.eta), options.eta, 1) {
     prices_.assign(ladder_.size(), 0);
     for (std::size_t rung = ladder_.size() - 1; rung-- > 0;) {
@@ -84,7 +111,11 @@ class FreezeThaw final : public Scheduler {
     CurveModel model;
     CurveBeliefs rows;
     double best = std::numeric_limits<double>::infinity();
+    /// Logarithms of the price of a step: of each row, and of a new trial; empty: all the same.
+    Eigen::VectorXd log_steps;
+    double log_step_of_new = 0;
 
+    double log_step_of(Eigen::Index row) const { return log_steps.size() > 0 ? log_steps[row] : 0; }
     const Trial& trial_of(Eigen::Index row, const StudyState& state) const {
       return state.trials[TrialId{table.trials[static_cast<std::size_t>(row)]}];
     }
@@ -97,6 +128,7 @@ class FreezeThaw final : public Scheduler {
   bool is_models_turn() const { return knows_enough() && !has_turn(decisions_, options_.ladder); }
   /// Null while no end is known.
   std::unique_ptr<const Round> round(const StudyState& state) const;
+  void price_steps(Round& round) const;
   double worth_of_new(const Round& round) const;
   std::optional<Assignment> by_model(const StudyState& state, bool may_start) const;
   Choice best_paused(const StudyState& state, const Round& round, bool may_start) const;
@@ -114,7 +146,9 @@ class FreezeThaw final : public Scheduler {
   FidelitySpec fidelity_;
   Key key_;
   FeatureMap map_;
+  bool in_seconds_;
   Ladder ladder_;
+  StepTimes times_;
   /// Expected steps of a trial from each rung on, if one in eta goes on at each.
   std::vector<double> prices_;
   double price_of_new_ = 0;
@@ -124,6 +158,7 @@ class FreezeThaw final : public Scheduler {
 
 void FreezeThaw::observe(const StudyState& state, const Event& event) {
   ladder_.observe(state, event);
+  if (in_seconds_) times_.observe(state, event);
   if (std::holds_alternative<AttemptStarted>(event.fact)) ++decisions_;
 }
 
@@ -146,19 +181,46 @@ std::unique_ptr<const FreezeThaw::Round> FreezeThaw::round(const StudyState& sta
     const bool known = made->rows.variance[i] == 0 && made->trial_of(i, state).violation == 0;
     if (known) made->best = std::min(made->best, made->rows.mean[i]);
   }
-  return std::isfinite(made->best) ? std::move(made) : nullptr;
+  if (!std::isfinite(made->best)) return nullptr;
+  price_steps(*made);
+  return made;
+}
+
+/// Once as many trials have been timed as the curves' model waits for.
+void FreezeThaw::price_steps(Round& round) const {
+  std::vector<Eigen::Index> rows;
+  std::vector<double> logs;
+  const auto& ids = round.table.trials;
+  for (const auto& [trial, taken] : times_.trials()) {
+    const auto found = std::ranges::lower_bound(ids, trial.n);
+    if (found == ids.end() || *found != trial.n) continue;
+    rows.push_back(std::distance(ids.begin(), found));
+    logs.push_back(log_seconds_per_step(taken));
+  }
+  if (std::ssize(rows) < space_.dims() + 2) return;
+  if (rows.size() > kTimedTrials) {
+    const auto older = static_cast<std::ptrdiff_t>(rows.size() - kTimedTrials);
+    rows.erase(rows.begin(), rows.begin() + older);
+    logs.erase(logs.begin(), logs.begin() + older);
+  }
+  const StepCostModel model(map_, pick_rows(round.table.points, rows),
+                            Eigen::Map<const Eigen::VectorXd>(logs.data(), std::ssize(logs)));
+  round.log_steps = model.log_seconds(round.table.points);
+  const Eigen::Index lately = std::min(kLately, round.log_steps.size());
+  // Of seconds, not of their logarithms: the dear ones are what the time goes to.
+  round.log_step_of_new = std::log(round.log_steps.tail(lately).array().exp().mean());
 }
 
 double FreezeThaw::worth_of_new(const Round& round) const {
   return log_prospect_of_new(space_, round.model, round.table, round.rows,
                              fold_in(key_, decisions_)) -
-         std::log(price_of_new_);
+         std::log(price_of_new_) - round.log_step_of_new;
 }
 
 double FreezeThaw::worth_of(const Round& round, Eigen::Index row, TrialId trial) const {
   const double price = prices_[static_cast<std::size_t>(ladder_.rung_of(trial))];
   return log_improvement_of(round.rows.mean[row], round.rows.variance[row], round.best) -
-         std::log(price);
+         std::log(price) - round.log_step_of(row);
 }
 
 std::optional<Assignment> FreezeThaw::by_model(const StudyState& state, bool may_start) const {

@@ -8,11 +8,15 @@
 /// paused members the one that is furthest behind goes on first, so that few slots train the
 /// population evenly, and compare whole populations. A configuration never changes while its trial
 /// lives, so the log holds every schedule as a path from trial to parent.
+///
+/// What the other hyper-parameters are: near to the parent's at random, or proposed by a model of
+/// what training gains (PB2, Parker-Holder et al. 2020, arXiv:2002.02518; optimizer/pbt/).
 
 #include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
 
+#include "optimizer/pbt/pb2.hpp"
 #include "optimizer/schedulers/exploration.hpp"
 #include "optimizer/schedulers/options.hpp"
 #include "optimizer/schedulers/population.hpp"
@@ -23,12 +27,19 @@ namespace {
 /// Of the training, where no interval is given.
 constexpr Step kIntervals = 10;
 
+enum class Explore { perturb, pb2 };
+constexpr auto enum_names(Explore) {
+  using enum Explore;
+  return std::array{EnumName<Explore>{perturb, "perturb"}, EnumName<Explore>{pb2, "pb2"}};
+}
+
 struct PbtOptions {
   int population = 8;
   std::optional<Step> interval;
   double quantile = 0.25;
   double resample = 0.25;
   std::optional<std::vector<std::string>> mutate;
+  Explore explore = Explore::perturb;
   static constexpr auto fields() {
     return std::tuple{
         defaulted("population", &PbtOptions::population, "Trials that train at the same time."),
@@ -42,7 +53,11 @@ struct PbtOptions {
                   "Chance of each parameter of a copy to be drawn anew, instead of moved."),
         Field{"mutate", &PbtOptions::mutate,
               "Parameters that copies change; default every float, because others mostly shape "
-              "the model, whose checkpoint would not load."}};
+              "the model, whose checkpoint would not load."},
+        defaulted("explore", &PbtOptions::explore,
+                  "perturb: copies change at random. pb2: a Gaussian process of what training "
+                  "gained says which numbers copies take (population-based bandits); for small "
+                  "populations.")};
   }
 };
 
@@ -53,10 +68,16 @@ class Pbt final : public Scheduler {
         interval_(interval),
         full_budget_(spec.full_budget()),
         population_(static_cast<std::size_t>(options.population)),
-        exploration_(spec.space, *options.mutate, options.resample) {}
+        exploration_(spec.space, *options.mutate, options.resample) {
+    if (options.explore == Explore::pb2) {
+      pb2_.emplace(spec.space,
+                   Pb2::Options{*options.mutate, options.resample, interval, options.population});
+    }
+  }
 
   void observe(const StudyState& state, const Event& event) override {
     population_.observe(state, event);
+    if (pb2_) pb2_->observe(state, event);
   }
   std::optional<Assignment> next(const StudyState& state, bool may_start) const override {
     return next_of(state, may_start, may_start);
@@ -96,6 +117,7 @@ class Pbt final : public Scheduler {
   Step full_budget_;
   Population population_;
   Exploration exploration_;
+  std::optional<Pb2> pb2_;  ///< explores instead, if it is there
 };
 
 std::optional<Assignment> Pbt::next_of(const StudyState& state, bool may_start,
@@ -154,7 +176,6 @@ std::optional<Assignment> Pbt::copy(const StudyState& state, TrialId replaced, S
   const Trial& copied = state.trials[parent];
   Exploit made;
   made.parent = {parent, copied.rung_checkpoint()->step, replaced};
-  made.configuration = exploration_.explore(*copied.configuration, fold_in(key, "explore"));
   made.until = goal_after(made.parent.step);
   const std::set<RungResult>& results = population_.results(at);
   const auto place = [&](TrialId trial) {
@@ -163,6 +184,13 @@ std::optional<Assignment> Pbt::copy(const StudyState& state, TrialId replaced, S
   };
   made.note = Json{{"compared_at", at}, {"results", results.size()}, {"parent", place(parent)}};
   if (population_.has_result(replaced, at)) made.note["replaced"] = place(replaced);
+  if (pb2_) {
+    Pb2::Explored explored = pb2_->explore(state, made.parent, fold_in(key, "explore"));
+    made.configuration = std::move(explored.configuration);
+    made.note["pb2"] = std::move(explored.note);
+  } else {
+    made.configuration = exploration_.explore(*copied.configuration, fold_in(key, "explore"));
+  }
   return made;
 }
 
@@ -208,7 +236,15 @@ bool check_numbers(const PbtOptions& options, const ConfigNode& node, Diagnostic
   return fine;
 }
 
-/// Errors: no float where nothing is named; names that are not those of searched parameters.
+bool any_number(const SearchSpace& space, const std::vector<std::string>& names) {
+  return std::ranges::any_of(space.columns(), [&](const Column& column) {
+    const std::string& name = space.parameters()[column.parameter].name;
+    return Pb2::proposes(column) && std::ranges::find(names, name) != names.end();
+  });
+}
+
+/// Errors: no float where nothing is named; no number for a model to propose; names that are not
+/// those of searched parameters.
 bool choose_parameters(const SearchSpace& space, PbtOptions& options, const ConfigNode& node,
                        Diagnostics& diagnostics) {
   std::vector<std::string> searched, floats;
@@ -223,6 +259,10 @@ bool choose_parameters(const SearchSpace& space, PbtOptions& options, const Conf
                   "name some that may change while a model trains, as a learning rate does");
   }
   bool fine = true;
+  if (options.explore == Explore::pb2 && !any_number(space, *options.mutate)) {
+    fine = refuse(diagnostics, node, "explore", "is `pb2`, but no number may change",
+                  "name a number in `mutate`, or use `explore: perturb`");
+  }
   const ConfigNode* names = node.find("mutate");
   for (std::size_t i = 0; names != nullptr && i < options.mutate->size(); ++i) {
     const std::string& name = (*options.mutate)[i];

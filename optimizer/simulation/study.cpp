@@ -47,12 +47,15 @@ void draw_objectives(Stream& random, StudySpec& spec) {
 }
 
 /// It needs checkpoints, and takes any parameter that the space has.
-void draw_population(Stream& random, StudySpec& spec) {
+void draw_population(Stream& random, std::uint64_t seed, StudySpec& spec) {
   spec.fidelity->resumable = true;
+  // Under a key of its own, so that the other draws of a seed stay what they were.
+  const bool by_model = Stream(fold_in(root_key(seed), "explore")).below(2) == 1;
   const Json options{{"population", 2 + random.below(6)},
                      {"quantile", 0.5},
                      {"interval", 1 + random.below(3)},
-                     {"mutate", {"units", "kind"}}};
+                     {"mutate", {"units", "kind"}},
+                     {"explore", by_model ? "pb2" : "perturb"}};
   spec.algorithm.scheduler.options = ConfigNode::from_json(options, "simulated");
 }
 
@@ -80,7 +83,9 @@ StudySpec draw_study(Stream& random, const SimulationOptions& options) {
   if (options.scheduler && (steps || *options.scheduler == "fifo")) {
     spec.algorithm.scheduler.name = *options.scheduler;
   }
-  if (spec.algorithm.scheduler.name == "pbt") draw_population(random, spec);
+  if (spec.algorithm.scheduler.name == "pbt") {
+    draw_population(random, options.seed, spec);
+  }
   spec.algorithm.searcher.name = random.below(2) == 0 ? "random" : "sobol";
   spec.stopping.trials = 1 + static_cast<std::int64_t>(random.below(30));
   if (random.below(4) == 0) spec.trials.parallel = 1 + static_cast<int>(random.below(3));

@@ -3,7 +3,7 @@
 # packages. Peers live in an environment of their own, build/bench-venv, made at the first use.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-readonly all=(cli store coordinator service transport worker gp tpe curves torch)
+readonly all=(cli store coordinator service transport worker gp tpe curves population torch)
 readonly bin=build/bin
 
 say() { printf '\n== %s\n' "$*"; }
@@ -66,6 +66,10 @@ bench_tpe() {
 bench_curves() {
   say "learning curves: ms of CPU for n trials: what they will end in, a decision of freeze-thaw, an ask of auto"
   target bench_curves && "$bin/bench_curves"
+}
+bench_population() {
+  say "population-based training: copies at random beside PB2, 20 seeds"
+  target bench_population && "$bin/bench_population"
 }
 bench_torch() {
   say "classifier: training step, C++ beside Python on the same libtorch"

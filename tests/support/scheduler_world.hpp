@@ -43,7 +43,8 @@ struct WorldShape {
   int slots = 1;
   double failing = 0;  ///< of an attempt, per step
   int retries = 1;
-  std::uint64_t seed = 1;  ///< of the order of events and of failures
+  std::uint64_t seed = 1;        ///< of the order of events and of failures
+  std::uint64_t study_seed = 1;  ///< of what the scheduler draws
   std::function<double(TrialId, Step)> loss = [](TrialId trial, Step step) {
     return static_cast<double>((trial.n * 7919) % 1009) + 1.0 / static_cast<double>(step);
   };
@@ -51,6 +52,9 @@ struct WorldShape {
   std::function<Configuration(TrialId)> configuration = [](TrialId trial) {
     return Configuration{{"x", static_cast<std::int64_t>(trial.n)}};
   };
+  /// Of the clock, for each step; trials train one after the other, so with one slot only.
+  std::function<double(TrialId)> seconds = [](TrialId) { return 0.0; };
+  std::optional<double> seconds_max;  ///< what ends the study
   /// Reported if the study has it as an objective.
   std::function<double(TrialId, Step)> cost = [](TrialId trial, Step) {
     return static_cast<double>((trial.n * 104729) % 997);
@@ -75,7 +79,7 @@ class SchedulerWorld {
     for (const ObjectiveSpec& each : spec.objectives) {
       document["objectives"].push_back({{"metric", each.metric}});
     }
-    emit(StudyCreated{kLogSchema, "world", document, 1, ""});
+    emit(StudyCreated{kLogSchema, "world", document, shape_.study_seed, ""});
     emit(OptimizerStarted{1, ""});
   }
 
@@ -106,13 +110,15 @@ class SchedulerWorld {
 
  private:
   void emit(Fact fact) {
-    log_.push_back(Event{log_.size() + 1, 0, std::move(fact)});
+    log_.push_back(
+        Event{log_.size() + 1, static_cast<std::int64_t>(1e6 * clock_s_), std::move(fact)});
     const Status applied = apply(state_, log_.back());
     ASSERT_TRUE(applied) << applied.error().message;
     scheduler_->observe(state_, log_.back());
   }
 
   void fill() {
+    if (shape_.seconds_max && clock_s_ >= *shape_.seconds_max) return;
     while (static_cast<int>(state_.running.size()) < shape_.slots) {
       if (!state_.waiting.empty()) {
         const TrialId id = *state_.waiting.begin();
@@ -172,6 +178,7 @@ class SchedulerWorld {
     const AttemptId attempt = state_.trials[id].attempt;
     const Step step = state_.trials[id].step + 1;
     if (draws_.uniform() < shape_.failing) return fail(id, attempt);
+    clock_s_ += shape_.seconds(id);
     const double loss = shape_.loss(id, step);
     const std::uint64_t seq = state_.trials[id].last_seq + 1;
     Metrics metrics{{"loss", loss}};
@@ -209,6 +216,7 @@ class SchedulerWorld {
   WorldShape shape_;
   Stream draws_;
   StudyState state_;
+  double clock_s_ = 0;
   std::vector<Event> log_;
   std::vector<Asked> asked_;
   std::map<Step, int> started_;
