@@ -1,5 +1,7 @@
 #include "configs/json_schema.hpp"
 
+#include <optional>
+
 #include "configs/field_schema.hpp"
 #include "configs/study_file.hpp"
 #include "configs/study_reader.hpp"
@@ -71,6 +73,17 @@ Json algorithm_schema() {
   return policy_schema(std::move(algorithm));
 }
 
+/// A number, or choices of it; `fallback` of the number, if there is one.
+Json count_schema(int least, std::optional<int> fallback) {
+  Json widths = schema_of<WidthFields>();
+  widths["properties"]["choices"]["minItems"] = 2;
+  widths["properties"]["choices"]["items"]["minimum"] = 1;
+  widths["properties"]["choices"]["uniqueItems"] = true;
+  Json schema = any_of({{{"type", "integer"}, {"minimum", least}}, std::move(widths)});
+  if (fallback) schema["default"] = *fallback;
+  return schema;
+}
+
 }  // namespace
 
 Json study_schema() {
@@ -84,6 +97,9 @@ Json study_schema() {
   replace(properties["outcome_constraints"],
           any_of({expression, {{"type", "array"}, {"items", expression}}}));
   replace(properties["algorithm"], algorithm_schema());
+  Json& resources = properties["resources"]["properties"];
+  replace(resources["gpus"], count_schema(0, 0));
+  replace(resources["ranks"], count_schema(1, std::nullopt));
   properties["objectives"]["minItems"] = 1;
   properties["objectives"]["maxItems"] = kMostObjectives;
   schema["$schema"] = "https://json-schema.org/draft/2020-12/schema";

@@ -126,6 +126,27 @@ void check_stopping(Checks& checks, const StudySpec& spec) {
       "add stopping.trials, stopping.wall_time, another rule of `stopping`, or objective.target");
 }
 
+void check_widths(Checks& checks, const StudySpec& spec) {
+  const ResourcesSpec& resources = spec.resources;
+  const char* key = resources.gpus > 0 ? "resources.gpus" : "resources.ranks";
+  if (!spec.trainer.plugin) {
+    checks.error("E0208", key,
+                 "choices of `" + std::string(key) + "` work with trainer plug-ins alone",
+                 "give a number, and have the command start its processes itself");
+  }
+  if (resources.elastic) {
+    checks.error("E0208", "resources.elastic",
+                 "`resources.elastic` has no use beside choices of `" + std::string(key) + "`",
+                 "an attempt that follows a loss gets what is free then: leave it out");
+  }
+  const int widest = resources.widths->widest();
+  if (resources.cpus % widest == 0) return;
+  checks.error("E0208", "resources.cpus",
+               "`resources.cpus` is of the widest trial, and " + std::to_string(resources.cpus) +
+                   " CPUs cannot be shared out to its " + std::to_string(widest) + " ranks",
+               "make it a multiple of " + std::to_string(widest) + ", or leave it out");
+}
+
 void check_ranks(Checks& checks, const StudySpec& spec) {
   const ResourcesSpec& resources = spec.resources;
   const int ranks = resources.world();
@@ -163,6 +184,7 @@ void check_resources(Checks& checks, const StudySpec& spec) {
   checks.at_least("resources.ranks", resources.ranks, 1);
   checks.positive("resources.rank_timeout", std::optional(resources.rank_timeout));
   if (resources.elastic) checks.at_least("resources.elastic.min", resources.elastic->min, 1);
+  if (resources.widths) return check_widths(checks, spec);
   if (resources.world() > 1) return check_ranks(checks, spec);
   for (const char* key : {"resources.rank_timeout", "resources.elastic"}) {
     if (!checks.given(key)) continue;

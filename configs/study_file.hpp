@@ -174,6 +174,42 @@ struct ObjectiveFields {
   }
 };
 
+/// In the place of a number of `resources.gpus` or `resources.ranks`.
+struct WidthFields {
+  std::vector<int> choices;
+  WidthPolicy policy = WidthPolicy::scale_with_rung;
+  static constexpr auto fields() {
+    return std::tuple{
+        Field{"choices", &WidthFields::choices,
+              "Numbers of ranks (with `gpus`: of GPUs, a rank for each) that an attempt may have."},
+        defaulted("policy", &WidthFields::policy,
+                  "scale-with-rung: few at the lowest rung, most at the highest one.")};
+  }
+};
+
+/// `gpus` and `ranks` are numbers, or hold WidthFields.
+struct ResourcesFields {
+  int cpus = 1;
+  std::optional<ConfigNode> gpus, ranks;
+  Duration rank_timeout{10};
+  std::optional<ElasticSpec> elastic;
+  static constexpr auto fields() {
+    return std::tuple{
+        defaulted("cpus", &ResourcesFields::cpus,
+                  "CPU threads of one trial, shared out to its ranks; `ranks` if not given."),
+        Field{"gpus", &ResourcesFields::gpus,
+              "GPUs of one trial, shared out to its ranks; or how many it may have."},
+        Field{"ranks", &ResourcesFields::ranks,
+              "Processes of one trial, for plug-ins that train data-parallel; default: one per "
+              "GPU, at least one. Or how many it may have."},
+        defaulted("rank_timeout", &ResourcesFields::rank_timeout,
+                  "How long one rank may keep the others waiting before the attempt ends."),
+        Field{"elastic", &ResourcesFields::elastic,
+              "Each loss of a trial's machine or of one of its ranks leaves one rank fewer to the "
+              "next attempt."}};
+  }
+};
+
 /// The top level.
 struct StudyFile {
   int version = 1;
@@ -189,7 +225,7 @@ struct StudyFile {
   TrialsSpec trials;
   NoiseSpec noise;
   TrainerSpec trainer;
-  ResourcesSpec resources;
+  ResourcesFields resources;
   LauncherSpec launcher;
   ServerSpec server;
   StorageSpec storage;

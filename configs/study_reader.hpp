@@ -64,6 +64,11 @@ std::vector<Inequality> read_outcome_constraints(const ConfigNode& node,
                                                  const std::vector<std::string>& parameter_names,
                                                  Diagnostics& diagnostics);
 
+/// `resources`, with what it leaves open: a plug-in gets a rank per GPU, and a rank at least one
+/// CPU. resources_reader.cpp
+ResourcesSpec read_resources(const ConfigNode& root, const ResourcesFields& file, bool plugin,
+                             Diagnostics& diagnostics);
+
 /// Searcher, scheduler, initial points; the points are checked only if the space is known to be
 /// good. algorithm_reader.cpp
 AlgorithmSpec read_algorithm(const ConfigNode& node, Diagnostics& diagnostics);

@@ -46,21 +46,10 @@ void take_sections(StudyFile& file, StudySpec& spec) {
   spec.trials = file.trials;
   spec.noise = file.noise;
   spec.trainer = std::move(file.trainer);
-  spec.resources = file.resources;
   spec.launcher = std::move(file.launcher);
   spec.server = std::move(file.server);
   spec.storage = std::move(file.storage);
   if (spec.storage.path.empty()) spec.storage.path = "runs/" + spec.study.name;
-}
-
-/// What `resources` leaves open: a plug-in gets a rank per GPU, and a rank at least one CPU.
-void share_out(const ConfigNode& root, StudySpec& spec) {
-  ResourcesSpec& resources = spec.resources;
-  if (!resources.ranks && spec.trainer.plugin && resources.gpus > 1)
-    resources.ranks = resources.gpus;
-  if (node_at(root, "resources.cpus") == nullptr) {
-    resources.cpus = std::max(resources.cpus, resources.world());
-  }
 }
 
 void take_space(const StudyFile& file, const ConfigNode& root, const ConfigNode& order,
@@ -124,7 +113,8 @@ StudySpec read_study(const ConfigNode& document, const std::filesystem::path& di
   if (root.kind() != ConfigNode::Kind::mapping) return spec;
   read_objectives(root, file, spec, diagnostics);
   take_sections(file, spec);
-  share_out(root, spec);
+  spec.resources =
+      read_resources(root, file.resources, spec.trainer.plugin.has_value(), diagnostics);
   spec.algorithm = read_algorithm(file.algorithm, diagnostics);
   take_space(file, root, order, context, spec);
   check_study(root, spec, diagnostics);

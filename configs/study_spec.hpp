@@ -215,27 +215,30 @@ struct ElasticSpec {
   }
 };
 
+/// How the ranks of an attempt are chosen where the study leaves them open.
+enum class WidthPolicy { scale_with_rung };
+constexpr auto enum_names(WidthPolicy) {
+  return std::array{EnumName<WidthPolicy>{WidthPolicy::scale_with_rung, "scale-with-rung"}};
+}
+
+/// Numbers of ranks, one of which every attempt gets when it starts: width as a resource. With
+/// GPUs, each rank has one.
+struct WidthsSpec {
+  std::vector<int> choices;  ///< ascending, distinct, 1 or more; two at least
+  WidthPolicy policy = WidthPolicy::scale_with_rung;
+  Mark mark = {};  ///< where the study file says so
+  int narrowest() const { return choices.front(); }
+  int widest() const { return choices.back(); }
+};
+
+/// What one trial occupies; with `widths`, what the widest one does.
 struct ResourcesSpec {
   int cpus = 1;
   int gpus = 0;
   std::optional<int> ranks;
   Duration rank_timeout{10};
   std::optional<ElasticSpec> elastic;
-  static constexpr auto fields() {
-    return std::tuple{
-        defaulted("cpus", &ResourcesSpec::cpus,
-                  "CPU threads of one trial, shared out to its ranks; `ranks` if not given."),
-        defaulted("gpus", &ResourcesSpec::gpus, "GPUs of one trial, shared out to its ranks."),
-        Field{
-            "ranks", &ResourcesSpec::ranks,
-            "Processes of one trial, for plug-ins that train data-parallel; default: one per GPU, "
-            "at least one."},
-        defaulted("rank_timeout", &ResourcesSpec::rank_timeout,
-                  "How long one rank may keep the others waiting before the attempt ends."),
-        Field{"elastic", &ResourcesSpec::elastic,
-              "Each loss of a trial's machine or of one of its ranks leaves one rank fewer to the "
-              "next attempt."}};
-  }
+  std::optional<WidthsSpec> widths;
   /// Processes of one trial that has lost `losses` attempts to its machines.
   int world(int losses = 0) const {
     const int all = ranks.value_or(1);
@@ -250,7 +253,9 @@ struct LauncherSpec {
     return std::tuple{
         defaulted("name", &LauncherSpec::name, "local: trainer processes on this machine."),
         Field{"trainers", &LauncherSpec::trainers,
-              "How many; default one per GPU, or per CPU core."}};
+              "How many; default one per GPU, or per CPU core. With choices of ranks one, and so "
+              "many "
+              "share the machine's ranks."}};
   }
 };
 

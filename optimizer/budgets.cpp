@@ -48,11 +48,20 @@ std::string budgets_text(const std::vector<Budget>& budgets) {
 }
 
 int gpus_of(const Json& document) {
-  const Json::json_pointer path("/resources/gpus");
+  Json::json_pointer path("/resources/gpus");
+  const Json::json_pointer choices("/resources/gpus/choices");
+  if (document.contains(choices) && document.at(choices).is_array() &&
+      !document.at(choices).empty()) {
+    path = choices / (document.at(choices).size() - 1);
+  }
   if (!document.contains(path) || !document.at(path).is_number_integer()) return 0;
   constexpr std::int64_t kMost = std::numeric_limits<int>::max();
   return static_cast<int>(
       std::clamp<std::int64_t>(document.at(path).get<std::int64_t>(), 0, kMost));
+}
+
+int gpus_of_attempt(int by_document, std::optional<int> chosen_ranks) {
+  return chosen_ranks && by_document > 0 ? *chosen_ranks : by_document;
 }
 
 }  // namespace betatune

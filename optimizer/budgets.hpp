@@ -35,7 +35,9 @@ std::vector<Budget> budgets_of(const StoppingSpec& stopping, const Usage& usage)
 /// "3.2 of 12 GPU-hours, 40 of 90 steps"; empty if there are none.
 std::string budgets_text(const std::vector<Budget>& budgets);
 
-/// `resources.gpus` of a recorded study file.
+/// `resources.gpus` of a recorded study file; the most of its choices, if it has several.
 int gpus_of(const Json& document);
+/// Of one attempt: of `by_document`, or one for each of the ranks that were chosen for it.
+int gpus_of_attempt(int by_document, std::optional<int> chosen_ranks);
 
 }  // namespace betatune

@@ -103,6 +103,7 @@ void Coordinator::track(const Event& event, bool live) {
     if (live) entry.assigned = now_;
     live_[started->trial] = std::move(entry);
     held_by_[started->trainer].insert(started->trial);
+    busy_[started->trainer] += state_.trials[started->trial].slots();
     refresh_free(started->trainer);
   } else if (const auto* reported = std::get_if<Reported>(&event.fact)) {
     live_.at(reported->trial).reports.push_back(report_hash(*reported));
@@ -112,6 +113,9 @@ void Coordinator::track(const Event& event, bool live) {
     auto held = held_by_.find(trainer);
     held->second.erase(ended->trial);
     if (held->second.empty()) held_by_.erase(held);
+    int& busy = busy_.at(trainer);
+    busy -= state_.trials[ended->trial].slots();
+    if (busy == 0) busy_.erase(trainer);
     refresh_free(trainer);
   }
 }

@@ -192,11 +192,19 @@ class Coordinator {
   Work copy_trial(const Exploit& exploit);
   std::optional<TrialId> create_trial();
   TrialId create(TrialCreated fact);
-  void begin_attempt(const Work& work, TrainerEntry& trainer);
+  /// Where an attempt runs, and how wide where the study lets that change.
+  struct Place {
+    TrainerId trainer;
+    std::optional<ChosenWidth> width;
+  };
+  Place place_for(const Work& work) const;
+  void begin_attempt(const Work& work, const Place& place);
   Assign assignment_of(const Trial& trial) const;
   void request_plan();
   void repeat_last_plan();
   int free_slots(const TrainerEntry& trainer) const;
+  int fewest_slots() const;
+  void note_size(const Hello& hello) const;
   void refresh_free(const TrainerId& trainer);
   int startable() const;
   bool trials_left() const;
@@ -249,6 +257,7 @@ class Coordinator {
 
   std::map<TrialId, Live> live_;                    ///< one per running trial
   std::map<TrainerId, std::set<TrialId>> held_by_;  ///< running trials by trainer, as the log says
+  std::map<TrainerId, int> busy_;                   ///< slots that those take
   std::set<TrainerId> free_;                        ///< trainers that can take an assignment
 
   std::deque<Configuration> initial_;  ///< points of the study file not yet tried

@@ -17,6 +17,7 @@
 #include "optimizer/hash.hpp"
 #include "optimizer/no_gain.hpp"
 #include "optimizer/plan.hpp"
+#include "optimizer/width_choice.hpp"
 #include "searchspaces/log.hpp"
 
 namespace betatune {
@@ -43,15 +44,27 @@ std::int64_t milliseconds(const Duration& duration) {
 
 int Coordinator::free_slots(const TrainerEntry& trainer) const {
   if (trainer.leaving) return 0;
-  const auto held = held_by_.find(trainer.id);
-  const int busy = held == held_by_.end() ? 0 : static_cast<int>(held->second.size());
+  const auto found = busy_.find(trainer.id);
+  const int busy = found == busy_.end() ? 0 : found->second;
   // Credit is what the trainer knew when it said READY; what was assigned since is not in it.
   return std::min(trainer.credit, trainer.slots - busy);
 }
 
+/// Of the narrowest attempt.
+int Coordinator::fewest_slots() const {
+  return spec_->resources.widths ? spec_->resources.widths->narrowest() : 1;
+}
+
+/// Of a trainer that would wait in vain.
+void Coordinator::note_size(const Hello& hello) const {
+  if (hello.slots >= fewest_slots()) return;
+  log().warn("trainer {} gets no work: it has {} slot{}, the narrowest trial takes {}",
+             hello.trainer, hello.slots, hello.slots == 1 ? "" : "s", fewest_slots());
+}
+
 void Coordinator::refresh_free(const TrainerId& trainer) {
   const TrainerEntry* entry = roster_.find(trainer);
-  if (entry != nullptr && free_slots(*entry) > 0) {
+  if (entry != nullptr && free_slots(*entry) >= fewest_slots()) {
     free_.insert(trainer);
   } else {
     free_.erase(trainer);
@@ -60,10 +73,10 @@ void Coordinator::refresh_free(const TrainerId& trainer) {
 
 /// How many attempts could start now.
 int Coordinator::startable() const {
-  int slots = 0;
-  for (const TrainerId& id : free_) slots += free_slots(roster_.all().at(id));
-  if (!spec_->trials.parallel) return slots;
-  return std::min(slots, *spec_->trials.parallel - static_cast<int>(state_.running.size()));
+  int attempts = 0;
+  for (const TrainerId& id : free_) attempts += free_slots(roster_.all().at(id)) / fewest_slots();
+  if (!spec_->trials.parallel) return attempts;
+  return std::min(attempts, *spec_->trials.parallel - static_cast<int>(state_.running.size()));
 }
 
 bool Coordinator::trials_left() const {
@@ -84,7 +97,7 @@ void Coordinator::dispatch() {
     if (full) break;
     const std::optional<Work> work = next_work();
     if (!work) break;
-    begin_attempt(*work, *roster_.find(*free_.begin()));
+    begin_attempt(*work, place_for(*work));
   }
   request_plan();
 }
@@ -171,19 +184,39 @@ TrialId Coordinator::create(TrialCreated fact) {
   return id;
 }
 
-void Coordinator::begin_attempt(const Work& work, TrainerEntry& trainer) {
+/// The trainer where it gets the most ranks, and of those the one with the fewest free slots, so
+/// that there stays room for wide gangs. Precondition: free_ is not empty.
+Coordinator::Place Coordinator::place_for(const Work& work) const {
+  if (!spec_->resources.widths) return {*free_.begin(), std::nullopt};
+  const WidthsSpec& widths = *spec_->resources.widths;
+  const ScalingCurve curve(widths, state_.rates);
+  const std::vector<Step> levels = policies_.scheduler->rungs().levels;
+  Place best;
+  for (const TrainerId& id : free_) {
+    const int free = free_slots(roster_.all().at(id));
+    const int ranks = choose_width(widths, curve, {work.until, levels, free});
+    const bool better = !best.width || ranks > best.width->ranks ||
+                        (ranks == best.width->ranks && free < best.width->free);
+    if (better) best = {id, ChosenWidth{ranks, free}};
+  }
+  return best;
+}
+
+void Coordinator::begin_attempt(const Work& work, const Place& place) {
+  TrainerEntry& trainer = *roster_.find(place.trainer);
   const Trial& trial = state_.trials[work.trial];
   AttemptStarted fact;
   fact.trial = work.trial;
   fact.attempt = AttemptId{trial.attempt.n + 1};
   fact.trainer = trainer.id;
   fact.until = work.until;
+  fact.width = place.width;
   // A checkpoint at the end of the way leaves nothing to train that could be reported: start again.
   if (resumable() && trial.checkpoint && trial.checkpoint->step < work.until) {
     fact.checkpoint = trial.checkpoint;
     fact.from = trial.checkpoint->step;
   }
-  --trainer.credit;
+  trainer.credit -= place.width ? place.width->ranks : 1;
   emit(std::move(fact));
   send(trainer.peer, assignment_of(state_.trials[work.trial]));
 }
@@ -208,6 +241,11 @@ Assign Coordinator::assignment_of(const Trial& trial) const {
   job.cpus = resources.cpus;
   job.ranks = resources.world(lost == trial.failures.end() ? 0 : lost->second);
   job.gpus = resources.gpus / resources.world() * job.ranks;
+  if (trial.ranks > 0) {
+    job.ranks = job.slots = trial.ranks;
+    job.gpus = trial.gpus;
+    job.cpus = std::max(1, resources.cpus / resources.world()) * trial.ranks;
+  }
   job.rank_timeout_ms = milliseconds(resources.rank_timeout);
   job.study_dir = options_.study_dir;
   job.objective = spec_->objective.metric;

@@ -143,6 +143,7 @@ void Coordinator::on(const PeerId& from, const Hello& hello) {
       before != nullptr && before->session == hello.session && before->peer == from;
   if (!repeated) {
     roster_.join(TrainerEntry{hello.trainer, from, hello.session, hello.slots, 0, false, now_});
+    note_size(hello);
   }
   Welcome welcome;
   welcome.study = state_.name;
@@ -334,6 +335,8 @@ void Coordinator::on(TrainerEntry& trainer, const Done& done) {
         fmt::format("reports {} to {} have not arrived", last_seq + 1, done.final_seq), done.trial,
         done.attempt);
   }
+  // Of what is free now a wide attempt may want all: the READY behind this DONE says how much.
+  if (spec_->resources.widths) trainer.credit = 0;
   emit(ending_of(done));
   settle(done.trial);
   send(trainer.peer, Ack{done.trial, done.attempt, last_seq, true});

@@ -27,22 +27,26 @@ void CostLedger::add(const AttemptCost& attempt) {
     ++cost.attempts;
     cost.steps += steps;
     cost.seconds += attempt.seconds;
+    cost.gpu_seconds += attempt.seconds * attempt.gpus;
+    cost.slot_seconds += attempt.seconds * attempt.slots;
   };
   add_to(total_);
   add_to(groups_[key_of(attempt, by_)]);
   if (!attempt.succeeded) add_to(failed_);
   TrialCost& trial = trials_[attempt.trial];
-  trial.steps += steps;
-  trial.seconds += attempt.seconds;
+  add_to(trial.cost);
   if (attempt.succeeded) trial.highest = std::max(trial.highest, attempt.step);
 }
 
-double CostLedger::seconds_per_step(std::uint64_t trial) const {
+/// Of the trial where it trained a step, else of all.
+const Cost& CostLedger::known_cost(std::uint64_t trial) const {
   const auto found = trials_.find(trial);
-  if (found != trials_.end() && found->second.steps > 0) {
-    return found->second.seconds / static_cast<double>(found->second.steps);
-  }
-  return total_.steps > 0 ? total_.seconds / static_cast<double>(total_.steps) : 0;
+  return found != trials_.end() && found->second.cost.steps > 0 ? found->second.cost : total_;
+}
+
+double CostLedger::seconds_per_step(std::uint64_t trial) const {
+  const Cost& known = known_cost(trial);
+  return known.steps > 0 ? known.seconds / static_cast<double>(known.steps) : 0;
 }
 
 Cost CostLedger::saved() const {
@@ -52,7 +56,12 @@ Cost CostLedger::saved() const {
     ++saved.attempts;
     const Step left = full_budget_ - trial.highest;
     saved.steps += left;
-    saved.seconds += seconds_per_step(id) * static_cast<double>(left);
+    const Cost& known = known_cost(id);
+    if (known.steps == 0) continue;
+    const double times = static_cast<double>(left) / static_cast<double>(known.steps);
+    saved.seconds += times * known.seconds;
+    saved.gpu_seconds += times * known.gpu_seconds;
+    saved.slot_seconds += times * known.slot_seconds;
   }
   return saved;
 }

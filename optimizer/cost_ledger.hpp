@@ -1,7 +1,7 @@
 #pragma once
-/// What a study has cost: steps, seconds and GPU-seconds of all attempts, by trial, by the step
-/// they trained to, by trainer or by who suggested the configuration; what was trained more than
-/// once; and what was saved by not training everything to the end.
+/// What a study has cost: steps, seconds, GPU-seconds and slot-seconds of all attempts, by trial,
+/// by the step they trained to, by trainer or by who suggested the configuration; what was trained
+/// more than once; and what was saved by not training everything to the end.
 
 #include <cstdint>
 #include <map>
@@ -22,6 +22,8 @@ struct AttemptCost {
   Step step = 0;   ///< step that it came to
   double seconds = 0;
   bool succeeded = false;  ///< reached its goal, or ended early as decided
+  int gpus = 0;
+  int slots = 1;  ///< of its trainer
 };
 
 enum class CostBy { rung, trial, trainer, origin };
@@ -35,6 +37,8 @@ struct Cost {
   std::int64_t attempts = 0;
   Step steps = 0;
   double seconds = 0;
+  double gpu_seconds = 0;   ///< seconds, times the GPUs of each attempt
+  double slot_seconds = 0;  ///< and times the slots
 };
 
 class CostLedger {
@@ -58,9 +62,10 @@ class CostLedger {
 
  private:
   struct TrialCost {
-    Step highest = 0, steps = 0;
-    double seconds = 0;
+    Step highest = 0;
+    Cost cost;
   };
+  const Cost& known_cost(std::uint64_t trial) const;
 
   CostBy by_;
   Step full_budget_;

@@ -125,6 +125,18 @@ struct TrialCreated {
   }
 };
 
+/// How many ranks an attempt got, where the study lets them change (width_choice.hpp), and what of
+/// that choice does not follow from the log before it.
+struct ChosenWidth {
+  int ranks = 1;
+  int free = 1;  ///< slots of the trainer that were free
+  bool operator==(const ChosenWidth&) const = default;
+  static constexpr auto fields() {
+    return std::tuple{Field{"ranks", &ChosenWidth::ranks, "processes, and slots that they take"},
+                      Field{"free", &ChosenWidth::free, "slots of the trainer that were free"}};
+  }
+};
+
 struct AttemptStarted {
   static constexpr const char* kType = "attempt_started";
   TrialId trial;
@@ -133,13 +145,15 @@ struct AttemptStarted {
   Step from = 0;
   Step until = 1;
   std::optional<ArtifactRef> checkpoint;
+  std::optional<ChosenWidth> width = {};  ///< only where `resources` has choices
   static constexpr auto fields() {
     return std::tuple{Field{"trial", &AttemptStarted::trial, "trial id"},
                       Field{"attempt", &AttemptStarted::attempt, "the fence"},
                       Field{"trainer", &AttemptStarted::trainer, "where it runs"},
                       Field{"from", &AttemptStarted::from, "step already trained"},
                       Field{"until", &AttemptStarted::until, "step to train to"},
-                      Field{"checkpoint", &AttemptStarted::checkpoint, "what it resumes from"}};
+                      Field{"checkpoint", &AttemptStarted::checkpoint, "what it resumes from"},
+                      Field{"width", &AttemptStarted::width, "ranks, where they were chosen"}};
   }
 };
 

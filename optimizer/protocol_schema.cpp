@@ -85,6 +85,7 @@ Json objects_inside() {
       .limit("digest", {{"pattern", "^[0-9a-f]{64}$"}});
   job.limit("cpus", at_least(1)).limit("gpus", at_least(0));
   job.limit("ranks", at_least(1)).limit("rank_timeout_ms", at_least(1));
+  job.limit("slots", at_least(1));
   for (const char* each : {"wall_time_ms", "silence_ms", "checkpoint_every_ms"}) {
     job.limit(each, at_least(0));
   }

@@ -14,19 +14,22 @@ using namespace std::chrono_literals;
 constexpr const char* kName = "trainers.json";
 
 SeenRoster seen_roster(const Coordinator& coordinator, const std::string& endpoint, Monotonic now) {
-  std::map<TrainerId, std::vector<std::uint64_t>> running;
+  std::map<TrainerId, SeenTrainer> running;
   for (const TrialId id : coordinator.state().running) {
-    running[coordinator.state().trials[id].trainer].push_back(id.n);
+    const Trial& trial = coordinator.state().trials[id];
+    SeenTrainer& seen = running[trial.trainer];
+    seen.trials.push_back(id.n);
+    seen.taken.push_back(trial.slots());
   }
   SeenRoster out;
   out.endpoint = endpoint;
   out.lease_s = coordinator.spec().server.lease.seconds;
   for (const auto& [name, trainer] : coordinator.roster().all()) {
-    const auto held = running.find(name);
-    const double silent = std::chrono::duration<double>(now - trainer.seen).count();
-    out.trainers.push_back({name, trainer.slots,
-                            held == running.end() ? std::vector<std::uint64_t>() : held->second,
-                            std::max(0.0, silent), trainer.leaving});
+    SeenTrainer& seen = out.trainers.emplace_back(running[name]);
+    seen.name = name;
+    seen.slots = trainer.slots;
+    seen.silent_s = std::max(0.0, std::chrono::duration<double>(now - trainer.seen).count());
+    seen.leaving = trainer.leaving;
   }
   return out;
 }

@@ -18,14 +18,17 @@ struct SeenTrainer {
   std::string name;
   int slots = 0;
   std::vector<std::uint64_t> trials;  ///< that it runs, as the log says
+  std::vector<int> taken;             ///< slots that each of them takes
   double silent_s = 0;                ///< since its last message
   bool leaving = false;
   static constexpr auto fields() {
-    return std::tuple{Field{"name", &SeenTrainer::name, "of the trainer"},
-                      Field{"slots", &SeenTrainer::slots, "trials that it runs at once"},
-                      Field{"trials", &SeenTrainer::trials, "that it runs now"},
-                      Field{"silent_s", &SeenTrainer::silent_s, "seconds since its last message"},
-                      Field{"leaving", &SeenTrainer::leaving, "takes no more work"}};
+    return std::tuple{
+        Field{"name", &SeenTrainer::name, "of the trainer"},
+        Field{"slots", &SeenTrainer::slots, "trials of one slot that it runs at once"},
+        Field{"trials", &SeenTrainer::trials, "that it runs now"},
+        defaulted("taken", &SeenTrainer::taken, "slots of each of these"),
+        Field{"silent_s", &SeenTrainer::silent_s, "seconds since its last message"},
+        Field{"leaving", &SeenTrainer::leaving, "takes no more work"}};
   }
 };
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
-#include <numbers>
 
 namespace betatune {
 namespace {
@@ -144,43 +143,10 @@ ScalingTable scaling_table(std::vector<MeasuredWidth> widths) {
   return table;
 }
 
-double ScalingFit::time(double x) const {
-  return 1 / x + serial * (1 - 1 / x) + exchange * std::log2(x);
-}
-
-std::optional<double> ScalingFit::fastest() const {
-  if (exchange <= 0) return std::nullopt;
-  return std::max(1.0, (1 - serial) * std::numbers::ln2 / exchange);
-}
-
 std::optional<ScalingFit> fit_scaling(std::span<const ScalingRow> rows) {
-  if (rows.size() < 2) return std::nullopt;
-  // Normal equations of y = serial a + exchange b.
-  double aa = 0, ab = 0, bb = 0, ay = 0, by = 0;
-  for (const ScalingRow& row : rows) {
-    const double x = static_cast<double>(row.ranks) / rows.front().ranks;
-    const double a = 1 - 1 / x, b = std::log2(x), y = 1 / row.speedup - 1 / x;
-    aa += a * a, ab += a * b, bb += b * b, ay += a * y, by += b * y;
-  }
-  ScalingFit fit;
-  const double determinant = aa * bb - ab * ab;
-  if (rows.size() > 2 && determinant > 0) {
-    fit.serial = (ay * bb - by * ab) / determinant;
-    fit.exchange = (by * aa - ay * ab) / determinant;
-  } else {
-    fit.serial = ay / aa;
-  }
-  // One that is outside its bounds stays there, and the other is what is left.
-  if (fit.serial < 0) fit = {0, rows.size() > 2 ? by / bb : 0};
-  if (fit.serial > 1) fit = {1, rows.size() > 2 ? (by - ab) / bb : 0};
-  if (fit.exchange < 0) fit = {ay / aa, 0};
-  fit.serial = std::clamp(fit.serial, 0.0, 1.0);
-  fit.exchange = std::max(0.0, fit.exchange);
-  for (const ScalingRow& row : rows) {
-    const double x = static_cast<double>(row.ranks) / rows.front().ranks;
-    fit.off_by = std::max(fit.off_by, std::abs(fit.time(x) * row.speedup - 1));
-  }
-  return fit;
+  std::vector<ScalingPoint> points;
+  for (const ScalingRow& row : rows) points.push_back({row.ranks, row.speedup});
+  return fit_scaling(std::span<const ScalingPoint>(points));
 }
 
 std::string fit_text(const ScalingFit& fit, int fewest_ranks) {

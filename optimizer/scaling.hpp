@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "optimizer/scaling_fit.hpp"
 #include "optimizer/stores/study_reader.hpp"
 
 namespace betatune {
@@ -55,19 +56,7 @@ struct ScalingTable {
 };
 ScalingTable scaling_table(std::vector<MeasuredWidth> widths);
 
-/// Time of a step with x times the fewest ranks, in units of that of the fewest:
-///
-///     1/x + serial (1 - 1/x) + exchange log2 x
-///
-/// The first two are Amdahl's law; the last is what it takes to combine something over more ranks.
-struct ScalingFit {
-  double serial = 0, exchange = 0;  ///< least squares, 0 or more
-  double off_by = 0;                ///< largest relative distance of a measured time
-  double time(double x) const;
-  /// Where it is fastest; nothing if it only gets faster.
-  std::optional<double> fastest() const;
-};
-/// Of two widths only `serial` can be told. Nothing of one.
+/// Through the speedups of the table; see scaling_fit.hpp. Nothing of one row.
 std::optional<ScalingFit> fit_scaling(std::span<const ScalingRow> rows);
 /// In one line, as told to people.
 std::string fit_text(const ScalingFit& fit, int fewest_ranks);

@@ -12,9 +12,9 @@ Status SchedulerReplay::take(const Event& event) {
 
 /// As a process does that starts with another study file: the whole log for the new scheduler.
 Status SchedulerReplay::make_anew(Sequence until) {
-  BETATUNE_TRY(const auto spec, spec_of_(state_.document));
+  BETATUNE_TRY(spec_, spec_of_(state_.document));
   Diagnostics problems;
-  scheduler_ = make_scheduler(*spec, problems);
+  scheduler_ = make_scheduler(*spec_, problems);
   if (!scheduler_) {
     return Error{ErrorKind::invalid_argument, problems.problems().front().message};
   }

@@ -22,6 +22,8 @@ class SchedulerReplay {
   const StudyState& state() const { return state_; }
   /// Null before the first event.
   const Scheduler* scheduler() const { return scheduler_.get(); }
+  /// Of the document. Precondition: an event was taken.
+  const StudySpec& spec() const { return *spec_; }
 
  private:
   Status make_anew(Sequence until);
@@ -29,6 +31,7 @@ class SchedulerReplay {
   const StudyStore& store_;
   SpecOfDocument spec_of_;
   StudyState state_;
+  std::shared_ptr<const StudySpec> spec_;
   std::unique_ptr<Scheduler> scheduler_;
 };
 

@@ -25,15 +25,18 @@ std::uint64_t hash_of_log(std::span<const Event> log) {
 
 std::string describe(const StudySpec& spec, const FaultRates& rates, std::size_t trainers) {
   return fmt::format(
-      "{} trials, {} objectives, {}, {}, {} steps{}, {} trainers; drop {} duplicate {} slow {} "
+      "{} trials, {} objectives, {}, {}, {} steps{}{}, {} trainers; drop {} duplicate {} slow {} "
       "partition {} "
       "trainer_crash {} hang {} server_crash {} append_fails {} torn {} fail {} diverge {} user {}",
       *spec.stopping.trials, spec.objectives.size(), spec.algorithm.searcher.name,
       spec.algorithm.scheduler.name, spec.full_budget(),
-      spec.fidelity && spec.fidelity->resumable ? " resumable" : "", trainers, rates.drop,
-      rates.duplicate, rates.slow, rates.partition, rates.trainer_crash, rates.hang,
-      rates.server_crash, rates.append_fails, rates.torn_append, rates.fail, rates.diverge,
-      rates.user);
+      spec.fidelity && spec.fidelity->resumable ? " resumable" : "",
+      spec.resources.widths
+          ? fmt::format(", {} ranks", fmt::join(spec.resources.widths->choices, " or "))
+          : "",
+      trainers, rates.drop, rates.duplicate, rates.slow, rates.partition, rates.trainer_crash,
+      rates.hang, rates.server_crash, rates.append_fails, rates.torn_append, rates.fail,
+      rates.diverge, rates.user);
 }
 
 TrainerSetup draw_trainer(Stream& random, std::size_t index, const StudySpec& spec) {
@@ -45,6 +48,7 @@ TrainerSetup draw_trainer(Stream& random, std::size_t index, const StudySpec& sp
   setup.metric = spec.objective.metric;
   setup.maximize = spec.objective.goal == Goal::maximize;
   if (spec.objectives.size() > 1) setup.cost = spec.objectives[1].metric;
+  setup.rates = spec.resources.widths.has_value();
   return setup;
 }
 
@@ -96,6 +100,7 @@ SimulationResult simulate(const SimulationOptions& options) {
   World world(options.seed);
   Checks checks;
   const StudySpec spec = draw_study(world.random, options);
+  if (spec.resources.widths) checks.allow_widths(spec.resources.widths->choices);
   if (spec.trials.parallel) checks.allow_parallel(*spec.trials.parallel);
   Wires wires(world, checks);
   wires.build(spec, options.mutation);

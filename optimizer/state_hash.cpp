@@ -47,6 +47,7 @@ void add(Hasher& hash, const Trial& trial) {
     hash.add(static_cast<std::uint64_t>(failure)).add(static_cast<std::int64_t>(count));
   }
   add(hash, trial.checkpoint);
+  if (trial.ranks > 0) hash.add(std::string_view("ranks")).add(std::int64_t{trial.ranks});
   hash.add(std::string_view(trial.resumed_from ? trial.resumed_from->uri : ""))
       .add(std::uint64_t{trial.at_rung ? 1u : 0u});
   for (const OlderCheckpoint& each : trial.older_checkpoints) {
@@ -98,6 +99,10 @@ std::uint64_t state_hash(const StudyState& state) {
   }
   hash.add(std::uint64_t{state.best ? state.best->n + 1 : 0});
   hash.add(std::string_view(state.closed_reason.value_or("")));
+  for (const auto& [pair, compared] : state.rates.pairs()) {
+    hash.add(std::int64_t{pair.first}).add(std::int64_t{pair.second});
+    hash.add(compared.trials).add(compared.log_ratio);
+  }
   // Studies without a budget of steps keep the hashes of earlier versions.
   if (state.document.contains(Json::json_pointer("/stopping/steps"))) hash.add(state.used.steps);
   return hash.value();

@@ -131,6 +131,10 @@ class Fold {
       return refuse(fmt::format("trial {} starts at step {} without its checkpoint", fact.trial.n,
                                 fact.from));
     }
+    if (fact.width && (fact.width->ranks < 1 || fact.width->free < fact.width->ranks)) {
+      return refuse(fmt::format("trial {} gets {} ranks of {} free slots", fact.trial.n,
+                                fact.width->ranks, fact.width->free));
+    }
     Trial& trial = move_to(fact.trial, TrialState::running);
     trial.attempt = fact.attempt;
     trial.trainer = fact.trainer;
@@ -140,7 +144,9 @@ class Fold {
     trial.until = fact.until;
     trial.trained = 0;
     trial.began_us = state_.active_us;
-    trial.gpus = state_.gpus;
+    trial.ranks = fact.width ? fact.width->ranks : 0;
+    trial.gpus =
+        gpus_of_attempt(state_.gpus, fact.width ? std::optional(trial.ranks) : std::nullopt);
     state_.running_gpus += trial.gpus;
     trial.decided.reset();
     trial.decided_by.clear();
@@ -167,6 +173,7 @@ class Fold {
     state_.outcomes.remember(fact.metrics, trial.watched);
     judge(trial);
     observe(trial, fact);
+    measure_rate(trial, fact);
     trial.step = std::max(trial.step, fact.step);
     count_steps(trial, trial.step);
     return Ok{};
@@ -211,6 +218,7 @@ class Fold {
     // Whoever died may not have said how far it came: what was reported was trained.
     count_steps(trial, fact.step);
     state_.running_gpus -= trial.gpus;
+    if (trial.ranks > 0) state_.rates.end_attempt(fact.trial, trial.ranks);
     trial.step = fact.step;
     if (fact.end == AttemptEnd::failed || fact.end == AttemptEnd::lost) {
       trial.last_failure = fact.failure.value_or(FailureClass::infra);
@@ -236,6 +244,7 @@ class Fold {
     trial.outcome = fact.outcome;
     trial.ended_at_us = event_.at_us;
     ++state_.closed[fact.outcome];
+    state_.rates.forget(fact.trial);
     const bool counts = fact.outcome == Outcome::completed || fact.outcome == Outcome::stopped;
     if (!counts) set_result(state_, fact.trial, std::nullopt);
     // Repeats count when the last of them is over.
@@ -357,6 +366,13 @@ class Fold {
       trial.loss = fact.loss;
       trial.loss_step = fact.step;
     }
+  }
+
+  void measure_rate(const Trial& trial, const Reported& fact) {
+    if (trial.ranks == 0) return;
+    const auto rate = fact.metrics.find(kRateMetric);
+    if (rate == fact.metrics.end()) return;
+    state_.rates.report(trial.id, trial.ranks, fact.step - trial.step, rate->second);
   }
 
   /// Towards the budget: the steps behind `from`, up to the goal at most (a trainer may say any

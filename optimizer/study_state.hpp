@@ -13,6 +13,7 @@
 #include "optimizer/budgets.hpp"
 #include "optimizer/event.hpp"
 #include "optimizer/outcomes.hpp"
+#include "optimizer/width_rates.hpp"
 
 namespace betatune {
 
@@ -84,6 +85,7 @@ struct Trial {
   Step step = 0;                  ///< highest step that the current attempt reached
   Step trained = 0;               ///< steps that the current attempt trained, `until` at most
   int gpus = 0;                   ///< of the current attempt
+  int ranks = 0;                  ///< of the current attempt, if they were chosen for it; else 0
   std::int64_t began_us = 0;      ///< StudyState::active_us when the current attempt started
   std::optional<Action> decided;  ///< stop or pause, of the current attempt
   std::string decided_by;         ///< scheduler, user, optimizer or drain
@@ -111,6 +113,8 @@ struct Trial {
   std::optional<Standing> standing;
   std::int64_t created_at_us = 0, started_at_us = 0, ended_at_us = 0;
 
+  /// Of its trainer, that the current attempt takes.
+  int slots() const { return ranks > 0 ? ranks : 1; }
   /// Loss reported at `step`, if any and finite.
   std::optional<double> loss_at(Step step) const;
   /// What was observed at `step`, or nullptr.
@@ -205,8 +209,9 @@ struct StudyState {
   /// Time that optimizers have spent on it, gaps between runs left out.
   std::int64_t active_us = 0;
   Usage used;                     ///< by the last event
-  int gpus = 0;                   ///< of one trial, by the document
+  int gpus = 0;                   ///< of one trial, by the document; of the widest one
   std::int64_t running_gpus = 0;  ///< of the attempts that run
+  WidthRates rates;               ///< of attempts whose ranks were chosen
 
   std::int64_t closed_count() const;
   std::int64_t failed_count() const;

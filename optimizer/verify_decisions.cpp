@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "optimizer/scheduler_replay.hpp"
+#include "optimizer/width_choice.hpp"
 
 namespace betatune {
 namespace {
@@ -48,6 +49,7 @@ class DecisionVerifier {
       if (created->parent && !copies) asked = scheduler().next_unsearched(state());
     } else if (const auto* started = std::get_if<AttemptStarted>(&event.fact)) {
       compare(*started);
+      if (started->width) compare_width(*started);
     } else if (const auto* decided = std::get_if<Decided>(&event.fact)) {
       if (decided->by == "scheduler") compare(*decided);
     }
@@ -83,6 +85,20 @@ class DecisionVerifier {
     // One that nobody asked for, such as a confirmation.
     const Step goal = scheduler().first_goal(state(), trial);
     return text_of(StartNew{goal}) == text_of(recorded);
+  }
+
+  /// The free slots are the trainer's own affair, and recorded.
+  void compare_width(const AttemptStarted& started) {
+    const ChosenWidth& recorded = *started.width;
+    const auto& widths = replay_.spec().resources.widths;
+    int again = 0;
+    if (widths && recorded.free >= widths->narrowest()) {
+      again = choose_width(*widths, ScalingCurve(*widths, state().rates),
+                           {started.until, scheduler().rungs().levels, recorded.free});
+    }
+    note(again == recorded.ranks,
+         {started.trial, started.attempt, fmt::format("{} ranks", recorded.ranks),
+          again > 0 ? fmt::format("{} ranks", again) : "no choice of ranks"});
   }
 
   void compare(const Decided& decided) {

@@ -1,7 +1,7 @@
 #pragma once
 /// Asks the scheduler again for everything that it decided in a log: who went on to which step, how
-/// far new trials were trained, who was stopped. What comes out proves that rungs and brackets
-/// follow from the log alone, whatever was killed on the way.
+/// far new trials were trained, who was stopped, how many ranks an attempt got. What comes out
+/// proves that rungs and brackets follow from the log alone, whatever was killed on the way.
 
 #include <optional>
 #include <string>

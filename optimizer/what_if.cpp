@@ -7,6 +7,7 @@
 
 #include "optimizer/cost_ledger.hpp"
 #include "optimizer/replay.hpp"
+#include "optimizer/width_choice.hpp"
 
 namespace betatune {
 namespace {
@@ -27,6 +28,19 @@ AttemptCost cost_of(const StudyState& state, const Trial& trial, bool succeeded)
 /// What each trial reported, step by step, of the metrics that decisions take.
 using ReportedOutcomes = std::map<TrialId, std::map<Step, Metrics>>;
 
+/// Times of chosen widths become those of the narrowest, by the scaling that the study has seen.
+CostLedger costs_of(std::vector<std::pair<AttemptCost, int>> attempts, const StudySpec& spec,
+                    const WidthRates& rates) {
+  CostLedger costs(CostBy::trial, 1);
+  std::optional<ScalingCurve> curve;
+  if (spec.resources.widths) curve.emplace(*spec.resources.widths, rates);
+  for (auto& [cost, ranks] : attempts) {
+    if (curve && ranks > 0) cost.seconds *= curve->speedup(ranks);
+    costs.add(cost);
+  }
+  return costs;
+}
+
 RecordedTrial recorded(const Trial& trial, const CostLedger& costs, ReportedOutcomes& reported) {
   RecordedTrial made;
   made.configuration = *trial.configuration;
@@ -42,8 +56,9 @@ RecordedTrial recorded(const Trial& trial, const CostLedger& costs, ReportedOutc
 /// Plays the log of a study that never was.
 class Play {
  public:
-  Play(const RecordedStudy& study, std::unique_ptr<Scheduler> scheduler, int workers)
-      : study_(study), scheduler_(std::move(scheduler)), workers_(workers) {}
+  Play(const RecordedStudy& study, std::unique_ptr<Scheduler> scheduler, int workers,
+       const std::optional<WhatIfGangs>& gangs)
+      : study_(study), scheduler_(std::move(scheduler)), workers_(workers), gangs_(gangs) {}
 
   Result<WhatIf> run() {
     BETATUNE_CHECK(emit(StudyCreated{kLogSchema, "what-if", study_.spec->document, 0, ""}));
@@ -102,8 +117,32 @@ class Play {
     out_.hypervolume = hypervolume(points, study_.reference);
   }
 
+  const WidthsSpec* widths() const { return gangs_ && gangs_->widths ? &*gangs_->widths : nullptr; }
+
+  int fewest_workers() const {
+    if (!gangs_) return 1;
+    return widths() != nullptr ? widths()->narrowest() : gangs_->ranks;
+  }
+
+  /// What the coordinator would choose for an attempt that goes so far.
+  std::optional<ChosenWidth> width_for(Step until) const {
+    if (!gangs_) return std::nullopt;
+    const int free = workers_ - taken_;
+    if (widths() == nullptr) return ChosenWidth{gangs_->ranks, free};
+    const ScalingCurve curve(*widths(), state_.rates);
+    const std::vector<Step> levels = scheduler_->rungs().levels;
+    return ChosenWidth{choose_width(*widths(), curve, {until, levels, free}), free};
+  }
+
+  double step_seconds(TrialId id) const {
+    const double recorded = of(id).seconds_per_step;
+    if (!gangs_) return recorded;
+    const ScalingFit& scaling = gangs_->scaling;
+    return recorded * scaling.time(state_.trials[id].slots()) / scaling.time(study_.ranks);
+  }
+
   Status fill() {
-    while (static_cast<int>(state_.running.size()) < workers_) {
+    while (workers_ - taken_ >= fewest_workers()) {
       const bool may_start = state_.trials.size() < study_.trials.size();
       const auto next = scheduler_->next(state_, may_start);
       if (!next) return Ok{};
@@ -125,20 +164,26 @@ class Play {
     std::optional<ArtifactRef> checkpoint;
     if (resumes) checkpoint = ArtifactRef{"recorded", trial.step, 0};
     const Step from = resumes ? trial.step : 0;
-    BETATUNE_CHECK(
-        emit(AttemptStarted{id, AttemptId{trial.attempt.n + 1}, "w", from, until, checkpoint}));
+    BETATUNE_CHECK(emit(AttemptStarted{id, AttemptId{trial.attempt.n + 1}, "w", from, until,
+                                       checkpoint, width_for(until)}));
+    taken_ += state_.trials[id].slots();
     plan_step(id);
     return Ok{};
   }
 
-  void plan_step(TrialId id) { due_.push({now_ + of(id).seconds_per_step, order_++, id}); }
+  void plan_step(TrialId id) { due_.push({now_ + step_seconds(id), order_++, id}); }
+
+  Status end(TrialId id, AttemptEnd how, Step step, std::optional<FailureClass> failure = {}) {
+    taken_ -= state_.trials[id].slots();
+    return emit(AttemptEnded{id, state_.trials[id].attempt, how, step, failure, "", true});
+  }
 
   /// The trial's next step is over.
   Status train(TrialId id) {
     const Trial& trial = state_.trials[id];
     const Step step = trial.step + 1;
     ++out_.steps;
-    out_.busy_seconds += of(id).seconds_per_step;
+    out_.busy_seconds += step_seconds(id) * trial.slots();
     const auto& losses = of(id).losses;
     const bool is_beyond = losses.empty() || step > losses.rbegin()->first;
     if (is_beyond && of(id).failed) return fail(id);
@@ -149,7 +194,8 @@ class Play {
     if (above != losses.begin()) loss = std::prev(above)->second;
     // Of the other metrics the fold itself keeps the newest.
     const auto outcomes = of(id).outcomes.find(step);
-    const Metrics metrics = outcomes == of(id).outcomes.end() ? Metrics{} : outcomes->second;
+    Metrics metrics = outcomes == of(id).outcomes.end() ? Metrics{} : outcomes->second;
+    if (widths() != nullptr) metrics[kRateMetric] = 1 / step_seconds(id);
     Reported report{id, trial.attempt, trial.last_seq + 1, step, metrics, loss, false};
     BETATUNE_CHECK(emit(std::move(report)));
     return go_on(id, step);
@@ -158,8 +204,7 @@ class Play {
   Status go_on(TrialId id, Step step) {
     const Trial& trial = state_.trials[id];
     if (step >= trial.until) {
-      BETATUNE_CHECK(
-          emit(AttemptEnded{id, trial.attempt, AttemptEnd::reached, step, {}, "", true}));
+      BETATUNE_CHECK(end(id, AttemptEnd::reached, step));
       if (!scheduler_->completes(state_, state_.trials[id])) return Ok{};
       return emit(TrialClosed{id, Outcome::completed, state_.trials[id].loss});
     }
@@ -170,21 +215,20 @@ class Play {
     }
     const bool stops = verdict.action == Action::stop;
     BETATUNE_CHECK(emit(Decided{id, trial.attempt, verdict.action, step, "scheduler", ""}));
-    BETATUNE_CHECK(emit(AttemptEnded{
-        id, trial.attempt, stops ? AttemptEnd::stopped : AttemptEnd::paused, step, {}, "", true}));
+    BETATUNE_CHECK(end(id, stops ? AttemptEnd::stopped : AttemptEnd::paused, step));
     return stops ? emit(TrialClosed{id, Outcome::stopped, state_.trials[id].loss}) : Status(Ok{});
   }
 
   Status fail(TrialId id) {
-    const Trial& trial = state_.trials[id];
-    BETATUNE_CHECK(emit(AttemptEnded{id, trial.attempt, AttemptEnd::failed, trial.step,
-                                     FailureClass::user, "", true}));
+    BETATUNE_CHECK(end(id, AttemptEnd::failed, state_.trials[id].step, FailureClass::user));
     return emit(TrialClosed{id, Outcome::failed, {}});
   }
 
   const RecordedStudy& study_;
   std::unique_ptr<Scheduler> scheduler_;
   int workers_;
+  std::optional<WhatIfGangs> gangs_;
+  int taken_ = 0;  ///< workers
   StudyState state_;
   double now_ = 0;
   std::uint64_t order_ = 0;
@@ -197,7 +241,7 @@ class Play {
 
 Result<RecordedStudy> read_recorded(const StudyStore& store, Sequence last) {
   StudyState state;
-  CostLedger costs(CostBy::trial, 1);
+  std::vector<std::pair<AttemptCost, int>> attempts;  // with the ranks that were chosen, or 0
   ReportedOutcomes reported;
   BETATUNE_CHECK(for_each_event(store, last, [&](const Event& event) {
     const Status applied = apply(state, event);
@@ -207,16 +251,20 @@ Result<RecordedStudy> read_recorded(const StudyStore& store, Sequence last) {
     }
     const auto* ended = std::get_if<AttemptEnded>(&event.fact);
     if (applied && ended != nullptr) {
-      costs.add(cost_of(state, state.trials[ended->trial], !ended->failure));
+      const Trial& trial = state.trials[ended->trial];
+      attempts.emplace_back(cost_of(state, trial, !ended->failure), trial.ranks);
     }
     return applied;
   }));
   RecordedStudy study;
   BETATUNE_TRY(study.spec, spec_of_document(state.document));
+  const ResourcesSpec& resources = study.spec->resources;
+  study.ranks = resources.widths ? resources.widths->narrowest() : resources.world();
   if (!study.spec->fidelity) {
     return Error{ErrorKind::invalid_argument,
                  "the study has no `fidelity`: every scheduler trains its trials alike"};
   }
+  const CostLedger costs = costs_of(std::move(attempts), *study.spec, state.rates);
   for (const Trial& trial : state.trials) {
     const bool says_something = trial.loss || trial.outcome == Outcome::failed;
     // Who began with another one's checkpoint was not trained from the start.
@@ -230,11 +278,13 @@ Result<RecordedStudy> read_recorded(const StudyStore& store, Sequence last) {
   return Error{ErrorKind::invalid_argument, "the study has no trial that was trained"};
 }
 
-Result<WhatIf> what_if(const RecordedStudy& study, const std::string& scheduler, int workers) {
+Result<WhatIf> what_if(const RecordedStudy& study, const std::string& scheduler, int workers,
+                       const std::optional<WhatIfGangs>& gangs) {
   BETATUNE_ASSERT(workers >= 1);
   StudySpec spec = *study.spec;
   if (scheduler != scheduler_name(spec)) spec.algorithm.scheduler.options = ConfigNode();
   spec.algorithm.scheduler.name = scheduler;
+  spec.resources.widths = gangs ? gangs->widths : std::nullopt;
   Diagnostics diagnostics;
   auto made = make_scheduler(spec, diagnostics);
   if (!made) {
@@ -247,7 +297,7 @@ Result<WhatIf> what_if(const RecordedStudy& study, const std::string& scheduler,
                      "` trains configurations of its own, of which the log knows nothing; run the "
                      "study with it"};
   }
-  return Play(study, std::move(made), workers).run();
+  return Play(study, std::move(made), workers, gangs).run();
 }
 
 }  // namespace betatune

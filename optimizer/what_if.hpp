@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "optimizer/pareto/study_front.hpp"
+#include "optimizer/scaling_fit.hpp"
 #include "optimizer/scheduler.hpp"
 #include "optimizer/store.hpp"
 
@@ -24,14 +25,15 @@ struct RecordedTrial {
   std::map<Step, double> losses;  ///< minimised
   /// The metrics, reported at each step, that outcome constraints and further objectives are of.
   std::map<Step, Metrics> outcomes;
-  double seconds_per_step = 0;
-  bool failed = false;  ///< for good, behind its last step
+  double seconds_per_step = 0;  ///< with RecordedStudy::ranks
+  bool failed = false;          ///< for good, behind its last step
 };
 
 struct RecordedStudy {
   std::shared_ptr<const StudySpec> spec;  ///< of the recorded study file
   std::vector<RecordedTrial> trials;      ///< that were trained, or failed, in their order
   Eigen::VectorXd reference;              ///< of the recorded front; none without one
+  int ranks = 1;                          ///< of its trials; the fewest, where they were chosen
 };
 
 /// Errors: the store's, corrupt; invalid_argument (no `fidelity`, or no trial was trained).
@@ -39,7 +41,7 @@ Result<RecordedStudy> read_recorded(const StudyStore& store, Sequence last);
 
 struct WhatIf {
   double seconds = 0;       ///< until the last trial ended
-  double busy_seconds = 0;  ///< of all workers
+  double busy_seconds = 0;  ///< of all workers; with gangs, of all slots
   Step steps = 0;
   std::optional<Standing> best;  ///< with one objective
   double best_seconds = 0;       ///< when it was found
@@ -51,8 +53,18 @@ struct WhatIf {
   int beyond = 0;  ///< trials that were asked for more steps than are recorded
 };
 
+/// Gangs: an attempt of so many ranks takes so many workers, and is faster by the scaling that is
+/// stated here. Nothing else is: starting an attempt takes no time.
+struct WhatIfGangs {
+  int ranks = 1;                     ///< of every attempt, where `widths` gives no choice
+  std::optional<WidthsSpec> widths;  ///< chosen as a study does, from rates that follow `scaling`
+  ScalingFit scaling = {};           ///< with x times one rank
+};
+
 /// `scheduler`: a name of the registry, with the recorded options if it is the study's own, else
-/// with its defaults. Precondition: workers >= 1. Errors: invalid_argument, as the study file's.
-Result<WhatIf> what_if(const RecordedStudy& study, const std::string& scheduler, int workers);
+/// with its defaults. Without `gangs` a trial takes one worker, as fast as it was. Precondition:
+/// workers >= 1, and enough for the narrowest gang. Errors: invalid_argument, as the study file's.
+Result<WhatIf> what_if(const RecordedStudy& study, const std::string& scheduler, int workers,
+                       const std::optional<WhatIfGangs>& gangs = {});
 
 }  // namespace betatune

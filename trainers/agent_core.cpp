@@ -11,8 +11,6 @@ namespace {
 constexpr Milliseconds kGreetingFirst{1'000};
 constexpr Milliseconds kGreetingLongest{5'000};
 constexpr Milliseconds kHurryLongest{60'000};
-/// No credit that could be told: the next comparison differs, and READY is sent.
-constexpr int kCreditUnsaid = -1;
 
 }  // namespace
 

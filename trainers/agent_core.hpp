@@ -91,6 +91,9 @@ struct Work {
   Milliseconds moved_at{0};  ///< when a report was last sent first, or acknowledged
 };
 
+/// No credit that could be told: the next comparison differs, and READY is sent.
+inline constexpr int kCreditUnsaid = -1;
+
 class AgentCore {
  public:
   explicit AgentCore(AgentOptions options);
@@ -145,6 +148,7 @@ class AgentCore {
   void leave_if_done(Milliseconds now);
   void leave(int status, const std::string& reason);
   std::vector<Held> held() const;
+  int slots_of(const Assign& assign) const;
   int busy() const;
   /// What every public function ends with.
   AgentEffects settle(Milliseconds now);

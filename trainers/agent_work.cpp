@@ -23,10 +23,17 @@ std::vector<Held> AgentCore::held() const {
   return held;
 }
 
+int AgentCore::slots_of(const Assign& assign) const {
+  // One that takes more than there are (a trainer that came back with fewer) runs alone.
+  return std::clamp(assign.job.slots, 1, options_.slots);
+}
+
 int AgentCore::busy() const {
-  return static_cast<int>(std::count_if(work_.begin(), work_.end(), [](const auto& each) {
-    return each.second.state != Work::State::ended;
-  }));
+  int slots = 0;
+  for (const auto& [key, work] : work_) {
+    if (work.state != Work::State::ended) slots += slots_of(work.assign);
+  }
+  return slots;
 }
 
 bool AgentCore::may_read(const WorkKey& key) const {
@@ -44,7 +51,7 @@ void AgentCore::on(const Assign& assign, Milliseconds) {
   }
   for (const WorkKey& each : older) unwant(each);
   // The optimizer counts this assignment itself; READY is only sent where the two counts differ.
-  told_credit_ = std::max(0, told_credit_ - 1);
+  told_credit_ = std::max(0, told_credit_ - slots_of(assign));
   Work work;
   work.assign = assign;
   work.step = assign.from;
@@ -52,15 +59,17 @@ void AgentCore::on(const Assign& assign, Milliseconds) {
 }
 
 void AgentCore::start_waiting(Milliseconds now) {
-  auto running = std::count_if(work_.begin(), work_.end(), [](const auto& each) {
-    return each.second.state == Work::State::running;
-  });
+  int taken = 0;
+  for (const auto& [key, work] : work_) {
+    if (work.state == Work::State::running) taken += slots_of(work.assign);
+  }
   for (auto& [key, work] : work_) {
-    if (running >= options_.slots) return;
     if (work.state != Work::State::waiting || hurrying_) continue;
+    // In their order: narrow ones would keep a wide one waiting for ever.
+    if (taken + slots_of(work.assign) > options_.slots) return;
     work.state = Work::State::running;
     work.started = work.heard = now;
-    ++running;
+    taken += slots_of(work.assign);
     effects_.emplace_back(StartWork{key, work.assign});
     if (work.told != Action::go_on) effects_.emplace_back(TellWork{key, work.told});
   }
@@ -218,6 +227,8 @@ void AgentCore::pump(Work& work, Milliseconds now) {
   work.done_sent = true;
   work.done_sent_at = now;
   send(*work.done);
+  // An optimizer may wait to hear what is free now before it fills the slots.
+  told_credit_ = kCreditUnsaid;
 }
 
 void AgentCore::pump_all(Milliseconds now) {

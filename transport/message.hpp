@@ -92,6 +92,7 @@ struct TrainerJob {
   int cpus = 1;
   int gpus = 0;
   int ranks = 1;                          ///< processes of one trial, on one machine
+  int slots = 1;                          ///< of the trainer, that it takes
   std::int64_t rank_timeout_ms = 10'000;  ///< how long one may keep the others waiting
   std::string study_dir;                  ///< absolute path of the study's folder
   std::string objective;                  ///< name of the metric that is optimized
@@ -108,6 +109,7 @@ struct TrainerJob {
         defaulted("cpus", &TrainerJob::cpus, "threads"),
         defaulted("gpus", &TrainerJob::gpus, "GPUs"),
         defaulted("ranks", &TrainerJob::ranks, "processes of one trial"),
+        defaulted("slots", &TrainerJob::slots, "of the trainer, that it takes"),
         defaulted("rank_timeout_ms", &TrainerJob::rank_timeout_ms,
                   "how long one may keep the others waiting"),
         defaulted("study_dir", &TrainerJob::study_dir, "the study's folder"),

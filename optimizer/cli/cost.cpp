@@ -27,54 +27,66 @@ Result<CostLedger> read_ledger(const OpenStudy& study, CostBy by) {
       study.reader->all_attempts([&](const TrialOfAttempt& trial, const AttemptRow& row) {
         ledger.add({trial.id, row.trainer, trial.origin, row.from, row.until,
                     row.from + row.trained, static_cast<double>(row.work_us) / 1e6,
-                    !row.end || (*row.end != "failed" && *row.end != "lost")});
+                    !row.end || (*row.end != "failed" && *row.end != "lost"),
+                    static_cast<int>(row.gpus), static_cast<int>(row.ranks.value_or(1))});
         return true;
       }));
   return ledger;
 }
 
-Json cost_json(const Cost& cost, int gpus) {
+Json cost_json(const Cost& cost) {
   return Json{{"attempts", cost.attempts},
               {"steps", cost.steps},
               {"seconds", cost.seconds},
-              {"gpu_seconds", cost.seconds * gpus}};
+              {"gpu_seconds", cost.gpu_seconds},
+              {"slot_seconds", cost.slot_seconds}};
 }
 
-Json ledger_json(const CostLedger& ledger, const std::string& by, const std::string& study,
-                 int gpus) {
+Json ledger_json(const CostLedger& ledger, const std::string& by, const std::string& study) {
   Json groups = Json::array();
   for (const auto& [key, cost] : ledger.groups()) {
-    Json group = cost_json(cost, gpus);
+    Json group = cost_json(cost);
     const bool is_number = by == "rung" || by == "trial";
     group[by] = is_number ? Json(key.first) : Json(key.second);
     groups.push_back(std::move(group));
   }
-  Json saved = cost_json(ledger.saved(), gpus);
+  Json saved = cost_json(ledger.saved());
   saved["trials"] = saved.at("attempts");
   saved.erase("attempts");
   return Json{{"schema", "betatune.cost/1"},
               {"study", study},
               {"by", by},
               {"groups", groups},
-              {"total", cost_json(ledger.total(), gpus)},
-              {"failed", cost_json(ledger.failed(), gpus)},
+              {"total", cost_json(ledger.total())},
+              {"failed", cost_json(ledger.failed())},
               {"saved", saved}};
 }
 
-std::vector<std::string> row_of(const std::string& name, const Cost& cost, int gpus) {
+/// What is told of each attempt beside its time.
+struct Columns {
+  bool gpus = false, slots = false;
+};
+
+std::vector<std::string> row_of(const std::string& name, const Cost& cost, Columns columns) {
   std::vector<std::string> row = {name, std::to_string(cost.attempts), std::to_string(cost.steps),
                                   duration_text(cost.seconds)};
-  if (gpus > 0) row.push_back(fmt::format("{:.2f}", cost.seconds * gpus / 3600));
+  if (columns.slots) row.push_back(duration_text(cost.slot_seconds));
+  if (columns.gpus) row.push_back(fmt::format("{:.2f}", cost.gpu_seconds / 3600));
   return row;
 }
 
-void print_ledger(const CostLedger& ledger, CostBy by, const Objective& objective, int gpus) {
+void print_ledger(const CostLedger& ledger, CostBy by, const Objective& objective,
+                  const Json& document) {
+  // Slots say nothing more than time where every attempt takes one.
+  const Columns columns{gpus_of(document) > 0,
+                        ledger.total().slot_seconds != ledger.total().seconds};
   const std::string title = by == CostBy::rung ? "to " + objective.step : std::string(to_name(by));
   std::vector<std::string> header = {title, "attempts", "steps", "time"};
-  if (gpus > 0) header.emplace_back("GPU-hours");
+  if (columns.slots) header.emplace_back("slot-time");
+  if (columns.gpus) header.emplace_back("GPU-hours");
   Table table(std::move(header));
-  for (const auto& [key, cost] : ledger.groups()) table.add(row_of(key.second, cost, gpus));
-  table.add(row_of("all", ledger.total(), gpus));
+  for (const auto& [key, cost] : ledger.groups()) table.add(row_of(key.second, cost, columns));
+  table.add(row_of("all", ledger.total(), columns));
   fmt::print("{}", table.text());
   const Cost& failed = ledger.failed();
   if (failed.attempts > 0) {
@@ -98,11 +110,11 @@ int show_cost(const CostOptions& options, int& exit_code) {
   if (!study) return exit_code;
   const auto ledger = read_ledger(*study, *by);
   if (!ledger) return report_error(ledger.error(), WorksOn::study);
-  const int gpus = gpus_of(study->summary.document);
   if (options.json) {
-    print_json(ledger_json(ledger.value(), options.by, study->summary.name, gpus));
+    print_json(ledger_json(ledger.value(), options.by, study->summary.name));
   } else {
-    print_ledger(ledger.value(), *by, objective_of(study->summary.document), gpus);
+    print_ledger(ledger.value(), *by, objective_of(study->summary.document),
+                 study->summary.document);
   }
   return exit_codes::kDone;
 }

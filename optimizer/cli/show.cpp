@@ -45,6 +45,8 @@ Json show_json(const Shown& shown, const StudySummary& study) {
                         {"trainer", row.trainer},
                         {"from", row.from},
                         {"until", row.until},
+                        {"gpus", row.gpus},
+                        {"ranks", or_null(row.ranks)},
                         {"outcome", or_null(row.end)},
                         {"step", or_null(row.step)},
                         {"failure", or_null(row.failure)},
@@ -73,14 +75,26 @@ Json show_json(const Shown& shown, const StudySummary& study) {
 
 void print_attempts(const Shown& shown, const Objective& objective) {
   if (shown.attempts.empty()) return;
-  Table table({"attempt", "trainer", "from", "until", "end", objective.step, "seconds", "message"});
+  std::vector<std::string> header = {"attempt", "trainer",      "from",    "until",
+                                     "end",     objective.step, "seconds", "message"};
+  // Where widths change, each attempt has its own.
+  const bool chosen = std::ranges::any_of(
+      shown.attempts, [](const AttemptRow& row) { return row.ranks.has_value(); });
+  if (chosen) header.insert(header.begin() + 2, "ranks");
+  Table table(std::move(header));
   for (const AttemptRow& row : shown.attempts) {
     const std::string end = row.end ? *row.end : "running";
-    table.add({std::to_string(row.attempt), row.trainer, std::to_string(row.from),
-               std::to_string(row.until), row.failure ? end + ": " + *row.failure : end,
-               row.step ? std::to_string(*row.step) : "-",
-               row.end ? fmt::format("{:.1f}", static_cast<double>(row.work_us) / 1e6) : "-",
-               row.message.value_or("")});
+    std::vector<std::string> cells = {
+        std::to_string(row.attempt),
+        row.trainer,
+        std::to_string(row.from),
+        std::to_string(row.until),
+        row.failure ? end + ": " + *row.failure : end,
+        row.step ? std::to_string(*row.step) : "-",
+        row.end ? fmt::format("{:.1f}", static_cast<double>(row.work_us) / 1e6) : "-",
+        row.message.value_or("")};
+    if (chosen) cells.insert(cells.begin() + 2, row.ranks ? std::to_string(*row.ranks) : "-");
+    table.add(std::move(cells));
   }
   fmt::print("\n{}", table.text());
 }

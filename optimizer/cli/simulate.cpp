@@ -10,6 +10,7 @@
 
 #include "optimizer/cli/commands.hpp"
 #include "optimizer/cli/what_if.hpp"
+#include "optimizer/cli/width_simulation.hpp"
 
 namespace betatune {
 namespace {
@@ -21,6 +22,7 @@ struct Options {
   std::vector<std::string> schedulers;
   std::string log;
   WhatIfOptions what_if;
+  WidthSimulationOptions widths;
 };
 
 void print(const SimulationResult& result) {
@@ -82,25 +84,77 @@ int run(const Options& options) {
   return broken == 0 ? exit_codes::kDone : exit_codes::kBug;
 }
 
+void add_width_options(CLI::App& command, WidthSimulationOptions& options) {
+  auto* widths =
+      command.add_option("--widths", options.widths,
+                         "Ranks that a trial may have, as 1,2,4: always each of them, and chosen "
+                         "by rung as a study does.");
+  widths->delimiter(',');
+  command
+      .add_option("--serial", options.serial,
+                  "With --widths: part of a step that no rank takes off another. Default 0.05.")
+      ->needs(widths);
+  command
+      .add_option("--exchange", options.exchange,
+                  "With --widths: part of a step that each doubling of the ranks adds. Default "
+                  "0.")
+      ->needs(widths);
+  command.add_option("--trials", options.trials, "With --widths: of a made-up study. Default 81.")
+      ->needs(widths);
+  command
+      .add_option("--steps", options.steps,
+                  "With --widths: of a full training of a made-up study. Default 27.")
+      ->needs(widths);
+}
+
+int usage(const char* problem) {
+  fmt::print(stderr, "betatune simulate: {}\n", problem);
+  return exit_codes::kUsage;
+}
+
+/// What of the three is asked for.
+int dispatch(Options& options, bool has_workers, bool has_json) {
+  const bool replays = !options.what_if.study.empty();
+  if (!options.widths.widths.empty()) {
+    if (options.schedulers.size() > 1) return usage("--widths takes one scheduler");
+    WidthSimulationOptions& widths = options.widths;
+    widths.slots = options.what_if.workers;
+    widths.json = has_json;
+    widths.study = options.what_if.study;
+    widths.studies = options.seed ? 1 : options.seeds;
+    widths.first = options.seed.value_or(options.first);
+    if (!options.schedulers.empty()) widths.scheduler = options.schedulers.front();
+    return simulate_widths(widths);
+  }
+  if (!replays && (has_workers || has_json)) {
+    return usage("--workers and --json need --from STUDY or --widths");
+  }
+  options.what_if.schedulers = options.schedulers;
+  return replays ? show_what_if(options.what_if) : run(options);
+}
+
 }  // namespace
 
 void add_simulate_command(CLI::App& app, int& exit_code) {
   auto* command = app.add_subcommand(
       "simulate",
       "On a virtual clock: a recorded study under other schedulers (--from), or made-up studies\n"
-      "against crashes, losses and delays.\n\n"
+      "against crashes, losses and delays; or either with trials of several ranks (--widths).\n\n"
       "  betatune simulate --from fashion-mnist --workers 4\n"
-      "  betatune simulate --seeds 1000\n");
+      "  betatune simulate --seeds 1000\n"
+      "  betatune simulate --widths 1,2,4,8 --workers 8 --serial 0.05\n");
   const auto options = std::make_shared<Options>();
   WhatIfOptions& what_if = options->what_if;
   auto* from = command->add_option(
       "--from", what_if.study,
       "A study, by file, folder or name: its trials again, with the losses and times they had.");
-  command->add_option("--workers", what_if.workers, "With --from: trials at a time. Default 1.")
-      ->needs(from);
-  command
-      ->add_flag("--json", what_if.json, "With --from: print a JSON object (betatune.what_if/1).")
-      ->needs(from);
+  auto* workers = command->add_option(
+      "--workers", what_if.workers,
+      "With --from: trials at a time, with --widths ranks at a time. Default 1.");
+  auto* json =
+      command->add_flag("--json", what_if.json,
+                        "With --from or --widths: print a JSON object (betatune.what_if/1, "
+                        "betatune.simulate_widths/1).");
   command->add_option("--seeds", options->seeds, "How many made-up runs: seeds 0, 1, 2 ...")
       ->excludes(from);
   command->add_option("--first", options->first, "The first of these seeds; default 0.");
@@ -111,10 +165,9 @@ void add_simulate_command(CLI::App& app, int& exit_code) {
                       "Put a bug in, to see that the checks find it: no_dedup, no_fence, "
                       "send_before_append, no_reconcile or unsynced_store.");
   command->add_option("--log", options->log, "With --seed: write its log there, an event a line.");
-  command->callback([options, &exit_code] {
-    options->what_if.schedulers = options->schedulers;
-    const bool replays = !options->what_if.study.empty();
-    exit_code = replays ? show_what_if(options->what_if) : run(*options);
+  add_width_options(*command, options->widths);
+  command->callback([options, workers, json, &exit_code] {
+    exit_code = dispatch(*options, workers->count() > 0, json->count() > 0);
   });
 }
 

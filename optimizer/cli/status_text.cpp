@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <numeric>
 
 #include "optimizer/cli/output.hpp"
 
@@ -97,24 +98,34 @@ std::string trials_text(const StudySummary& study) {
   return parts.empty() ? text : text + ": " + parts;
 }
 
+/// What it runs, with the slots of what takes several.
+std::string work_text(const SeenTrainer& trainer) {
+  if (trainer.trials.empty()) return "idle";
+  std::string text = "trial ";
+  for (std::size_t i = 0; i < trainer.trials.size(); ++i) {
+    text += fmt::format("{}{}", i == 0 ? "" : ", ", trainer.trials[i]);
+    const int taken = i < trainer.taken.size() ? trainer.taken[i] : 1;
+    if (taken > 1) text += fmt::format(" ({} ranks)", taken);
+  }
+  return text;
+}
+
 std::string trainers_text(const SeenRoster& roster, std::size_t shown) {
   if (roster.trainers.empty()) return "none connected\n" + refused_text(roster.refused);
   int slots = 0;
-  std::size_t busy = 0;
+  int busy = 0;
   for (const SeenTrainer& each : roster.trainers) {
     slots += each.slots;
-    busy += each.trials.size();
+    busy += std::accumulate(each.taken.begin(), each.taken.end(), 0);
   }
   std::string text =
       fmt::format("{} connected, {} of {} slots busy; given up after {} of silence\n",
                   roster.trainers.size(), busy, slots, duration_text(roster.lease_s));
   for (std::size_t i = 0; i < std::min(shown, roster.trainers.size()); ++i) {
     const SeenTrainer& each = roster.trainers[i];
-    text += fmt::format(
-        "{}: {} slot{}, {}{}, heard {:.1f} s ago\n", each.name, each.slots,
-        each.slots == 1 ? "" : "s",
-        each.trials.empty() ? "idle" : fmt::format("trial {}", fmt::join(each.trials, ", ")),
-        each.leaving ? ", leaving" : "", each.silent_s);
+    text += fmt::format("{}: {} slot{}, {}{}, heard {:.1f} s ago\n", each.name, each.slots,
+                        each.slots == 1 ? "" : "s", work_text(each),
+                        each.leaving ? ", leaving" : "", each.silent_s);
   }
   if (roster.trainers.size() > shown) {
     text += fmt::format("and {} more (--json has all)\n", roster.trainers.size() - shown);

@@ -104,6 +104,9 @@ std::string budget(const StudySpec& spec) {
 }
 
 std::string ranks(const ResourcesSpec& resources) {
+  if (resources.widths) {
+    return fmt::format(", {} ranks by rung", fmt::join(resources.widths->choices, ", "));
+  }
   return resources.world() > 1 ? fmt::format(", {} ranks", resources.world()) : "";
 }
 

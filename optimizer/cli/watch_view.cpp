@@ -60,8 +60,11 @@ std::string fact_text(const Event& event) {
                        configuration_text(created->configuration, kConfigurationWidth));
   }
   if (const auto* started = std::get_if<AttemptStarted>(&event.fact)) {
-    return fmt::format("trial {} attempt {} began on {}, from {} to {}", started->trial.n,
-                       started->attempt.n, started->trainer, started->from, started->until);
+    const int ranks = started->width ? started->width->ranks : 0;
+    return fmt::format(
+        "trial {} attempt {} began on {}, from {} to {}{}", started->trial.n, started->attempt.n,
+        started->trainer, started->from, started->until,
+        ranks == 0 ? "" : fmt::format(", with {} rank{}", ranks, ranks == 1 ? "" : "s"));
   }
   const auto* decided = std::get_if<Decided>(&event.fact);
   if (decided == nullptr || decided->by == "scheduler") return {};

@@ -72,6 +72,7 @@ std::vector<std::string> names_of(const WhatIfOptions& options, const StudySpec&
   std::vector<std::string> all;
   StudySpec spec = recorded;
   spec.algorithm.scheduler.options = ConfigNode();
+  spec.resources.widths.reset();  // every trial takes a worker here
   for (const auto& [name, summary] : SchedulerRegistry::list()) {
     spec.algorithm.scheduler.name = name;
     Diagnostics ignored;

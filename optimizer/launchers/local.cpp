@@ -91,8 +91,10 @@ std::string describe_exit(int status) {
 
 class LocalLauncher final : public Launcher {
  public:
-  LocalLauncher(int trainers, int cpus, int gpus_each)
+  /// `slots` of each trainer; `cpus` are threads of a trial, or of a rank where widths change.
+  LocalLauncher(int trainers, int slots, int cpus, int gpus_each)
       : trainers_(trainers),
+        slots_(slots),
         cpus_(cpus),
         gpus_each_(std::max(1, gpus_each)),
         gpus_(visible_gpus(std::getenv("CUDA_VISIBLE_DEVICES"), "/proc/driver/nvidia/gpus")) {}
@@ -163,7 +165,8 @@ class LocalLauncher final : public Launcher {
 
   Status launch(int index) {
     Process& process = processes_[static_cast<std::size_t>(index)];
-    Program program{{program_, "--connect", spec_.endpoint, "--name", name_of(index)},
+    Program program{{program_, "--connect", spec_.endpoint, "--name", name_of(index), "--slots",
+                     std::to_string(slots_)},
                     environment_of(index),
                     log_of(index)};
     if (!spec_.token_file.empty()) {
@@ -231,7 +234,7 @@ class LocalLauncher final : public Launcher {
     return alive;
   }
 
-  int trainers_, cpus_, gpus_each_;
+  int trainers_, slots_, cpus_, gpus_each_;
   std::vector<std::string> gpus_;
   LaunchSpec spec_;
   std::string program_;
@@ -244,12 +247,43 @@ int default_trainers(const StudySpec& spec, std::size_t gpus) {
   return std::max(1, cores / std::max(1, spec.resources.cpus));
 }
 
+/// Where widths change, a slot is a rank: the machine has so many of them, shared out to its
+/// trainers (one, unless the study asks for more), each a pool in which wide trials find room.
+std::unique_ptr<Launcher> make_pools(const StudySpec& spec, std::size_t gpus,
+                                     const ConfigNode& node, Diagnostics& diagnostics) {
+  const ResourcesSpec& resources = spec.resources;
+  const int cpus = std::max(1, resources.cpus / resources.world());
+  const bool on_gpus = resources.gpus > 0;
+  const int cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  // Cores may be shared, GPUs are not.
+  const int narrowest = resources.widths->narrowest();
+  const int ranks = on_gpus ? static_cast<int>(gpus) : std::max(cores / cpus, narrowest);
+  const int trainers = spec.launcher.trainers.value_or(1);
+  const int slots = ranks / trainers;
+  if (slots < narrowest) {
+    diagnostics.error("E0401",
+                      fmt::format("{} trainers of at least {} ranks need more than the {} {} that "
+                                  "this machine has",
+                                  trainers, narrowest, ranks, on_gpus ? "GPUs" : "ranks"),
+                      node.mark(), "set launcher.trainers to 1, or a smaller choice of ranks");
+    return nullptr;
+  }
+  if (slots < resources.widths->widest()) {
+    log().warn(
+        "a trainer of this machine has {} slots: no trial gets the {} ranks of the widest "
+        "choice here",
+        slots, resources.widths->widest());
+  }
+  return std::make_unique<LocalLauncher>(trainers, slots, cpus, on_gpus ? slots : 0);
+}
+
 /// `local` has no options besides `trainers`, which every launcher has.
 std::unique_ptr<Launcher> make_local(const LauncherContext& context, const NoOptions&,
                                      const ConfigNode& node, Diagnostics& diagnostics) {
   const StudySpec& spec = context.spec;
   const std::size_t gpus =
       visible_gpus(std::getenv("CUDA_VISIBLE_DEVICES"), "/proc/driver/nvidia/gpus").size();
+  if (spec.resources.widths) return make_pools(spec, gpus, node, diagnostics);
   if (spec.resources.gpus > static_cast<int>(gpus)) {
     diagnostics.error(
         "E0401",
@@ -259,7 +293,7 @@ std::unique_ptr<Launcher> make_local(const LauncherContext& context, const NoOpt
     return nullptr;
   }
   const int trainers = spec.launcher.trainers.value_or(default_trainers(spec, gpus));
-  return std::make_unique<LocalLauncher>(trainers, spec.resources.cpus, spec.resources.gpus);
+  return std::make_unique<LocalLauncher>(trainers, 1, spec.resources.cpus, spec.resources.gpus);
 }
 
 const bool registered =

@@ -47,6 +47,22 @@ std::string scheduler_name(const StudySpec& spec) {
   return compares && !spec.noise.trains_again() ? "asha" : "fifo";
 }
 
+namespace {
+
+/// Widths follow the rungs, and change only where an attempt ends.
+bool check_widths(const std::string& name, const RungPlan& plan, const WidthsSpec& widths,
+                  Diagnostics& diagnostics) {
+  if (plan.levels.size() > 1 && !plan.passing) return true;
+  const std::string why = plan.passing ? "trains trials past its rungs without a break"
+                                       : "has no rungs to choose between them by";
+  diagnostics.error("E0506", "choices of ranks: scheduler `" + name + "` " + why, widths.mark,
+                    "use `asha`, `hyperband`, `successive-halving` or another one with rungs "
+                    "below `fidelity.max`, or give one number");
+  return false;
+}
+
+}  // namespace
+
 std::unique_ptr<Scheduler> make_scheduler(const StudySpec& spec, Diagnostics& diagnostics) {
   const PolicySpec& wanted = spec.algorithm.scheduler;
   const std::string name = scheduler_name(spec);
@@ -58,7 +74,10 @@ std::unique_ptr<Scheduler> make_scheduler(const StudySpec& spec, Diagnostics& di
     return nullptr;
   }
   if (const auto* entry = SchedulerRegistry::find(name)) {
-    return entry->make(PolicyContext{spec}, wanted.options, diagnostics);
+    auto made = entry->make(PolicyContext{spec}, wanted.options, diagnostics);
+    const auto& widths = spec.resources.widths;
+    if (made && widths && !check_widths(name, made->rungs(), *widths, diagnostics)) return nullptr;
+    return made;
   }
   diagnostics.error("E0501", "unknown scheduler `" + name + "`", wanted.options.mark(),
                     SchedulerRegistry::help_for(name, {"auto"}));

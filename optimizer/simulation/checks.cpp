@@ -86,7 +86,14 @@ void Checks::on(const AttemptStarted& fact) {
   told.attempts = fact.attempt.n;
   told.running = true;
   told.trainer = fact.trainer;
-  if (++busy_[fact.trainer] > slots_[fact.trainer]) {
+  if (choices_.empty() == fact.width.has_value())
+    broken("ranks are chosen where there is no choice");
+  told.slots = fact.width ? fact.width->ranks : 1;
+  if (fact.width && std::ranges::find(choices_, told.slots) == choices_.end()) {
+    broken(fmt::format("trial {} gets {} ranks, which is no choice", fact.trial.n, told.slots));
+  }
+  busy_[fact.trainer] += told.slots;
+  if (busy_[fact.trainer] > slots_[fact.trainer]) {
     broken(fmt::format("trainer `{}` has more attempts than slots", fact.trainer));
   }
   if (++running_now_ > parallel_) broken("more attempts at once than trials.parallel");
@@ -134,7 +141,7 @@ void Checks::on(const AttemptEnded& fact) {
   Told* told = running(fact.trial, fact.attempt, "an end");
   if (told == nullptr) return;
   told->running = false;
-  --busy_[told->trainer];
+  busy_[told->trainer] -= told->slots;
   --running_now_;
   told->ended.insert(fact.attempt.n);
   lost_ += fact.end == AttemptEnd::lost ? 1 : 0;
@@ -165,6 +172,8 @@ void Checks::sending(const Outgoing& outgoing) {
     }
     const bool right = outgoing.to.starts_with(told->trainer + "#");
     if (told->attempts == assign->attempt.n && !right) broken("ASSIGN to another trainer");
+    const bool as_wide = assign->job.slots == told->slots;
+    if (told->attempts == assign->attempt.n && !as_wide) broken("ASSIGN of another width");
   } else if (const auto* ack = std::get_if<Ack>(&outgoing.message)) {
     if (ack->trial.n >= trials_.size()) return broken("ACK for an unknown trial");
     Told& told = trials_[ack->trial.n];

@@ -18,6 +18,8 @@ class Checks {
  public:
   /// At most so many attempts at once (trials.parallel).
   void allow_parallel(int attempts) { parallel_ = attempts; }
+  /// An attempt takes as many slots as one of these; one slot, if there are none.
+  void allow_widths(std::vector<int> choices) { choices_ = std::move(choices); }
   /// A trainer offers so many slots.
   void offers(const TrainerId& trainer, int slots) { slots_[trainer] = slots; }
   /// A trainer made this report; its metric `serial` is unique in the world.
@@ -51,6 +53,7 @@ class Checks {
     bool running = false, closed = false, excluded = false, confirms = false, replaced = false;
     std::optional<std::uint64_t> repeats;
     TrainerId trainer;
+    int slots = 1;
     std::string resumed_from;
     std::map<std::uint64_t, std::uint64_t> reports;  ///< attempt -> reports in the log
     std::set<std::uint64_t> ended;                   ///< attempts
@@ -83,6 +86,7 @@ class Checks {
   std::vector<Told> trials_;
   std::set<Configuration> configurations_;
   std::map<TrainerId, int> slots_, busy_;
+  std::vector<int> choices_;
   int parallel_ = std::numeric_limits<int>::max();
   int running_now_ = 0;
   StudyState replica_;  ///< fold of the log as it would be read from a disk

@@ -46,6 +46,19 @@ void draw_objectives(Stream& random, StudySpec& spec) {
   spec = std::move(two);
 }
 
+/// Some studies whose scheduler has rungs let the ranks of their trials change. Drawn apart, so
+/// that the others stay what they were.
+void draw_widths(const SimulationOptions& options, StudySpec& spec) {
+  Stream random(fold_in(root_key(options.seed), "widths"));
+  if (random.below(3) != 0) return;
+  StudySpec wide = spec;
+  wide.resources.widths = WidthsSpec{};
+  wide.resources.widths->choices = random.below(2) == 0 ? std::vector{1, 2} : std::vector{1, 2, 3};
+  wide.resources.ranks = wide.resources.widths->widest();
+  Diagnostics refused;
+  if (make_scheduler(wide, refused) != nullptr) spec = std::move(wide);
+}
+
 /// It needs checkpoints, and takes any parameter that the space has.
 void draw_population(Stream& random, std::uint64_t seed, StudySpec& spec) {
   spec.fidelity->resumable = true;
@@ -99,6 +112,7 @@ StudySpec draw_study(Stream& random, const SimulationOptions& options) {
   spec.document = Json{{"stopping", {{"trials", *spec.stopping.trials}}}};
   if (spec.fidelity) spec.document["fidelity"] = Json{{"max", spec.fidelity->max}};
   draw_objectives(random, spec);
+  draw_widths(options, spec);
   return spec;
 }
 

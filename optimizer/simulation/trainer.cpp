@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <limits>
 
+#include "optimizer/width_rates.hpp"
+
 namespace betatune::simulation {
 
 constexpr Monotonic kBeat = std::chrono::seconds(2);
@@ -34,6 +36,12 @@ std::vector<Held> SimTrainer::held() const {
   return all;
 }
 
+int SimTrainer::credit() const {
+  int left = setup_.slots;
+  for (const auto& [trial, job] : jobs_) left -= job.assign.job.slots;
+  return std::max(0, left);
+}
+
 void SimTrainer::connect() {
   ++session_;
   welcome_ = false;
@@ -57,7 +65,7 @@ void SimTrainer::beat() {
     for (const Report& each : job.outbox) say(each);
     if (job.done) say(*job.done);
   }
-  say(Ready{std::max(0, setup_.slots - static_cast<int>(jobs_.size()))});
+  say(Ready{credit()});
 }
 
 void SimTrainer::misfortune() {
@@ -97,7 +105,7 @@ void SimTrainer::on(const Welcome& welcome) {
     if (found == kept.end() || found->second.attempt != each.attempt)
       drop(each.trial, each.attempt);
   }
-  say(Ready{std::max(0, setup_.slots - static_cast<int>(jobs_.size()))});
+  say(Ready{credit()});
 }
 
 void SimTrainer::drop(TrialId trial, AttemptId attempt) {
@@ -182,6 +190,10 @@ void SimTrainer::report(Job& job, bool with_metrics, bool with_checkpoint) {
     if (world_.chance(world_.rates.diverge / 3)) value = std::numeric_limits<double>::quiet_NaN();
     report.metrics[setup_.metric] = value;
     if (!setup_.cost.empty()) report.metrics[setup_.cost] = cost_of(job);
+    if (setup_.rates) {
+      report.metrics[kRateMetric] =
+          std::pow(job.assign.job.ranks, 0.8) * (100 + 10 * world_.random.uniform());
+    }
     report.metrics["serial"] = static_cast<double>(++world_.serial);
   }
   if (with_checkpoint) {
@@ -208,7 +220,7 @@ void SimTrainer::on(const Ack& ack) {
   while (!outbox.empty() && outbox.front().seq <= ack.seq) outbox.pop_front();
   if (ack.done) {
     drop(ack.trial, ack.attempt);
-    say(Ready{std::max(0, setup_.slots - static_cast<int>(jobs_.size()))});
+    say(Ready{credit()});
   }
 }
 

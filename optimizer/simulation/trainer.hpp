@@ -18,7 +18,8 @@ struct TrainerSetup {
   bool renames = false;  ///< takes a new name after each crash, as a relaunched process does
   std::string metric;
   bool maximize = false;
-  std::string cost;  ///< name of a second objective, to be minimised; empty: none
+  std::string cost;    ///< name of a second objective, to be minimised; empty: none
+  bool rates = false;  ///< it reports samples/s
 };
 
 class SimTrainer {
@@ -65,6 +66,7 @@ class SimTrainer {
   static double cost_of(const Job& job);
   void drop(TrialId trial, AttemptId attempt);
   std::vector<Held> held() const;
+  int credit() const;
   bool hangs() const { return world_.clock.now() < hung_until_; }
   PeerId peer() const { return setup_.name + "#" + std::to_string(session_); }
 

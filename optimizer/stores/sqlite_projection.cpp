@@ -23,7 +23,7 @@ constexpr const char* kStarted =
     " decision=NULL, decided_by=NULL, started_at_us=coalesce(started_at_us, ?6) WHERE id=?1";
 constexpr const char* kAttempt =
     "INSERT INTO attempt_rows(trial, attempt, trainer, from_step, until, resumed_from,"
-    " started_at_us, began_us, gpus) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    " started_at_us, began_us, gpus, ranks) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
 constexpr const char* kReport = "INSERT INTO report_rows VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 // A retried trial reports earlier steps again: loss and metrics stay those of the highest step.
 // Metrics of one step may come in several reports.
@@ -250,9 +250,12 @@ Status Projection::on(const Event& event, const AttemptStarted& fact) {
           .run());
   std::optional<std::string> resumed_from;
   if (fact.checkpoint) resumed_from = fact.checkpoint->uri;
+  std::optional<std::int64_t> ranks;
+  if (fact.width) ranks = fact.width->ranks;
+  const int gpus = gpus_of_attempt(gpus_, ranks);
   return attempt_
       .with(fact.trial.n, fact.attempt.n, fact.trainer, fact.from, fact.until, resumed_from,
-            event.at_us, active_us_, gpus_)
+            event.at_us, active_us_, gpus, ranks)
       .run();
 }
 

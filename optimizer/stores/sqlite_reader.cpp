@@ -70,7 +70,7 @@ TrialRow trial_of(const Statement& row) {
 
 constexpr const char* kAttemptColumns =
     "a.attempt, a.trainer, a.from_step, a.until, a.outcome, a.failure, a.message, a.step,"
-    " a.started_at_us, a.ended_at_us, a.steps, a.time_us, a.gpus";
+    " a.started_at_us, a.ended_at_us, a.steps, a.time_us, a.gpus, a.ranks";
 /// With what they have used: those that run by the last event.
 constexpr const char* kAttempts =
     "(SELECT r.*,"
@@ -93,7 +93,8 @@ AttemptRow attempt_of(const Statement& row) {
           integer_or_nothing(row, 9),
           row.integer(10),
           row.integer(11),
-          row.integer(12)};
+          row.integer(12),
+          integer_or_nothing(row, 13)};
 }
 
 ReportRow report_of(const Statement& row) {
@@ -283,8 +284,8 @@ Status SqliteReader::all_attempts(
   for (;;) {
     BETATUNE_TRY(const bool row, rows.step());
     if (!row) return Ok{};
-    const TrialOfAttempt trial{static_cast<std::uint64_t>(rows.integer(13)), rows.string(14),
-                               rows.string(15), text_or_nothing(rows, 16)};
+    const TrialOfAttempt trial{static_cast<std::uint64_t>(rows.integer(14)), rows.string(15),
+                               rows.string(16), text_or_nothing(rows, 17)};
     if (!each(trial, attempt_of(rows))) return Ok{};
   }
 }

@@ -97,6 +97,7 @@ CREATE TABLE attempt_rows(
   work_us INTEGER,            -- and how far that went until it ended
   trained INTEGER,            -- steps, `until` at most
   gpus INTEGER NOT NULL,
+  ranks INTEGER,              -- that were chosen for it; NULL: the study file gives one number
   PRIMARY KEY(trial, attempt)
 ) WITHOUT ROWID;
 CREATE TABLE checkpoint_rows(
@@ -134,7 +135,8 @@ CREATE VIEW observations AS SELECT
   strftime('%Y-%m-%dT%H:%M:%fZ', r.at_us / 1e6, 'unixepoch') AS at
 FROM report_rows r, json_each(r.metrics) m;
 CREATE VIEW attempts AS SELECT
-  trial, attempt, trainer, from_step, until, resumed_from, outcome, step, failure, message,
+  trial, attempt, trainer, from_step, until, resumed_from, outcome, step, failure, message, gpus,
+  ranks,
   strftime('%Y-%m-%dT%H:%M:%fZ', started_at_us / 1e6, 'unixepoch') AS started_at,
   strftime('%Y-%m-%dT%H:%M:%fZ', ended_at_us / 1e6, 'unixepoch') AS ended_at
 FROM attempt_rows;

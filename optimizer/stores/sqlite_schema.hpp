@@ -17,7 +17,7 @@ inline constexpr int kApplicationId = 0x42657461;
 /// PRAGMA user_version: the format of `events`, `requests` and `meta`.
 inline constexpr int kFormatVersion = 1;
 /// meta.projection: the format of the projections.
-inline constexpr int kProjectionVersion = 6;
+inline constexpr int kProjectionVersion = 7;
 
 inline constexpr const char* kFileName = "study.db";
 inline constexpr const char* kLockName = "study.lock";

@@ -52,6 +52,7 @@ struct AttemptRow {
   Step trained = 0;
   std::int64_t work_us = 0;
   std::int64_t gpus = 0;
+  std::optional<std::int64_t> ranks;  ///< that were chosen for it, and slots that it takes
 };
 
 /// Whose attempt it is.

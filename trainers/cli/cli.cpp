@@ -53,7 +53,8 @@ void describe(CLI::App& app, Options& options) {
   app.add_option("--token-file", options.token_file, "File with the study's token");
   app.add_option("--key", options.key_file,
                  "Key file, for an optimizer on another machine (betatune key new)");
-  app.add_option("--slots", options.slots, "Trials to run at once")
+  app.add_option("--slots", options.slots,
+                 "Trials to run at once; ranks, where a study has choices of them")
       ->check(CLI::Range(1, limits::kSlotsPerTrainer));
   app.add_option("--name", options.name, "Name among the study's trainers (default: host-process)");
   app.add_option("--patience", options.patience_s,

@@ -71,6 +71,28 @@ TEST_F(JsonOutput, OfAReplayUnderOtherSchedulersHasARowForEach) {
   EXPECT_EQ(type("betatune cost demo --by color").status, 2);
 }
 
+TEST_F(JsonOutput, OfSimulatedWidthsHasARowForEachAndOneForTheChoice) {
+  const std::string command =
+      "betatune simulate --widths 1,2,4 --workers 4 --seeds 3 --trials 27 --steps 9 ";
+
+  const Json document = json(command + "--serial 0.1 --json");
+
+  EXPECT_EQ(document.at("schema"), "betatune.simulate_widths/1");
+  EXPECT_EQ(document.at("studies"), 3);
+  const Json& rows = document.at("rows");
+  ASSERT_EQ(rows.size(), 4u);
+  EXPECT_EQ(rows.at(0).at("widths"), "always 1");
+  EXPECT_EQ(rows.at(3).at("widths"), "scale-with-rung");
+  EXPECT_LT(rows.at(0).at("slot_seconds"), rows.at(2).at("slot_seconds"));
+  EXPECT_LT(rows.at(3).at("seconds"), rows.at(0).at("seconds"));
+  EXPECT_EQ(json(command + "--serial 0.1 --json"), document);
+
+  EXPECT_EQ(type("betatune simulate --widths 2,1 --workers 4").status, 2);
+  EXPECT_EQ(type("betatune simulate --widths 1,8 --workers 4").status, 2);
+  EXPECT_EQ(type("betatune simulate --serial 0.1").status, 2);
+  EXPECT_EQ(type(command + "--scheduler fifo").status, 2);
+}
+
 TEST_F(JsonOutput, OfAStudyFileWithProblemsListsThem) {
   write(1, support::kReports, "stoping: {trials: 1}\n");
 

@@ -189,6 +189,27 @@ TEST(ResourcesSpec, ElasticTrialsLoseARankPerLossDownToTheirFewest) {
   EXPECT_EQ(world(", elastic: {min: 2}", 9), 2);
 }
 
+TEST(ResourcesSpec, HoldsChoicesOfRanksWithTheWidestForANumber) {
+  const char* text = "resources: {ranks: {choices: [1, 2, 4], policy: scale-with-rung}}\n";
+  const ResourcesSpec ranks = read_good(small(text)).resources;
+  ASSERT_TRUE(ranks.widths.has_value());
+  EXPECT_EQ(ranks.widths->choices, (std::vector{1, 2, 4}));
+  EXPECT_EQ(ranks.world(), 4);
+  EXPECT_EQ(ranks.cpus, 4);
+  EXPECT_EQ(ranks.gpus, 0);
+
+  const ResourcesSpec gpus =
+      read_good(small("resources: {gpus: {choices: [2, 8]}, cpus: 16}\n")).resources;
+  ASSERT_TRUE(gpus.widths.has_value());
+  EXPECT_EQ(gpus.widths->narrowest(), 2);
+  EXPECT_EQ(gpus.widths->policy, WidthPolicy::scale_with_rung);
+  EXPECT_EQ(gpus.gpus, 8);
+  EXPECT_EQ(gpus.world(), 8);
+  EXPECT_EQ(gpus.cpus, 16);
+
+  EXPECT_FALSE(read_good(small("resources: {ranks: 4}\n")).resources.widths);
+}
+
 TEST(StudySpec, TakesShortFormsOfPolicies) {
   EXPECT_EQ(read_good(small("algorithm: random\n")).algorithm.searcher.name, "random");
   const StudySpec spec = read_good(small("algorithm: {scheduler: fifo}\n"));

@@ -63,6 +63,19 @@ TEST(CostLedger, SavesWhatWasNotTrainedAtTheTrialsOwnPace) {
   EXPECT_DOUBLE_EQ(made.saved().seconds, 40 + 9 * 108.0 / 11) << "at the mean of the others";
 }
 
+TEST(CostLedger, CountsTheGpusAndSlotsOfEachAttempt) {
+  CostLedger made(CostBy::rung, 9);
+  made.add({0, "a", "sobol", 0, 1, 1, 10, true, 1, 1});
+  made.add({0, "a", "sobol", 1, 3, 3, 20, true, 4, 4});
+
+  EXPECT_EQ(made.total().seconds, 30);
+  EXPECT_EQ(made.total().gpu_seconds, 90);
+  EXPECT_EQ(made.total().slot_seconds, 90);
+  EXPECT_EQ(made.groups().at({1, "1"}).slot_seconds, 10);
+  EXPECT_EQ(made.saved().seconds, 60) << "6 steps";
+  EXPECT_EQ(made.saved().gpu_seconds, 180);
+}
+
 TEST(CostLedger, OrdersNumbersAsNumbers) {
   CostLedger made(CostBy::trial, 1);
   for (const std::uint64_t trial : {10u, 9u, 100u}) made.add({trial, "", "", 0, 1, 1, 1, true});

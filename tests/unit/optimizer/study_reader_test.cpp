@@ -63,6 +63,34 @@ TEST_F(StudyReaderTest, LeavesPausesOutOfATrialsTime) {
   EXPECT_THAT(work_by("duration"), ElementsAre("0: 4", "1: 11", "2: none"));
 }
 
+TEST_F(StudyReaderTest, HasTheRanksThatWereChosenAndAGpuForEach) {
+  const Json document{{"resources", {{"gpus", {{"choices", {1, 2, 4}}}}}}};
+  at(0, StudyCreated{kLogSchema, "s", document, 1, ""});
+  at(0, OptimizerStarted{1, ""});
+  trial(0);
+  at(1, AttemptStarted{TrialId{0}, AttemptId{1}, "t", 0, 1, {}, ChosenWidth{1, 4}});
+  at(11, AttemptEnded{TrialId{0}, AttemptId{1}, AttemptEnd::reached, 1, {}, "", true});
+  at(12, AttemptStarted{TrialId{0}, AttemptId{2}, "t", 0, 9, {}, ChosenWidth{4, 4}});
+  at(15, AttemptEnded{TrialId{0}, AttemptId{2}, AttemptEnd::reached, 9, {}, "", true});
+  (void)work_by("id");
+
+  const auto reader = StudyReader::open(directory_ / "study").value();
+  const auto attempts = reader->attempts(TrialId{0}).value();
+
+  ASSERT_EQ(attempts.size(), 2u);
+  EXPECT_EQ(attempts[0].ranks, 1);
+  EXPECT_EQ(attempts[0].gpus, 1);
+  EXPECT_EQ(attempts[1].ranks, 4);
+  EXPECT_EQ(attempts[1].gpus, 4);
+  std::vector<std::int64_t> gpu_seconds;
+  EXPECT_TRUE(reader->all_attempts([&](const TrialOfAttempt& trial, const AttemptRow& row) {
+    EXPECT_EQ(trial.origin, "random");
+    gpu_seconds.push_back(row.work_us / 1'000'000 * row.gpus);
+    return true;
+  }));
+  EXPECT_THAT(gpu_seconds, ElementsAre(10, 12));
+}
+
 TEST_F(StudyReaderTest, SaysWhatToDoAboutTablesOfAnotherVersion) {
   ASSERT_TRUE(open_sqlite_store(directory_ / "study", OpenMode::optimizer));
   {

@@ -93,6 +93,52 @@ TEST(WhatIf, TakesTheTimeThatTheTrialsTookUnderTheSameScheduler) {
   EXPECT_EQ(alone.beyond, 0);
 }
 
+TEST(WhatIf, TakesGangsForFasterAndForMoreWorkers) {
+  WhatIfGangs gangs;
+  gangs.ranks = 2;
+  gangs.scaling.serial = 0.5;
+
+  const auto wide = what_if(nine().read(), "fifo", 4, gangs);
+
+  ASSERT_TRUE(wide) << wide.error().message;
+  // Two at a time, each in 1/2 + 1/2 * 1/2 of the time: 0 2 4 6 8 and 1 3 5 7.
+  EXPECT_DOUBLE_EQ(wide.value().seconds, 0.75 * 9 * (1 + 3 + 5 + 7 + 9));
+  EXPECT_DOUBLE_EQ(wide.value().busy_seconds, 2 * 0.75 * 9 * 45);
+}
+
+TEST(WhatIf, ChoosesWidthsByTheRungAndLearnsWhatTheyAreWorth) {
+  WhatIfGangs gangs;
+  gangs.widths = WidthsSpec{};
+  gangs.widths->choices = {1, 2};
+  const auto play = [&](double serial) {
+    gangs.scaling.serial = serial;
+    const auto result = what_if(nine().read(), "asha", 2, gangs);
+    EXPECT_TRUE(result) << (result ? "" : result.error().message);
+    return result ? result.value() : WhatIf{};
+  };
+  const double alone = played(nine().read(), "asha", 1).seconds;
+  const double side_by_side = played(nine().read(), "asha", 2).seconds;
+
+  const WhatIf linear = play(0);
+  EXPECT_LT(linear.seconds, side_by_side) << "the last trials have both workers";
+  EXPECT_NEAR(linear.seconds, alone / 2, 0.1 * alone);
+  const WhatIf serial = play(1);
+  EXPECT_GT(serial.busy_seconds, linear.busy_seconds);
+  EXPECT_LT(serial.busy_seconds, 1.4 * linear.busy_seconds)
+      << "after three trials nobody has two workers any more";
+}
+
+TEST(WhatIf, ChoosesNoWidthsWithoutRungs) {
+  WhatIfGangs gangs;
+  gangs.widths = WidthsSpec{};
+  gangs.widths->choices = {1, 2};
+
+  const auto result = what_if(nine().read(), "fifo", 2, gangs);
+
+  ASSERT_FALSE(result);
+  EXPECT_THAT(result.error().message, HasSubstr("no rungs"));
+}
+
 TEST(WhatIf, SharesTheTrialsAmongWorkers) {
   const WhatIf three = played(nine().read(), "fifo", 3);
 
