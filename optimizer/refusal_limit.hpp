@@ -18,9 +18,9 @@ struct Refused {
   std::map<std::string, std::uint64_t> by_code;  ///< answered by an ERROR
   std::uint64_t unread = 0;                      ///< dropped, of peers that were refused too often
   static constexpr auto fields() {
-    return std::tuple{Field{"by_code", &Refused::by_code, "answered by an ERROR of that code"},
-                      Field{"unread", &Refused::unread,
-                            "dropped unread, of peers that were refused too often"}};
+    return std::tuple{
+        Field{"by_code", &Refused::by_code, "answered by an ERROR of that code"},
+        Field{"unread", &Refused::unread, "dropped unread, of peers that were refused too often"}};
   }
 };
 

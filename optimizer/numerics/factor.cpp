@@ -133,8 +133,8 @@ void GrowingFactor::solve(const RowMatrix& in, RowMatrix& white, RowMatrix& solv
     };
     // The rows of W at hand: what is left of their diagonal block, and that block.
     product(count, begin, w(begin), false, dense::Shape::full, in.data(), own);
-    product(count, count, w(begin) + begin, false, dense::Shape::lower,
-            in.data() + begin * columns, own);
+    product(count, count, w(begin) + begin, false, dense::Shape::lower, in.data() + begin * columns,
+            own);
     product(begin, count, w(begin), true, dense::Shape::full, own, solved.data());
     product(count, count, w(begin) + begin, true, dense::Shape::upper, own,
             solved.data() + begin * columns);

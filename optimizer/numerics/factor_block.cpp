@@ -9,7 +9,8 @@
 namespace betatune::dense {
 namespace {
 
-/// Column by column, for all new rows at once: within a row each step would wait for the one before.
+/// Column by column, for all new rows at once: within a row each step would wait for the one
+/// before.
 BETATUNE_INLINE void factor_loop(const BlockRows& rows, double smallest, double* columns) {
   const std::size_t before = rows.before, end = before + rows.count;
   const std::size_t lanes = (rows.count + 7) / 8 * 8;

@@ -30,7 +30,8 @@ inline std::string_view next_piece(std::string_view& rest, char separator) {
 }  // namespace betatune::fuzz
 
 // NOLINTNEXTLINE(readability-identifier-naming): libFuzzer's name
-extern "C" [[gnu::used]] inline int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+extern "C" [[gnu::used]] inline int LLVMFuzzerTestOneInput(const std::uint8_t* data,
+                                                           std::size_t size) {
   betatune::fuzz::try_input({reinterpret_cast<const char*>(data), size});
   return 0;
 }

@@ -31,9 +31,20 @@ std::vector<std::string> read_corpus(const fs::path& folder) {
 
 /// A byte changed, a piece removed, doubled, moved or taken from another input, a number made odd.
 std::string mutate(std::string text, const std::string& other, Stream& stream) {
-  static const std::vector<std::string> kOdd = {
-      "-1", "0", "1e999", "18446744073709551616", "-9223372036854775808", "null", "NaN", "[]",
-      "{}", "\"\"", "\xff", "\n", "9", "{\"a\":{\"a\":{\"a\":1}}}"};
+  static const std::vector<std::string> kOdd = {"-1",
+                                                "0",
+                                                "1e999",
+                                                "18446744073709551616",
+                                                "-9223372036854775808",
+                                                "null",
+                                                "NaN",
+                                                "[]",
+                                                "{}",
+                                                "\"\"",
+                                                "\xff",
+                                                "\n",
+                                                "9",
+                                                "{\"a\":{\"a\":{\"a\":1}}}"};
   const auto place = [&](const std::string& in) {
     return static_cast<std::size_t>(stream.below(in.size() + 1));
   };

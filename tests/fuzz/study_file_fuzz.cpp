@@ -1,5 +1,5 @@
-/// A study file. Reading it ends, with a diagnostic wherever it is not a study; what is accepted can
-/// be drawn from, and its document is accepted again.
+/// A study file. Reading it ends, with a diagnostic wherever it is not a study; what is accepted
+/// can be drawn from, and its document is accepted again.
 
 #include "configs/study_spec.hpp"
 #include "tests/fuzz/fuzz.hpp"
