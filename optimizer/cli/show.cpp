@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <fmt/format.h>
+#include <ranges>
 
 #include "optimizer/cli/commands.hpp"
 #include "optimizer/cli/errors.hpp"
@@ -110,10 +111,10 @@ void print_reports(const Shown& shown, const Objective& objective) {
   }
   std::vector<std::string> lines = table.lines();
   const auto visits = shown.rungs ? shown.rungs->of(shown.trial.id) : std::vector<RungVisit>();
-  for (auto visit = visits.rbegin(); visit != visits.rend(); ++visit) {
-    const auto behind = static_cast<std::ptrdiff_t>(visit->reports) + 1;  // the first is the header
+  for (const RungVisit& visit : std::views::reverse(visits)) {
+    const auto behind = static_cast<std::ptrdiff_t>(visit.reports) + 1;  // the first is the header
     lines.insert(lines.begin() + behind,
-                 "-- " + visit_text(*visit, *shown.rungs, shown.trial, objective));
+                 "-- " + visit_text(visit, *shown.rungs, shown.trial, objective));
   }
   fmt::print("\n{}\n", fmt::join(lines, "\n"));
   if (!visits.empty() && shown.rungs->plan().brackets) {

@@ -129,7 +129,9 @@ bool has_backend(Backend backend) {
 std::unique_ptr<Communicator> make_communicator(Backend backend, const World& world,
                                                 const std::string& version) {
   check_world(world);
-  if (world.size == 1 && backend == Backend::automatic) return make_alone(world);
+  // One rank needs nobody.
+  const bool nowhere = world.rendezvous.empty() && backend != Backend::nccl;
+  if (world.size == 1 && (backend == Backend::automatic || nowhere)) return make_alone(world);
   auto communicator = make(backend, world);
   check_agreement(*communicator, "version", {version});
   return communicator;
