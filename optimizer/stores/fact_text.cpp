@@ -62,7 +62,8 @@ class Cursor {
       while (digit()) ++at_;
     }
     text = {first, static_cast<std::size_t>(at_ - first)};
-    return true;
+    // The general way takes it for the integer, which has no sign; ours is written -0.0.
+    return text != "-0";
   }
 
   /// The text of any value, found by its brackets.

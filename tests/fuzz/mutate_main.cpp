@@ -11,6 +11,7 @@
 
 #include "searchspaces/random.hpp"
 #include "tests/fuzz/fuzz.hpp"
+#include "tests/support/mutated_text.hpp"
 
 namespace {
 
@@ -29,56 +30,20 @@ std::vector<std::string> read_corpus(const fs::path& folder) {
   return out;
 }
 
-/// A byte changed, a piece removed, doubled, moved or taken from another input, a number made odd.
-std::string mutate(std::string text, const std::string& other, Stream& stream) {
-  static const std::vector<std::string> kOdd = {"-1",
-                                                "0",
-                                                "1e999",
-                                                "18446744073709551616",
-                                                "-9223372036854775808",
-                                                "null",
-                                                "NaN",
-                                                "[]",
-                                                "{}",
-                                                "\"\"",
-                                                "\xff",
-                                                "\n",
-                                                "9",
-                                                "{\"a\":{\"a\":{\"a\":1}}}"};
-  const auto place = [&](const std::string& in) {
-    return static_cast<std::size_t>(stream.below(in.size() + 1));
-  };
-  const std::size_t at = place(text);
-  const std::size_t count = std::min<std::size_t>(stream.below(60), text.size() - at);
-  switch (stream.below(6)) {
-    case 0:
-      if (at < text.size()) text[at] = static_cast<char>(stream.below(256));
-      break;
-    case 1:
-      text.erase(at, count);
-      break;
-    case 2:
-      text.insert(place(text), text.substr(at, count));
-      break;
-    case 3: {
-      const std::size_t from = place(other);
-      text.insert(at, other.substr(from, stream.below(200)));
-      break;
-    }
-    case 4: {
-      // The number, if any, that begins at or after the place.
-      const std::size_t digit = text.find_first_of("0123456789", at);
-      if (digit == std::string::npos) break;
-      const std::size_t end = std::min(text.find_first_not_of("0123456789.e-", digit), text.size());
-      text.replace(digit, end - digit, kOdd[stream.below(kOdd.size())]);
-      break;
-    }
-    default:
-      text.resize(at);
-      break;
-  }
-  return text;
-}
+const std::vector<std::string> kOdd = {"-1",
+                                       "0",
+                                       "1e999",
+                                       "18446744073709551616",
+                                       "-9223372036854775808",
+                                       "null",
+                                       "NaN",
+                                       "[]",
+                                       "{}",
+                                       "\"\"",
+                                       "\xff",
+                                       "\n",
+                                       "9",
+                                       "{\"a\":{\"a\":{\"a\":1}}}"};
 
 void try_case(const std::string& text) {
   std::ofstream("fuzz-case", std::ios::binary) << text;
@@ -105,7 +70,8 @@ int main(int argc, char** argv) {
     Stream stream(betatune::fold_in(betatune::root_key(seed), i));
     std::string text = corpus[stream.below(corpus.size())];
     for (std::uint64_t n = 1 + stream.below(4); n > 0; --n) {
-      text = mutate(std::move(text), corpus[stream.below(corpus.size())], stream);
+      const std::string& other = corpus[stream.below(corpus.size())];
+      text = betatune::support::mutated(std::move(text), other, kOdd, stream);
     }
     try_case(text);
   }

@@ -8,6 +8,7 @@
 #include "configs/study_spec.hpp"
 #include "searchspaces/random.hpp"
 #include "tests/support/file_text.hpp"
+#include "tests/support/mutated_text.hpp"
 
 namespace betatune {
 namespace {
@@ -63,34 +64,6 @@ const std::vector<std::string> kSnippets = {"{",
                                             ", , ,",
                                             "\\x00"};
 
-// One edit: a byte changed, a piece removed, doubled or moved, a snippet put in, a line indented.
-std::string mutate(std::string text, Stream& stream) {
-  const auto place = [&] { return static_cast<std::size_t>(stream.below(text.size() + 1)); };
-  const std::size_t at = place();
-  const std::size_t count = std::min<std::size_t>(stream.below(40), text.size() - at);
-  switch (stream.below(6)) {
-    case 0:
-      if (at < text.size()) text[at] = static_cast<char>(stream.below(256));
-      break;
-    case 1:
-      text.erase(at, count);
-      break;
-    case 2:
-      text.insert(place(), text.substr(at, count));
-      break;
-    case 3:
-      text.insert(at, kSnippets[stream.below(kSnippets.size())]);
-      break;
-    case 4:
-      text.replace(at, count, kSnippets[stream.below(kSnippets.size())]);
-      break;
-    default:
-      text.resize(at);
-      break;
-  }
-  return text;
-}
-
 TEST(MutatedStudyFiles, NeverCrashTheReader) {
   const std::vector<std::string> texts = seeds();
   ASSERT_GT(texts.size(), 20u);
@@ -99,7 +72,10 @@ TEST(MutatedStudyFiles, NeverCrashTheReader) {
     Stream stream(fold_in(root_key(seed), "mutate"));
     std::string text = texts[stream.below(texts.size())];
     const std::uint64_t edits = 1 + stream.below(4);
-    for (std::uint64_t i = 0; i < edits; ++i) text = mutate(std::move(text), stream);
+    for (std::uint64_t i = 0; i < edits; ++i) {
+      const std::string& other = texts[stream.below(texts.size())];
+      text = support::mutated(std::move(text), other, kSnippets, stream);
+    }
     SCOPED_TRACE("seed " + std::to_string(seed) + ":\n" + text);
 
     Diagnostics diagnostics;

@@ -52,6 +52,13 @@ TEST(FactText, LeavesTextWithEscapesToTheGeneralWay) {
   EXPECT_TRUE(general("trial_created", body));
 }
 
+TEST(FactText, LeavesAZeroWithAnIntegersSignToTheGeneralWay) {
+  const std::string of = R"({"attempt":1,"diverged":false,"loss":1.5,"metrics":{"v":-0},"seq":1)";
+
+  EXPECT_FALSE(read_fact_text("reported", of + R"(,"step":1,"trial":1})"));
+  EXPECT_TRUE(general("reported", of + R"(,"step":1,"trial":1})"));
+}
+
 TEST(FactText, AcceptsNothingThatTheGeneralWayRefusesOrReadsOtherwise) {
   Stream draws(root_key(11));
   constexpr std::string_view kBytes = "{}[],:\"0123456789.-+eEtruefalsn \\x";
