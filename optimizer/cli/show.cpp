@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <fmt/format.h>
-#include <ranges>
 
 #include "optimizer/cli/commands.hpp"
 #include "optimizer/cli/errors.hpp"
@@ -110,8 +109,9 @@ void print_reports(const Shown& shown, const Objective& objective) {
                assignments_text(row.metrics)});
   }
   std::vector<std::string> lines = table.lines();
-  const auto visits = shown.rungs ? shown.rungs->of(shown.trial.id) : std::vector<RungVisit>();
-  for (const RungVisit& visit : std::views::reverse(visits)) {
+  auto visits = shown.rungs ? shown.rungs->of(shown.trial.id) : std::vector<RungVisit>();
+  std::ranges::reverse(visits);  // a line that is put in moves those behind it
+  for (const RungVisit& visit : visits) {
     const auto behind = static_cast<std::ptrdiff_t>(visit.reports) + 1;  // the first is the header
     lines.insert(lines.begin() + behind,
                  "-- " + visit_text(visit, *shown.rungs, shown.trial, objective));
