@@ -1,8 +1,6 @@
 // Bad study files and what a user reads about them: tests/golden/configs/bad/NAME.yaml and
 // NAME.txt. BETATUNE_UPDATE_GOLDEN=1 writes the .txt files anew.
 
-#include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
@@ -10,7 +8,7 @@
 
 #include "configs/study_spec.hpp"
 #include "searchspaces/limits.hpp"
-#include "tests/support/file_text.hpp"
+#include "tests/support/golden_texts.hpp"
 #include "tests/support/temporary_directory.hpp"
 
 namespace betatune {
@@ -26,38 +24,16 @@ std::string render_study(const fs::path& path) {
   return diagnostics.render(false);
 }
 
-std::vector<std::string> names() {
-  std::vector<std::string> out;
-  for (const auto& entry : fs::directory_iterator(kFolder)) {
-    if (entry.path().extension() == ".yaml") out.push_back(entry.path().stem().string());
-  }
-  std::sort(out.begin(), out.end());
-  return out;
-}
-
-class BadStudy : public testing::TestWithParam<std::string> {
+class BadStudy : public support::GoldenTexts {
  protected:
-  // Messages show paths as the user gave them.
-  void SetUp() override {
-    before_ = fs::current_path();
-    fs::current_path(kFolder);
-  }
-  void TearDown() override { fs::current_path(before_); }
-
- private:
-  fs::path before_;
+  BadStudy() : GoldenTexts(kFolder) {}
 };
 
 TEST_P(BadStudy, IsExplained) {
-  const std::string shown = render_study(GetParam() + ".yaml");
-
-  const fs::path expected = kFolder / (GetParam() + ".txt");
-  if (std::getenv("BETATUNE_UPDATE_GOLDEN") != nullptr) std::ofstream(expected) << shown;
-  EXPECT_NE(shown, "");
-  EXPECT_EQ(shown, support::file_text(expected));
+  expect_golden(render_study(GetParam() + ".yaml"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Golden, BadStudy, testing::ValuesIn(names()),
+INSTANTIATE_TEST_SUITE_P(Golden, BadStudy, testing::ValuesIn(support::yaml_names(kFolder)),
                          [](const auto& each) { return each.param; });
 
 TEST(BadStudyFile, MissingFile) {

@@ -2,14 +2,15 @@
 
 #include <gmock/gmock.h>
 
-#include "optimizer/verify_decisions.hpp"
 #include "tests/support/coordinator_harness.hpp"
+#include "tests/support/verified_decisions.hpp"
 
 namespace betatune {
 namespace {
 
 using test::Harness;
 using test::stepped_study;
+using test::verified;
 using testing::ElementsAre;
 using namespace std::chrono_literals;
 
@@ -191,17 +192,7 @@ TEST(CoordinatorWidths, AreInTheLogAndFoundAgain) {
   ASSERT_EQ(shell.finished, "trials");
   EXPECT_EQ(state_hash(shell.state()), state_hash(shell.folded()));
 
-  const auto verified = [&](const std::vector<Event>& log) {
-    const auto store = make_memory_store();
-    EXPECT_TRUE(store->begin_epoch());
-    EXPECT_TRUE(store->append(0, log));
-    const auto result = verify_decisions(*store, log.size(), [&](const Json&) {
-      return Result<std::shared_ptr<const StudySpec>>(std::make_shared<const StudySpec>(spec));
-    });
-    EXPECT_TRUE(result) << (result ? "" : result.error().message);
-    return result ? result.value() : DecisionVerification{};
-  };
-  EXPECT_EQ(verified(shell.log()).differing, 0);
+  EXPECT_EQ(verified(shell.log(), spec).differing, 0);
 
   std::vector<Event> changed = shell.log();
   for (Event& event : changed) {
@@ -211,7 +202,7 @@ TEST(CoordinatorWidths, AreInTheLogAndFoundAgain) {
       break;
     }
   }
-  const DecisionVerification result = verified(changed);
+  const DecisionVerification result = verified(changed, spec);
   ASSERT_TRUE(result.first.has_value());
   EXPECT_EQ(result.first->recorded, "2 ranks");
   EXPECT_EQ(result.first->recomputed, "1 ranks");

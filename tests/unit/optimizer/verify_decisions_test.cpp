@@ -8,6 +8,7 @@
 
 #include "optimizer/scheduler.hpp"
 #include "tests/support/scheduler_world.hpp"
+#include "tests/support/verified_decisions.hpp"
 
 namespace betatune {
 namespace {
@@ -15,6 +16,7 @@ namespace {
 using support::fidelity_spec;
 using support::SchedulerWorld;
 using support::WorldShape;
+using test::verified;
 using testing::HasSubstr;
 
 std::vector<Event> played(const StudySpec& spec) {
@@ -25,17 +27,6 @@ std::vector<Event> played(const StudySpec& spec) {
   SchedulerWorld world(spec, shape);
   world.run();
   return world.log();
-}
-
-DecisionVerification verified(const std::vector<Event>& log, const StudySpec& spec) {
-  const auto store = make_memory_store();
-  EXPECT_TRUE(store->begin_epoch());
-  EXPECT_TRUE(store->append(0, log));
-  const auto result = verify_decisions(*store, log.size(), [&](const Json&) {
-    return Result<std::shared_ptr<const StudySpec>>(std::make_shared<const StudySpec>(spec));
-  });
-  EXPECT_TRUE(result) << (result ? "" : result.error().message);
-  return result ? result.value() : DecisionVerification{};
 }
 
 class VerifyDecisions : public testing::TestWithParam<std::string> {};

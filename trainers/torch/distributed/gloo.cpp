@@ -92,7 +92,6 @@ std::shared_ptr<::gloo::transport::Device> device_for(const World& world) {
   if (const char* interface = std::getenv("GLOO_SOCKET_IFNAME")) {
     return Group::createDeviceForInterface(interface);
   }
-  if (world.rendezvous.empty()) return Group::createDeviceForHostname("127.0.0.1");
   const auto at = parse_rendezvous(world.rendezvous);
   const bool here =
       at.kind == Rendezvous::Kind::file || at.host == "localhost" || at.host.starts_with("127.");
