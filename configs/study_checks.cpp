@@ -270,7 +270,7 @@ void check_study(const ConfigNode& root, const StudySpec& spec, Diagnostics& dia
   check_noise(checks, spec);
   check_initial(checks, spec.algorithm.initial);
   check_resources(checks, spec);
-  checks.at_least("launcher.trainers", spec.launcher.trainers, 1);
+  checks.at_least("launcher.trainers", spec.launcher.trainers, 0);
   checks.short_text("launcher.name", spec.launcher.name);
   if (spec.trainer.external.value_or(false) && checks.given("launcher")) {
     checks.error("E0207", "launcher", "`launcher` has no use where `trainer.external` is true",

@@ -254,8 +254,7 @@ struct LauncherSpec {
         defaulted("name", &LauncherSpec::name, "local: trainer processes on this machine."),
         Field{"trainers", &LauncherSpec::trainers,
               "How many; default one per GPU, or per CPU core. With choices of ranks one, and so "
-              "many "
-              "share the machine's ranks."}};
+              "many share the machine's ranks. 0: they connect from elsewhere."}};
   }
 };
 

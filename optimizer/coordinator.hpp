@@ -76,6 +76,8 @@ struct Effects {
   std::int64_t at_us = 0;
   std::vector<Outgoing> send;
   std::optional<PlanRequest> plan;
+  /// The message is a PUT or GET of who may say it: the shell answers it.
+  bool admits_file = false;
   /// Set once: the study is done (reason of StudyClosed), or drained ("drained", "cancelled").
   std::optional<std::string> finished;
 };
@@ -89,6 +91,8 @@ struct CoordinatorOptions {
   std::uint64_t epoch = 1;
   std::string build;
   std::string study_dir;  ///< absolute; handed to trainers
+  /// Of that folder, by which trainers know it; empty where all of them see it.
+  std::string folder_mark;
   std::string directory;  ///< of the study file
   std::string token;      ///< trainers must show it; empty: none asked
   Monotonic beat = std::chrono::seconds(5);
@@ -173,6 +177,10 @@ class Coordinator {
   void on(TrainerEntry& trainer, const Done& done);
   void on(TrainerEntry& trainer, const Beat& beat);
   void on(TrainerEntry& trainer, const Bye& bye);
+  void on(TrainerEntry& trainer, const PutFile& put);
+  void on(TrainerEntry& trainer, const GetFile& get);
+  template <class Message>
+  void admit_file(TrainerEntry& trainer, const Message& message, bool folder_fits);
   bool hello_is_welcome(const PeerId& from, const Hello& hello);
   void record(const Report& report);
   void give_up_on(const PeerId& from, const Reported& conflicting);

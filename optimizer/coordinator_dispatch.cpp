@@ -248,6 +248,7 @@ Assign Coordinator::assignment_of(const Trial& trial) const {
   }
   job.rank_timeout_ms = milliseconds(resources.rank_timeout);
   job.study_dir = options_.study_dir;
+  job.folder_mark = options_.folder_mark;
   job.objective = spec_->objective.metric;
   job.directory = options_.directory;
   const LimitsSpec& limits = spec_->trials.limits;

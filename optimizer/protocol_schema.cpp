@@ -110,7 +110,13 @@ Json of_trainers() {
   done.limit("step", at_least(0))
       .limit("end", {{"enum", {"reached", "stopped", "paused", "failed"}}})
       .limit("message", {{"maxLength", limits::kErrorTextBytes}});
-  return {{Hello::kType, hello.schema()},
+  Definition put = from<PutFile>(kToOptimizer), get = from<GetFile>(kToOptimizer);
+  put.limit("path", {{"maxLength", limits::kFilePathBytes}})
+      .limit("digest", {{"pattern", "^[0-9a-f]{64}$"}});
+  get.limit("path", {{"maxLength", limits::kFilePathBytes}});
+  return {{PutFile::kType, put.schema()},
+          {GetFile::kType, get.schema()},
+          {Hello::kType, hello.schema()},
           {Ready::kType, ready.schema()},
           {Report::kType, report.schema()},
           {Done::kType, done.schema()}};
@@ -133,7 +139,9 @@ Json of_optimizers() {
       .inside("resume_from", "ArtifactRef")
       .inside("job", "TrainerJob");
   refusal.limit("code", error_codes());
-  return {{Welcome::kType, welcome.schema()},
+  return {{FileStored::kType, from<FileStored>(kToTrainer).schema()},
+          {FileData::kType, from<FileData>(kToTrainer).schema()},
+          {Welcome::kType, welcome.schema()},
           {Assign::kType, assign.schema()},
           {Ack::kType, ack.schema()},
           {Decision::kType, decision.schema()},

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "optimizer/folder_desk.hpp"
 #include "optimizer/gate.hpp"
 #include "optimizer/refusal_limit.hpp"
 #include "optimizer/requests.hpp"
@@ -58,6 +59,9 @@ class Server {
     BETATUNE_CHECK(socket_->bind(options_.bind.endpoint));
     parts_.observer.on_listening(socket_->endpoint());
     pool_ = std::make_unique<WorkerPool>(options_.plan_threads);
+    desk_ = std::make_unique<FolderDesk>(
+        loop_, options_.study_directory,
+        [this](const PeerId& to, const Message& message) { send(to, message); });
     take(parts_.coordinator.start(monotonic_now()));
     take_requests(true);
     flush();
@@ -76,6 +80,7 @@ class Server {
     socket_->set_linger(kGoodbye);
     if (parts_.launcher != nullptr) parts_.launcher->stop(kLauncherGrace);
     pool_.reset();
+    desk_.reset();
     if (failure_) return *failure_;
     return *finished_;
   }
@@ -121,9 +126,16 @@ class Server {
       } else if (auto objection = objection_to(delivery, message.value())) {
         refuse(delivery.from, *std::move(objection));
       } else {
-        step(Received{delivery.from, std::move(message).value()});
+        hear(Received{delivery.from, std::move(message).value()});
       }
     }
+  }
+
+  void hear(Received received) {
+    Effects effects = parts_.coordinator.step(received, monotonic_now());
+    const bool admits_file = effects.admits_file;
+    take(std::move(effects));
+    if (admits_file) desk_->take(std::move(received));
   }
 
   static Refusal refusal_of(const std::string& error) {
@@ -261,6 +273,7 @@ class Server {
       flush();
     }
     refusals_.forget(RefusalLimit::Clock::now());
+    desk_->tidy(parts_.coordinator.state());
     if (gate_) gate_->refresh(parts_.coordinator.roster());
     parts_.observer.on_refused(refused_);
     parts_.observer.on_tick(parts_.coordinator, trainers);
@@ -330,12 +343,13 @@ class Server {
 
   ServerParts parts_;
   ServerOptions options_;
-  // Declared before everything that posts to it; the pool's threads end in run().
+  // Declared before everything that posts to it; the threads of pool and desk end in run().
   asio::io_context loop_;
   ZmqContext context_;
   std::unique_ptr<Gate> gate_;
   std::unique_ptr<ZmqSocket> socket_;
   std::unique_ptr<WorkerPool> pool_;
+  std::unique_ptr<FolderDesk> desk_;
   asio::steady_timer tick_, retry_, grace_;
   asio::signal_set signals_;
 

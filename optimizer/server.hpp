@@ -43,6 +43,7 @@ struct ServerOptions {
   std::optional<KeyRing> keys;           ///< of a bind that asks for keys
   std::filesystem::path local_key_file;  ///< where the key of launched trainers is put then
   std::filesystem::path log_directory;
+  std::filesystem::path study_directory;  ///< for the files of trainers that do not see it
   int plan_threads = 1;
   /// How long running trials may go on after a drain was asked for, before they are cancelled.
   std::chrono::milliseconds drain_grace = std::chrono::minutes(10);

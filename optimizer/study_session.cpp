@@ -8,6 +8,7 @@
 #include "optimizer/earlier_study.hpp"
 #include "optimizer/stores/study_lock.hpp"
 #include "optimizer/version.hpp"
+#include "transport/folder_mark.hpp"
 
 namespace betatune {
 namespace {
@@ -62,6 +63,9 @@ Result<CoordinatorOptions> settings_of(const StudySession& session, const fs::pa
   BETATUNE_TRY(settings.epoch, session.store->begin_epoch());
   settings.build = build_version();
   settings.study_dir = session.directory.string();
+  if (!options.in_memory) {
+    BETATUNE_TRY(settings.folder_mark, renew_folder_mark(session.directory));
+  }
   settings.directory = fs::absolute(file).parent_path().string();
   settings.token = options.token;
   settings.wall_offset_us = wall_offset_us();

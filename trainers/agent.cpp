@@ -24,6 +24,7 @@ class Agent {
   explicit Agent(const AgentSetup& setup)
       : setup_(setup),
         core_(setup.options),
+        courier_(setup.files, outside()),
         pool_(loop_, listener(), setup.kill_grace),
         timer_(loop_),
         signals_(loop_, SIGTERM, SIGINT, SIGUSR1) {}
@@ -40,16 +41,32 @@ class Agent {
 
  private:
   AttemptPool::Listener listener() {
-    return {[this](const WorkKey& key, const WorkerMessage& said) {
-              perform(core_.work_said(key, said, now()));
-            },
-            [this](const WorkKey& key, const ProcessEnd& end) {
-              perform(core_.work_ended(key, end, now()));
-            },
+    return {[this](const WorkKey& key, const WorkerMessage& said) { courier_.said(key, said); },
+            [this](const WorkKey& key, const ProcessEnd& end) { courier_.over(key, end); },
             [this](const WorkKey& key, const AttemptFailure& failure) {
-              perform(core_.work_failed(key, failure, now()));
+              courier_.over(key, failure);
             },
             [this](const WorkKey& key) { return core_.may_read(key); }};
+  }
+
+  Courier::Outside outside() {
+    return {[this](const Message& message) { carry_out(SendMessage{message}); },
+            [this](const WorkKey& key, const Assign& assign) { pool_.start(key, assign); },
+            [this](const WorkKey& key, Action action) { pool_.tell(key, action); },
+            [this](const WorkKey& key) { pool_.end(key); },
+            [this](const WorkKey& key, const WorkerMessage& said) {
+              perform(core_.work_said(key, said, now()));
+            },
+            [this](const WorkKey& key, const WorkFate& fate) { over(key, fate); },
+            [this](const WorkKey& key, bool travel) { core_.files_travel(key, travel, now()); }};
+  }
+
+  void over(const WorkKey& key, const WorkFate& fate) {
+    if (const auto* end = std::get_if<ProcessEnd>(&fate)) {
+      perform(core_.work_ended(key, *end, now()));
+    } else {
+      perform(core_.work_failed(key, std::get<AttemptFailure>(fate), now()));
+    }
   }
 
   static Milliseconds now() { return monotonic_ms(); }
@@ -97,6 +114,7 @@ class Agent {
       const auto message = decode_message(delivery.frames);
       if (message) {
         perform(core_.received(message.value(), now()));
+        courier_.received(message.value(), now());
       } else {
         log().warn("a message that cannot be read: {}", message.error().message);
       }
@@ -122,9 +140,9 @@ class Agent {
       if (!left_) open_session();
     });
   }
-  void carry_out(const StartWork& start) { pool_.start(start.key, start.assign); }
-  void carry_out(const TellWork& tell) { pool_.tell(tell.key, tell.action); }
-  void carry_out(const EndWork& work) { pool_.end(work.key); }
+  void carry_out(const StartWork& start) { courier_.start(start.key, start.assign); }
+  void carry_out(const TellWork& tell) { courier_.tell(tell.key, tell.action); }
+  void carry_out(const EndWork& work) { courier_.end(work.key, work.unwanted); }
   void carry_out(const Leave& leave) { end(leave); }
 
   void end(const Leave& leave) {
@@ -140,6 +158,7 @@ class Agent {
     timer_.async_wait([this](const boost::system::error_code& error) {
       if (error) return;
       perform(core_.tick(now()));
+      courier_.tick(core_.welcome(), now());
       wait_for_tick();
     });
   }
@@ -164,6 +183,7 @@ class Agent {
   ZmqContext context_;
   asio::io_context loop_;
   AgentCore core_;
+  Courier courier_;
   AttemptPool pool_;
   std::unique_ptr<ZmqSocket> socket_;
   asio::steady_timer timer_;

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "trainers/agent_core.hpp"
+#include "trainers/courier.hpp"
 #include "transport/key_file.hpp"
 
 namespace betatune {
@@ -13,6 +14,7 @@ struct AgentSetup {
   AgentOptions options;
   std::string endpoint;
   std::optional<TrainerKey> key;    ///< for an optimizer that asks for one
+  CourierOptions files;             ///< where the study's folder is not seen
   Milliseconds kill_grace{10'000};  ///< from SIGTERM to SIGKILL of a worker
 };
 

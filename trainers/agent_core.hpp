@@ -16,18 +16,13 @@
 #include <vector>
 
 #include "trainers/failures.hpp"
+#include "trainers/work_key.hpp"
 #include "trainers/worker_link.hpp"
 #include "transport/message.hpp"
 
 namespace betatune {
 
 using Milliseconds = std::chrono::milliseconds;
-
-struct WorkKey {
-  TrialId trial;
-  AttemptId attempt;
-  auto operator<=>(const WorkKey&) const = default;
-};
 
 struct AgentOptions {
   TrainerId name;
@@ -54,6 +49,7 @@ struct TellWork {
 /// End the worker's processes by force: SIGTERM, a while later SIGKILL.
 struct EndWork {
   WorkKey key;
+  bool unwanted = false;  ///< and nobody waits for what it has made
 };
 struct Leave {
   int status = 0;
@@ -89,6 +85,7 @@ struct Work {
   bool done_sent = false;
   Milliseconds done_sent_at{0}, started{0}, heard{0}, told_at{0};
   Milliseconds moved_at{0};  ///< when a report was last sent first, or acknowledged
+  std::optional<Milliseconds> travels_since;  ///< see AgentCore::files_travel()
 };
 
 /// No credit that could be told: the next comparison differs, and READY is sent.
@@ -107,6 +104,9 @@ class AgentCore {
   AgentEffects work_ended(const WorkKey& key, const ProcessEnd& end, Milliseconds now);
   /// It could not even begin: the plug-in is missing, or does not load.
   AgentEffects work_failed(const WorkKey& key, const AttemptFailure& failure, Milliseconds now);
+  /// The attempt's process has not begun yet, or is over, and its files are on the way: the limits
+  /// of time do not count until it begins.
+  void files_travel(const WorkKey& key, bool travel, Milliseconds now);
   AgentEffects tick(Milliseconds now);
   /// Finishes what runs, takes no more, leaves.
   AgentEffects drain(const std::string& reason, Milliseconds now);

@@ -117,9 +117,22 @@ void AgentCore::unwant(const WorkKey& key) {
     work_.erase(found);
     return;
   }
-  work.unwanted = true;
+  if (std::exchange(work.unwanted, true)) return;
   work.reports.clear();
-  ask_to_end(key, work);
+  // Also where it was asked to end before: what it leaves was wanted then.
+  work.end_asked = true;
+  effects_.emplace_back(EndWork{key, true});
+}
+
+void AgentCore::files_travel(const WorkKey& key, bool travel, Milliseconds now) {
+  const auto found = work_.find(key);
+  if (found == work_.end()) return;
+  Work& work = found->second;
+  if (travel && !work.travels_since) work.travels_since = now;
+  if (travel || !work.travels_since) return;
+  work.started += now - *work.travels_since;
+  work.heard = now;
+  work.travels_since.reset();
 }
 
 void AgentCore::impose(const WorkKey& key, Work& work, const std::string& limit) {
@@ -139,7 +152,7 @@ void AgentCore::tick_work(const WorkKey& key, Work& work, Milliseconds now) {
     if (work.done_sent && now - work.done_sent_at >= kDoneAgain) work.done_sent = false;
     return;
   }
-  if (work.state != Work::State::running) return;
+  if (work.state != Work::State::running || work.travels_since) return;
   const TrainerJob& job = work.assign.job;
   const auto seconds = [](std::int64_t ms) {
     return std::to_string(static_cast<double>(ms) / 1000.0).substr(0, 6) + " s";

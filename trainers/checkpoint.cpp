@@ -1,12 +1,10 @@
 #include "trainers/checkpoint.hpp"
 
 #include <charconv>
-#include <fcntl.h>
 #include <optional>
-#include <unistd.h>
-#include <utility>
 
 #include "trainers/posix.hpp"
+#include "transport/durable_folder.hpp"
 #include "transport/object_store.hpp"
 #include "transport/sealed_folder.hpp"
 
@@ -19,33 +17,6 @@ constexpr const char* kStudyFile = "study.db";
 
 Error fs_error(const std::string& what, const std::error_code& code) {
   return Error{ErrorKind::unavailable, what + ": " + code.message()};
-}
-
-Status sync_path(const fs::path& path, int flags) {
-  const UniqueFd fd(::open(path.c_str(), flags | O_CLOEXEC));
-  if (!fd) return errno_error("open " + path.string());
-  if (::fsync(fd.get()) != 0) return errno_error("fsync " + path.string());
-  return Ok{};
-}
-
-/// Makes a tree durable, files first; returns the bytes of its files.
-Result<std::uint64_t> sync_tree(const fs::path& root) {
-  std::uint64_t bytes = 0;
-  std::error_code error;
-  for (fs::recursive_directory_iterator at(root, error), end; !error && at != end;
-       at.increment(error)) {
-    const fs::file_status status = at->symlink_status(error);
-    if (error) break;
-    if (fs::is_regular_file(status)) {
-      BETATUNE_CHECK(sync_path(at->path(), O_RDONLY));
-      bytes += at->file_size(error);
-    } else if (fs::is_directory(status)) {
-      BETATUNE_CHECK(sync_path(at->path(), O_RDONLY | O_DIRECTORY));
-    }
-  }
-  if (error) return fs_error("read " + root.string(), error);
-  BETATUNE_CHECK(sync_path(root, O_RDONLY | O_DIRECTORY));
-  return bytes;
 }
 
 /// The attempt of a folder named attempt-A-...; nothing for any other name.
@@ -110,14 +81,9 @@ Result<ArtifactRef> CheckpointFolder::publish(Step step) {
     abandon();
     return artifact;
   }
-  fs::rename(from, to, error);
-  if (error) return fs_error("rename " + from.string(), error);
-  const fs::path folder = to.parent_path();
-  BETATUNE_CHECK(sync_path(folder, O_RDONLY | O_DIRECTORY));
-  if (std::exchange(new_folder_, false)) {
-    BETATUNE_CHECK(sync_path(folder.parent_path(), O_RDONLY | O_DIRECTORY));
-    BETATUNE_CHECK(sync_path(study_dir_, O_RDONLY | O_DIRECTORY));
-  }
+  // The folders above are synced each time only where this attempt has made them.
+  BETATUNE_CHECK(move_into_place(from, to, new_folder_ ? study_dir_ : to.parent_path()));
+  new_folder_ = false;
   return artifact;
 }
 

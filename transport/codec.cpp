@@ -12,6 +12,10 @@ namespace {
 
 constexpr const char* kTag = "BTP1";
 constexpr std::size_t kBodyFrame = 2;
+constexpr std::size_t kBytesFrame = 3;
+
+template <class T>
+constexpr bool has_bytes = std::is_same_v<T, PutFile> || std::is_same_v<T, FileData>;
 
 Error malformed(const std::string& what) {
   return Error{ErrorKind::invalid_argument, "malformed: " + what};
@@ -149,7 +153,7 @@ Result<Json> parse_body(const std::string& text) {
 }
 
 template <std::size_t I = 0>
-Result<Message> decode_verb(const std::string& verb, const Json& body) {
+Result<Message> decode_verb(const std::string& verb, const Json& body, const Frames& frames) {
   if constexpr (I == std::variant_size_v<Message>) {
     std::string shown = verb.substr(0, 32);
     std::replace_if(
@@ -157,9 +161,12 @@ Result<Message> decode_verb(const std::string& verb, const Json& body) {
     return Error{ErrorKind::invalid_argument, "unknown_verb: `" + shown + "`"};
   } else {
     using T = std::variant_alternative_t<I, Message>;
-    if (verb != T::kType) return decode_verb<I + 1>(verb, body);
+    if (verb != T::kType) return decode_verb<I + 1>(verb, body, frames);
     auto message = decode_json<T>(body, T::kType);
     if (!message) return malformed(message.error().message);
+    if constexpr (has_bytes<T>) {
+      if (frames.size() > kBytesFrame) message.value().bytes = frames[kBytesFrame];
+    }
     return Message(std::move(message).value());
   }
 }
@@ -172,7 +179,10 @@ Frames encode_message(const Message& message) {
         Json body = encode_json(each);
         spell_non_finite(body);
         // Texts for people (a dying process's last words) may hold bytes that are not UTF-8.
-        return Frames{kTag, std::decay_t<decltype(each)>::kType, json_text(body)};
+        using T = std::decay_t<decltype(each)>;
+        Frames frames{kTag, T::kType, json_text(body)};
+        if constexpr (has_bytes<T>) frames.push_back(each.bytes);
+        return frames;
       },
       message);
 }
@@ -190,7 +200,7 @@ Result<Message> decode_message(const Frames& frames) {
   if (is_report) {
     BETATUNE_TRY(metrics, take_metrics(body));
   }
-  BETATUNE_TRY(Message message, decode_verb(frames[1], body));
+  BETATUNE_TRY(Message message, decode_verb(frames[1], body, frames));
   if (is_report) std::get<Report>(message).metrics = std::move(metrics);
   return message;
 }

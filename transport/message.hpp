@@ -95,6 +95,7 @@ struct TrainerJob {
   int slots = 1;                          ///< of the trainer, that it takes
   std::int64_t rank_timeout_ms = 10'000;  ///< how long one may keep the others waiting
   std::string study_dir;                  ///< absolute path of the study's folder
+  std::string folder_mark;                ///< who reads this there sees it (transport/folder_mark.hpp)
   std::string objective;                  ///< name of the metric that is optimized
   std::string directory;          ///< where the study file is: working directory of a command
   std::int64_t wall_time_ms = 0;  ///< 0: no limit
@@ -113,6 +114,7 @@ struct TrainerJob {
         defaulted("rank_timeout_ms", &TrainerJob::rank_timeout_ms,
                   "how long one may keep the others waiting"),
         defaulted("study_dir", &TrainerJob::study_dir, "the study's folder"),
+        defaulted("folder_mark", &TrainerJob::folder_mark, "what its file `folder-mark` holds"),
         defaulted("objective", &TrainerJob::objective, "metric that is optimized"),
         defaulted("directory", &TrainerJob::directory, "working directory of a command"),
         defaulted("wall_time_ms", &TrainerJob::wall_time_ms, "limit of one attempt, 0: none"),
@@ -260,7 +262,91 @@ struct Refusal {
   }
 };
 
-using Message =
-    std::variant<Hello, Welcome, Ready, Assign, Report, Ack, Decision, Done, Beat, Bye, Refusal>;
+/// T -> O, with `bytes` in a frame of its own: part of a file for the study's folder, from a trainer
+/// that does not see it. Without bytes it asks what is there already.
+struct PutFile {
+  static constexpr const char* kType = "PUT";
+  TrialId trial;
+  AttemptId attempt;
+  std::string folder;
+  std::string path;
+  std::uint64_t size = 0;  ///< of the whole file
+  std::string digest;      ///< of the whole file
+  std::uint64_t offset = 0;
+  std::string bytes;
+  static constexpr auto fields() {
+    return std::tuple{Field{"trial", &PutFile::trial, "trial id"},
+                      Field{"attempt", &PutFile::attempt, "attempt number"},
+                      Field{"folder", &PutFile::folder, "below the study's folder"},
+                      Field{"path", &PutFile::path, "of the file in it"},
+                      Field{"size", &PutFile::size, "bytes of the file"},
+                      Field{"digest", &PutFile::digest, "BLAKE2b-256 of the file"},
+                      Field{"offset", &PutFile::offset, "where these bytes begin"}};
+  }
+};
+
+/// O -> T: what the optimizer has of a file.
+struct FileStored {
+  static constexpr const char* kType = "STORED";
+  TrialId trial;
+  AttemptId attempt;
+  std::string folder;
+  std::string path;
+  std::uint64_t offset = 0;
+  bool complete = false;
+  std::string problem;
+  static constexpr auto fields() {
+    return std::tuple{
+        Field{"trial", &FileStored::trial, "trial id"},
+        Field{"attempt", &FileStored::attempt, "attempt number"},
+        Field{"folder", &FileStored::folder, "as in PUT"},
+        Field{"path", &FileStored::path, "as in PUT"},
+        Field{"offset", &FileStored::offset, "bytes held, from the first on"},
+        defaulted("complete", &FileStored::complete, "durable in its place"),
+        defaulted("problem", &FileStored::problem, "why it is not taken")};
+  }
+};
+
+/// T -> O: asks for part of a file of the checkpoint that the attempt goes on from.
+struct GetFile {
+  static constexpr const char* kType = "GET";
+  TrialId trial;
+  AttemptId attempt;
+  std::string folder;
+  std::string path;
+  std::uint64_t offset = 0;
+  static constexpr auto fields() {
+    return std::tuple{Field{"trial", &GetFile::trial, "trial id"},
+                      Field{"attempt", &GetFile::attempt, "attempt number"},
+                      Field{"folder", &GetFile::folder, "uri of the checkpoint"},
+                      Field{"path", &GetFile::path, "of the file in it"},
+                      Field{"offset", &GetFile::offset, "where the bytes are to begin"}};
+  }
+};
+
+/// O -> T, with `bytes` in a frame of its own: the answer to GET.
+struct FileData {
+  static constexpr const char* kType = "DATA";
+  TrialId trial;
+  AttemptId attempt;
+  std::string folder;
+  std::string path;
+  std::uint64_t size = 0;  ///< of the whole file
+  std::uint64_t offset = 0;
+  std::string problem;
+  std::string bytes;
+  static constexpr auto fields() {
+    return std::tuple{Field{"trial", &FileData::trial, "trial id"},
+                      Field{"attempt", &FileData::attempt, "attempt number"},
+                      Field{"folder", &FileData::folder, "as in GET"},
+                      Field{"path", &FileData::path, "as in GET"},
+                      defaulted("size", &FileData::size, "bytes of the file"),
+                      Field{"offset", &FileData::offset, "where these bytes begin"},
+                      defaulted("problem", &FileData::problem, "why there are none")};
+  }
+};
+
+using Message = std::variant<Hello, Welcome, Ready, Assign, Report, Ack, Decision, Done, Beat, Bye,
+                             Refusal, PutFile, FileStored, GetFile, FileData>;
 
 }  // namespace betatune

@@ -53,6 +53,16 @@ void ObjectStore::share_file(const fs::path& file, const std::string& digest) co
   fs::remove(beside, gone);
 }
 
+bool ObjectStore::link(const std::string& digest, const fs::path& file) const {
+  const fs::path object = path_of(digest);
+  std::error_code failed;
+  if (!fs::is_regular_file(fs::symlink_status(object, failed))) return false;
+  const auto recorded = digest_of_file(object);
+  if (!recorded || recorded.value() != digest) return false;
+  fs::create_hard_link(object, file, failed);
+  return !failed;
+}
+
 void ObjectStore::remove_unused(const fs::path& object) {
   std::error_code failed;
   if (fs::hard_link_count(object, failed) != 1 || failed) return;

@@ -22,6 +22,9 @@ class ObjectStore {
   /// sharing fails.
   void share(const std::filesystem::path& folder, const Seal& seal) const;
 
+  /// Makes `file` a link to the object of this content, if there is one and it is not damaged.
+  bool link(const std::string& digest, const std::filesystem::path& file) const;
+
   /// Removes a folder, and the objects that no other folder links to. Errors: unavailable.
   Status release(const std::filesystem::path& folder) const;
 

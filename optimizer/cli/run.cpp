@@ -195,8 +195,10 @@ void add_run_command(CLI::App& app, int& exit_code) {
       "run",
       "Start a study, or go on with it: a budget is a total.\n\n  betatune run study.yaml\n");
   command->add_option("STUDY.yaml", options->file, "The study file.")->required();
-  command->add_option("-j,--trainers", options->trainers, "Trainer processes on this machine.")
-      ->check(CLI::PositiveNumber);
+  command
+      ->add_option("-j,--trainers", options->trainers,
+                   "Trainer processes on this machine; 0: they connect from elsewhere.")
+      ->check(CLI::NonNegativeNumber);
   command->add_option("--bind", options->bind,
                       "Where trainers connect, in the place of the file's server.bind: "
                       "tcp://*:5555 lets other machines in, with keys (betatune key).");

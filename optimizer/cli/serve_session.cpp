@@ -43,6 +43,7 @@ class Housekeeping final : public ServerObserver {
         keeper_(session.directory, session.spec->storage.checkpoints),
         roster_(session.directory),
         external_(external),
+        speaks_protocol_(session.spec->trainer.external.value_or(false)),
         token_file_(std::move(token_file)) {
     keeper_.sweep(session.coordinator->state());
   }
@@ -61,17 +62,25 @@ class Housekeeping final : public ServerObserver {
   void on_listening(const std::string& endpoint) override {
     roster_.listening(endpoint);
     if (!external_) return;
-    on_notice(fmt::format(
-        "waiting for trainers that speak the protocol (docs/protocol.md) at {}{}{}", endpoint,
-        token_file_.empty() ? "" : ", with the token in " + token_file_.string(),
-        endpoint.starts_with("tcp://") && token_file_.empty() ? ", with their keys" : ""));
+    const bool keys = endpoint.starts_with("tcp://") && token_file_.empty();
+    const std::string token = token_file_.string();
+    if (speaks_protocol_) {
+      on_notice(fmt::format(
+          "waiting for trainers that speak the protocol (docs/protocol.md) at {}{}{}", endpoint,
+          token.empty() ? "" : ", with the token in " + token, keys ? ", with their keys" : ""));
+    } else {
+      on_notice(fmt::format("waiting for trainers; start them with  betatune-trainer --connect {}{}{}",
+                            endpoint, token.empty() ? "" : " --token-file " + token,
+                            keys ? " --key FILE" : ""));
+    }
   }
 
  private:
   ServerObserver& shown_;
   CheckpointKeeper keeper_;
   RosterFile roster_;
-  bool external_ = false;
+  bool external_ = false;         ///< nobody starts them
+  bool speaks_protocol_ = false;  ///< who comes must know what to train
   fs::path token_file_;
 };
 
@@ -88,7 +97,7 @@ std::unique_ptr<Launcher> make_launcher(const StudySpec& spec, const std::string
                                         Diagnostics& diagnostics) {
   if (spec.trainer.external.value_or(false)) return nullptr;
   const auto* entry = find_launcher(spec, Mark{file}, diagnostics);
-  if (entry == nullptr) return nullptr;
+  if (entry == nullptr || spec.launcher.trainers == 0) return nullptr;
   return entry->make(LauncherContext{spec}, ConfigNode(), diagnostics);
 }
 
@@ -131,6 +140,7 @@ Result<std::string> serve_session(StudySession& session, const Bind& bind,
   settings.keys = keys;
   settings.local_key_file = session.directory / "local.key";
   settings.log_directory = session.directory / "logs";
+  settings.study_directory = session.directory;
   settings.drain_grace = std::chrono::seconds(options.grace_s);
   auto end =
       serve({*session.coordinator, *session.policies.searcher, *session.store, launcher, *observer},

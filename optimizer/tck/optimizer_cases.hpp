@@ -12,5 +12,6 @@ std::vector<OptimizerCase> optimizer_message_cases();
 std::vector<OptimizerCase> optimizer_attempt_cases();
 std::vector<OptimizerCase> optimizer_recovery_cases();
 std::vector<OptimizerCase> optimizer_checkpoint_cases();
+std::vector<OptimizerCase> optimizer_file_cases();
 
 }  // namespace betatune::tck

@@ -13,6 +13,7 @@ namespace {
 constexpr auto kLook = std::chrono::microseconds(500);
 constexpr auto kSlice = Milliseconds(200);
 constexpr std::size_t kLongestNote = 600;
+constexpr std::size_t kBodyFrame = 2;
 
 }  // namespace
 
@@ -58,6 +59,10 @@ void Wire::note(char side, const Frames& frames) {
   std::string text(1, side);
   text += ">";
   for (std::size_t i = frames.size() > 1 ? 1 : 0; i < frames.size(); ++i) {
+    if (i > kBodyFrame) {  // of a file: not for people
+      text += " (" + std::to_string(frames[i].size()) + " bytes)";
+      continue;
+    }
     text += " " + frames[i].substr(0, kLongestNote);
     if (frames[i].size() > kLongestNote) text += "...";
   }

@@ -13,7 +13,7 @@ namespace betatune {
 namespace {
 
 struct Options {
-  std::string endpoint, token_file, key_file, name, plugin;
+  std::string endpoint, token_file, key_file, name, plugin, own_folder;
   int slots = 1;
   double patience_s = 3'600;
   double grace_s = 10;
@@ -37,6 +37,7 @@ int run(const Options& options) {
     }
     setup.key = std::move(key).value();
   }
+  setup.files = {options.own_folder, !options.own_folder.empty()};
   setup.kill_grace = Milliseconds(static_cast<std::int64_t>(options.grace_s * 1'000));
   setup.options.name = options.name.empty() ? trainer_name() : options.name;
   if (setup.key) setup.options.name = name_with_key(setup.key->name, setup.options.name);
@@ -63,6 +64,10 @@ void describe(CLI::App& app, Options& options) {
   app.add_option("--grace", options.grace_s,
                  "Seconds from SIGTERM to SIGKILL of a trial's processes")
       ->check(CLI::NonNegativeNumber);
+  app.add_option("--own-folder", options.own_folder,
+                 "Keep the files of trials below this folder and exchange checkpoints with the\n"
+                 "optimizer, even where the study's folder is seen here (default: only where it\n"
+                 "is not, in the folder for temporary files)");
   CLI::App* plugin =
       app.add_subcommand("plugin", "Look at trainer plug-ins")->require_subcommand(1);
   CLI::App* list = plugin->add_subcommand("list", "The plug-ins that a study can name");

@@ -90,6 +90,10 @@ std::string limit_table() {
   row("metrics of a REPORT", limits::kMetricsPerReport, "ERROR `malformed`");
   row("unacknowledged reports of one attempt on the way", limits::kUnacknowledgedReports,
       "not checked");
+  row("bytes of a file in one message", limits::kFileChunkBytes, "STORED `problem`");
+  row("bytes of a file's path", limits::kFilePathBytes, "STORED `problem`");
+  row("files of a folder that travels", limits::kFilesPerFolder, "STORED `problem`");
+  row("parts of files that wait in the optimizer", limits::kFileChunksWaiting, "dropped");
   row("bytes of a DONE's message", limits::kErrorTextBytes, "the optimizer cuts it");
   row("bytes of the path of an ipc socket", limits::kSocketPathBytes, "refused at the start");
   row("refusals per second of one connection", RefusalLimit::kPerSecond,

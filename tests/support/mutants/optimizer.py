@@ -163,6 +163,30 @@ class ForgetsDecisions(Mutant):
         return [(verb, body)] if peer["decided"] == 1 else []
 
 
+class CompleteTooEarly(Mutant):
+    case = "O-FILES-1"
+
+    def down(self, peer, verb, body):
+        return [(verb, {**body, "complete": True} if verb == "STORED" else body)]
+
+
+class KeepsSpoiltBytes(Mutant):
+    case = "O-FILES-4"
+
+    def down(self, peer, verb, body):
+        return [(verb, {**body, "offset": 7} if verb == "STORED" else body)]
+
+
+class GivesAnyFile(Mutant):
+    case = "O-FILES-10"
+
+    def down(self, peer, verb, body):
+        if body.get("code") != "malformed":
+            return [(verb, body)]
+        return [("DATA", {"trial": body["trial"], "attempt": body["attempt"], "folder": ".", "path": "study.db",
+                          "size": 0, "offset": 0})]
+
+
 MUTATIONS = {each.__name__: each for each in Mutant.__subclasses__()}
 
 

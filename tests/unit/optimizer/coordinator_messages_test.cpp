@@ -113,5 +113,52 @@ TEST(CoordinatorReport, IsRefusedIfItsCheckpointsDigestIsNone) {
   EXPECT_EQ(shell.facts<CheckpointSaved>().size(), 1u);
 }
 
+/// What becomes of a message about files: "" where it is admitted, else the code it is refused with.
+std::string refusal_of(Harness& shell, const std::string& from, const Message& message) {
+  const Effects effects = shell.coordinator().step(Received{from, message}, shell.now);
+  EXPECT_TRUE(effects.append.empty());
+  if (effects.admits_file) return "";
+  return effects.send.empty() ? "nothing"
+                              : std::get<Refusal>(effects.send.at(0).message).code;
+}
+
+PutFile put_into(const std::string& folder, const Assign& at) {
+  return {at.trial, at.attempt, folder, "log", 1, "", 0, "x"};
+}
+
+GetFile get_from(const std::string& folder, const Assign& at) {
+  return {at.trial, at.attempt, folder, "model", 0};
+}
+
+TEST(CoordinatorFiles, AreTakenFromWhoHasTheAttemptForItsOwnFolders) {
+  Harness shell(stepped_study(9, "fifo"));
+  const Assign at = shell.begin("t");
+  shell.join("other");
+
+  EXPECT_EQ(refusal_of(shell, "t", put_into("trials/0/attempt-1", at)), "");
+  EXPECT_EQ(refusal_of(shell, "t", put_into("checkpoints/trial-0/attempt-1-step-4", at)), "");
+  EXPECT_EQ(refusal_of(shell, "t", put_into("checkpoints/trial-1/attempt-1-step-4", at)),
+            "malformed");
+  EXPECT_EQ(refusal_of(shell, "other", put_into("trials/0/attempt-1", at)), "stale_attempt");
+  EXPECT_EQ(refusal_of(shell, "nobody", put_into("trials/0/attempt-1", at)), "not_welcome");
+}
+
+TEST(CoordinatorFiles, AreGivenOfTheCheckpointThatAnAttemptGoesOnFrom) {
+  Harness shell(stepped_study(9, "fifo"));
+  const Assign first = shell.begin("t");
+  EXPECT_EQ(refusal_of(shell, "t", get_from("checkpoints/1", first)), "malformed")
+      << "it goes on from none";
+  shell.report_saved("t", first, 1, 1);
+  shell.done("t", first, 1, AttemptEnd::paused);
+  shell.sent.clear();
+  shell.say("t", Ready{1});
+  const auto second = shell.only_sent<Assign>();
+
+  ASSERT_TRUE(second.resume_from);
+  EXPECT_EQ(refusal_of(shell, "t", get_from("checkpoints/1", second)), "");
+  EXPECT_EQ(refusal_of(shell, "t", get_from(".", second)), "malformed");
+  EXPECT_EQ(refusal_of(shell, "t", get_from("checkpoints/1", first)), "stale_attempt");
+}
+
 }  // namespace
 }  // namespace betatune

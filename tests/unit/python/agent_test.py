@@ -93,7 +93,7 @@ class Session(Conversation):
 
         effects = self.hear("WELCOME", WELCOME, 1.0)
 
-        self.assertIn(Kill(FIRST), effects)
+        self.assertIn(Kill(FIRST, True), effects)
         self.end(now=2.0)
         self.assertEqual(self.agent.work, {})
 
@@ -148,7 +148,7 @@ class Attempts(Conversation):
 
         effects = self.begin(attempt=2)
 
-        self.assertIn(Kill(FIRST), effects)
+        self.assertIn(Kill(FIRST, True), effects)
         self.assertEqual(self.begin(attempt=1), [])
 
     def test_numbers_reports_and_forgets_them_when_they_are_durable(self):
@@ -227,13 +227,13 @@ class Attempts(Conversation):
 
         effects = self.hear("ERROR", {"code": "stale_attempt", "trial": 0, "attempt": 1})
 
-        self.assertEqual([each for each in effects if isinstance(each, Kill)], [Kill(FIRST)])
+        self.assertEqual([each for each in effects if isinstance(each, Kill)], [Kill(FIRST, True)])
         self.assertEqual(verbs(self.end()), ["READY"])
 
     def test_ends_what_a_beat_drops(self):
         self.begin()
 
-        self.assertIn(Kill(FIRST), self.hear("BEAT", {"drop": [{"trial": 0, "attempt": 1}]}))
+        self.assertIn(Kill(FIRST, True), self.hear("BEAT", {"drop": [{"trial": 0, "attempt": 1}]}))
 
     def test_a_limit_that_is_passed_is_a_timeout(self):
         for limit in ("wall_time_ms", "silence_ms"):
@@ -243,6 +243,15 @@ class Attempts(Conversation):
                 self.assertIn(Kill(FIRST), self.agent.tick(1.1))
                 done = sent(self.end("failed", 1.2, failure="infra"), "DONE")[0]
                 self.assertEqual((done["end"], done["failure"]), ("failed", "timeout"))
+
+    def test_time_on_the_road_does_not_count(self):
+        self.begin(wall_time_ms=1000, silence_ms=1000)
+        self.agent.files_travel(FIRST, True, 0.0)
+        self.assertNotIn(Kill(FIRST), self.agent.tick(9.0))
+        self.agent.files_travel(FIRST, False, 9.0)
+
+        self.assertNotIn(Kill(FIRST), self.agent.tick(9.9))
+        self.assertIn(Kill(FIRST), self.agent.tick(10.1))
 
     def test_a_failure_has_its_class_and_at_most_4096_bytes(self):
         self.begin()
@@ -266,7 +275,7 @@ class Leaving(Conversation):
     def test_bye_without_drain_ends_it(self):
         self.begin()
 
-        self.assertIn(Kill(FIRST), self.hear("BYE", {"drain": False}))
+        self.assertIn(Kill(FIRST, True), self.hear("BYE", {"drain": False}))
 
     def test_hurry_pauses_what_runs_and_does_not_call_it_done(self):
         self.begin()

@@ -195,6 +195,18 @@ class Agent:
             work.done["failure"] = failure or "user"
         return self._settle(now)
 
+    def files_travel(self, key: Key, travel: bool, now: float) -> None:
+        """Its process has not begun yet, or is over, and its files are on the way: the limits of time do not count."""
+        work = self.work.get(key)
+        if work is None:
+            return
+        if travel and work.travels_since is None:
+            work.travels_since = now
+        elif not travel and work.travels_since is not None:
+            work.started += now - work.travels_since
+            work.heard = now
+            work.travels_since = None
+
     def may_read(self, key: Key) -> bool:
         """False while the reports of this attempt are too many to hold: its worker waits."""
         return key not in self.work or len(self.work[key].reports) < REPORTS_HELD
@@ -217,9 +229,12 @@ class Agent:
         if work.state != "running":
             del self.work[key]
             return
-        work.unwanted = True
+        if work.unwanted:
+            return
+        work.unwanted = work.kill_asked = True
         work.reports.clear()
-        self._ask_to_end(key, work)
+        # Also where it was asked to end before: what it leaves was wanted then.
+        self._effects.append(Kill(key, True))
 
     def _ask_to_end(self, key: Key, work: Work) -> None:
         if work.state == "running" and not work.kill_asked:
@@ -260,7 +275,7 @@ class Agent:
             work.moved = now
         if work.state == "ended" and work.done_sent_at is not None and now - work.done_sent_at >= DONE_AGAIN_S:
             work.done_sent_at = None
-        if work.state != "running":
+        if work.state != "running" or work.travels_since is not None:
             return
         job = work.assign["job"]
         if len(work.reports) >= REPORTS_HELD:

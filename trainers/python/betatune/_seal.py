@@ -18,7 +18,7 @@ def seal_folder(folder: Path) -> str:
     for path in sorted(_files(folder), key=os.fsencode):
         if re.search(r"[\n\r\\]", path):
             raise BadCheckpoint(f"a file name in a checkpoint cannot have a line break or a backslash: {path!r}")
-        lines.append(f"{_digest(folder / path)}  {path}\n")
+        lines.append(f"{digest_of_file(folder / path)}  {path}\n")
     text = "".join(lines).encode(errors="surrogateescape")
     # A list that was copied from another checkpoint may be a link to it: never written through.
     (folder / SUMS).unlink(missing_ok=True)
@@ -48,7 +48,7 @@ def check_seal(folder: Path, digest: str) -> None:
         raise DamagedCheckpoint(f"checkpoint {folder} is damaged: {SUMS} is not the one that was reported")
     for path, expected in files.items():
         try:
-            found = _digest(folder / path)
+            found = digest_of_file(folder / path)
         except FileNotFoundError:
             raise DamagedCheckpoint(f"checkpoint {folder} is damaged: {path} is missing") from None
         if found != expected:
@@ -68,7 +68,7 @@ def _digest_of(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=32).hexdigest()
 
 
-def _digest(path: Path) -> str:
+def digest_of_file(path: Path) -> str:
     digest = hashlib.blake2b(digest_size=32)
     with open(path, "rb") as file:
         while block := file.read(1 << 20):

@@ -16,6 +16,7 @@ from typing import Callable, Optional
 
 from . import _wire
 from ._agent import Agent
+from ._courier import Courier
 from ._errors import BetatuneError, Interrupted, NoOptimizer, ProtocolError, Refused
 from ._work import Kill, Leave, NewSession, Send, Start, Tell
 from ._workers import ProcessWorkers, ThreadWorkers
@@ -39,11 +40,14 @@ class Trainer:
                 only its trial fails. "thread": all in this process
     patience_s  how long without an optimizer before run() gives up; 0: never
     grace_s     from SIGTERM to SIGKILL of a trial's process
+    own_folder  keeps the files of trials below this folder and exchanges checkpoints with the optimizer, even where
+                the study's folder is seen here; by default only where it is not, in the folder for temporary files
     """
 
     def __init__(self, connect: str, slots: int = 1, *, name: Optional[str] = None,
                  token_file: Optional[os.PathLike] = None, key_file: Optional[os.PathLike] = None,
-                 isolation: str = "process", patience_s: float = 3600.0, grace_s: float = 10.0):
+                 isolation: str = "process", patience_s: float = 3600.0, grace_s: float = 10.0,
+                 own_folder: Optional[os.PathLike] = None):
         if not 1 <= slots <= _wire.SLOTS:
             raise ValueError(f"slots must be 1 to {_wire.SLOTS}, not {slots}")
         if isolation not in ("process", "thread"):
@@ -54,7 +58,7 @@ class Trainer:
         self.key = _read_key(Path(key_file)) if key_file is not None else None
         if self.key and self.name != self.key["name"] and not self.name.startswith(self.key["name"] + "/"):
             self.name = f'{self.key["name"]}/{self.name}'
-        self.patience_s, self.grace_s = patience_s, grace_s
+        self.patience_s, self.grace_s, self.own_folder = patience_s, grace_s, own_folder
 
     def run(self, train: Callable) -> None:
         """Runs `train(trial)` for every trial, until the study is over.
@@ -96,10 +100,15 @@ class _Running:
     def __init__(self, setup: Trainer, train: Callable):
         self._setup = setup
         self._agent = Agent(setup.name, setup.slots, setup.token, setup.patience_s)
+        reported = lambda key, line: self._courier.reported(key, line)  # noqa: E731
+        ended = lambda key, end: self._courier.ended(key, end)  # noqa: E731
         if setup.isolation == "process":
-            self._workers = ProcessWorkers(train, self._on_report, self._on_end, setup.grace_s)
+            self._workers = ProcessWorkers(train, reported, ended, setup.grace_s)
         else:
-            self._workers = ThreadWorkers(train, self._on_report, self._on_end)
+            self._workers = ThreadWorkers(train, reported, ended)
+        self._courier = Courier(
+            self._workers, self._send, self._on_report, self._on_end,
+            lambda key, travel: self._agent.files_travel(key, travel, time.monotonic()), setup.own_folder)
         self._leave: Optional[Leave] = None
         self._reconnect = False
         self._socket = self._monitor = None
@@ -121,6 +130,7 @@ class _Running:
             self._close_socket(_LINGER_MS)
             self._context.term()
             self._workers.close()
+            self._courier.close()
         if self._leave.refusal is not None:
             raise Refused(*self._leave.refusal)
         if self._leave.interrupted:
@@ -155,6 +165,7 @@ class _Running:
                 self._workers.read(links[fd])
         self._workers.tick()
         self._perform(self._agent.tick(time.monotonic()))
+        self._courier.tick(self._agent.session == "welcome" and not self._reconnect, time.monotonic())
 
     # ---- the socket -------------------------------------------------------------------------------------------------
 
@@ -204,10 +215,13 @@ class _Running:
             try:
                 verb, body = _wire.decode(frames)
                 effects = self._agent.received(verb, body, time.monotonic())
+                about_file = self._courier.read(verb, body, frames)
             except (ProtocolError, KeyError, TypeError, ValueError) as error:
                 _log.warning("a message that cannot be read: %r", error)
                 continue
             self._perform(effects)
+            if about_file is not None:
+                self._courier.received(about_file, time.monotonic())
         return True
 
     # ---- effects ----------------------------------------------------------------------------------------------------
@@ -215,21 +229,21 @@ class _Running:
     def _perform(self, effects: list) -> None:
         for effect in effects:
             if isinstance(effect, Send):
-                self._send(effect)
+                self._send(effect.verb, effect.body)
             elif isinstance(effect, NewSession):
                 self._reconnect = True
             elif isinstance(effect, Start):
-                self._workers.start(effect.key, effect.assign)
+                self._courier.start(effect.key, effect.assign)
             elif isinstance(effect, Tell):
-                self._workers.tell(effect.key, effect.action)
+                self._courier.tell(effect.key, effect.action)
             elif isinstance(effect, Kill):
-                self._workers.kill(effect.key)
+                self._courier.kill(effect.key, effect.unwanted)
             elif self._leave is None:
                 self._leave = effect
 
-    def _send(self, message: Send) -> None:
+    def _send(self, verb: str, body: dict, part: Optional[bytes] = None) -> None:
         try:
-            self._socket.send_multipart(_wire.encode(message.verb, message.body), self._zmq.DONTWAIT)
+            self._socket.send_multipart(_wire.encode(verb, body, part), self._zmq.DONTWAIT)
         except self._zmq.Again:
             pass  # sent again: reports after the next WELCOME or by the clock, DONE and BEAT by the clock
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+from typing import Optional
 
 from ._errors import ProtocolError
 
@@ -16,11 +17,13 @@ TEXT_BYTES = 4096
 NAME_BYTES = 128
 
 
-def encode(verb: str, body: dict) -> list:
-    """The frames of a message. Numbers that are not finite become the protocol's words."""
+def encode(verb: str, body: dict, part: Optional[bytes] = None) -> list:
+    """The frames of a message, with bytes of a file behind it. Numbers that are not finite become the protocol's
+    words."""
     text = json.dumps(spelt(body), allow_nan=False, separators=(",", ":"), ensure_ascii=False)
     # A lone surrogate (a file name that is not UTF-8) has no UTF-8 form: it is replaced.
-    return [TAG, verb.encode("ascii"), text.encode("utf-8", "replace")]
+    frames = [TAG, verb.encode("ascii"), text.encode("utf-8", "replace")]
+    return frames if part is None else [*frames, part]
 
 
 def decode(frames: list) -> tuple:

@@ -32,6 +32,7 @@ class Tell(NamedTuple):
 
 class Kill(NamedTuple):
     key: Key
+    unwanted: bool = False  # and nobody waits for what it has made
 
 
 class Leave(NamedTuple):
@@ -59,4 +60,5 @@ class Work:
     done_sent_at: Optional[float] = None
     started: float = 0.0
     heard: float = 0.0
+    travels_since: Optional[float] = None  # see Agent.files_travel()
     moved: float = 0.0  # when a report was last sent first, or acknowledged
