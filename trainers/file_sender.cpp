@@ -16,6 +16,7 @@ using Milliseconds = std::chrono::milliseconds;
 /// On the way and not answered, at most.
 constexpr std::uint64_t kWindow = 8 * limits::kFileChunkBytes;
 constexpr Milliseconds kAgain{5'000};
+constexpr std::uint64_t kSmall = 32u << 10;
 /// A parcel that the optimizer does not take is begun again so often.
 constexpr int kRefusedMost = 3;
 
@@ -53,9 +54,22 @@ void FileSender::pump(Milliseconds now) {
   if (!current_->known) {
     if (std::exchange(current_->asked, true)) return;
     moved_ = now;
-    return send_(message());
+    return ask();
   }
   send_bytes();
+}
+
+/// What the optimizer has of the file; a small one is sent along, as asking would take as long.
+void FileSender::ask() {
+  PutFile put = message();
+  put.offset = 0;
+  if (current_->size <= kSmall) {
+    std::ifstream file(parcels_.front().from / put.path, std::ios::binary);
+    put.bytes.resize(current_->size);
+    file.read(put.bytes.data(), static_cast<std::streamsize>(put.bytes.size()));
+    if (!file) return finish(Error{ErrorKind::unavailable, "cannot read " + put.path});
+  }
+  send_(put);
 }
 
 /// False where the parcel is over: its file cannot be read.

@@ -53,6 +53,7 @@ class FileSender {
 
   void pump(std::chrono::milliseconds now);
   bool open_file();
+  void ask();
   void send_bytes();
   PutFile message() const;
   void file_done();

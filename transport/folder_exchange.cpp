@@ -52,6 +52,11 @@ FolderExchange::FolderExchange(fs::path study_dir)
   fs::remove_all(study_dir_ / kIncoming, ignored);
 }
 
+FolderExchange::~FolderExchange() {
+  std::error_code ignored;
+  fs::remove_all(study_dir_ / kIncoming, ignored);
+}
+
 std::optional<FileStored> FolderExchange::put(const PutFile& message) {
   FileStored answer{message.trial, message.attempt, message.folder, message.path, 0, false, ""};
   if (!is_file_path(message.path) || !is_digest(message.digest)) {

@@ -23,6 +23,10 @@ namespace betatune {
 class FolderExchange {
  public:
   explicit FolderExchange(std::filesystem::path study_dir);
+  FolderExchange(const FolderExchange&) = delete;
+  FolderExchange& operator=(const FolderExchange&) = delete;
+  /// Removes `incoming/`.
+  ~FolderExchange();
 
   /// Nothing where the disk cannot be written, or is nearly full: the trainer sends again. Whether
   /// the trainer may put this is the caller's to know.

@@ -3,7 +3,7 @@
 # packages. Peers live in an environment of their own, build/bench-venv, made at the first use.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-readonly all=(cli store coordinator service transport worker gp tpe curves population torch)
+readonly all=(cli store coordinator service transport files worker gp tpe curves population torch)
 readonly bin=build/bin
 
 say() { printf '\n== %s\n' "$*"; }
@@ -41,6 +41,10 @@ bench_service() {
 bench_transport() {
   say "transport: 1,000 and 3,000 trainers at 1,000 reports per second, beside libzmq without any work"
   target bench_transport_load && "$bin/bench_transport_load"
+}
+bench_files() {
+  say "checkpoints: with the study's folder shared, and over the connection"
+  tests/bench/travelling_files.py "$bin"
 }
 bench_worker() {
   say "trainer: one worker process per trial"

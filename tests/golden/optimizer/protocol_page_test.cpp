@@ -155,7 +155,7 @@ struct Said {
 
 std::vector<Said> transcripts() {
   std::istringstream lines(support::file_text(kPage));
-  const std::regex form(R"(^([TO])> ([A-Z]+) (\{.*\})$)");
+  const std::regex form(R"(^([TO])> ([A-Z]+) (\{.*\})(?:  \(\d+ bytes\))?$)");
   std::vector<Said> found;
   for (std::string line; std::getline(lines, line);) {
     std::smatch match;

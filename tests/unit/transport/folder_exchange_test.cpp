@@ -142,11 +142,14 @@ TEST_F(Exchange, WhatIsLeftOfAnAttemptThatIsOverGoes) {
   EXPECT_TRUE(fs::is_empty(study_.path() / "incoming"));
 }
 
-TEST_F(Exchange, AStartBeginsWithNothing) {
-  put(file("model", "weights"));
-
-  const FolderExchange again(study_.path());
-
+TEST_F(Exchange, WhatAKillHasLeftGoesAtTheStartAndTheRestAtTheEnd) {
+  fs::create_directories(study_.path() / "incoming" / "7");
+  {
+    FolderExchange again(study_.path());
+    EXPECT_FALSE(fs::exists(study_.path() / "incoming"));
+    again.put(file("model", "weights"));
+    EXPECT_TRUE(fs::exists(study_.path() / "incoming"));
+  }
   EXPECT_FALSE(fs::exists(study_.path() / "incoming"));
 }
 
