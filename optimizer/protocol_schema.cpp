@@ -114,12 +114,9 @@ Json of_trainers() {
   put.limit("path", {{"maxLength", limits::kFilePathBytes}})
       .limit("digest", {{"pattern", "^[0-9a-f]{64}$"}});
   get.limit("path", {{"maxLength", limits::kFilePathBytes}});
-  return {{PutFile::kType, put.schema()},
-          {GetFile::kType, get.schema()},
-          {Hello::kType, hello.schema()},
-          {Ready::kType, ready.schema()},
-          {Report::kType, report.schema()},
-          {Done::kType, done.schema()}};
+  return {{PutFile::kType, put.schema()},   {GetFile::kType, get.schema()},
+          {Hello::kType, hello.schema()},   {Ready::kType, ready.schema()},
+          {Report::kType, report.schema()}, {Done::kType, done.schema()}};
 }
 
 Json of_optimizers() {

@@ -41,12 +41,11 @@ class Agent {
 
  private:
   AttemptPool::Listener listener() {
-    return {[this](const WorkKey& key, const WorkerMessage& said) { courier_.said(key, said); },
-            [this](const WorkKey& key, const ProcessEnd& end) { courier_.over(key, end); },
-            [this](const WorkKey& key, const AttemptFailure& failure) {
-              courier_.over(key, failure);
-            },
-            [this](const WorkKey& key) { return core_.may_read(key); }};
+    return {
+        [this](const WorkKey& key, const WorkerMessage& said) { courier_.said(key, said); },
+        [this](const WorkKey& key, const ProcessEnd& end) { courier_.over(key, end); },
+        [this](const WorkKey& key, const AttemptFailure& failure) { courier_.over(key, failure); },
+        [this](const WorkKey& key) { return core_.may_read(key); }};
   }
 
   Courier::Outside outside() {

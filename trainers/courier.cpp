@@ -76,8 +76,8 @@ void Courier::start(const WorkKey& key, const Assign& assign) {
   }
   trip.fetching = true;
   outside_.files_travel(key, true);
-  fetcher_.take({key, *assign.resume_from,
-                 fs::path(trip.assign.job.study_dir) / assign.resume_from->uri});
+  fetcher_.take(
+      {key, *assign.resume_from, fs::path(trip.assign.job.study_dir) / assign.resume_from->uri});
 }
 
 void Courier::begin(const WorkKey& key, Trip& trip) {
@@ -170,8 +170,7 @@ void Courier::sent(const Parcel& parcel, const Status& status) {
     trip.step = std::max(trip.step, artifact.step);
     outside_.said(parcel.key, WorkerReport{trip.step, {}, artifact});
   } else {
-    log().warn("{} could not be given to the optimizer: {}", parcel.folder,
-               status.error().message);
+    log().warn("{} could not be given to the optimizer: {}", parcel.folder, status.error().message);
     // As if it could not have been written.
     const std::string why = "the checkpoint could not be sent: " + status.error().message;
     trip.end = failed_end(trip.step, FailureClass::infra, why);

@@ -91,7 +91,7 @@ bool FileSender::open_file() {
 
 PutFile FileSender::message() const {
   const Parcel& parcel = parcels_.front();
-  return {parcel.key.trial, parcel.key.attempt, parcel.folder, parcel.paths[at_],
+  return {parcel.key.trial, parcel.key.attempt, parcel.folder,  parcel.paths[at_],
           current_->size,   current_->digest,   current_->sent, ""};
 }
 

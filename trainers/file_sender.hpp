@@ -19,8 +19,8 @@ namespace betatune {
 
 struct Parcel {
   WorkKey key;
-  std::string folder;             ///< its name there, below the study's folder
-  std::filesystem::path from;     ///< where it is here
+  std::string folder;              ///< its name there, below the study's folder
+  std::filesystem::path from;      ///< where it is here
   std::vector<std::string> paths;  ///< of its files, in the order in which they are sent
 };
 

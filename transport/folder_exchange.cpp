@@ -100,7 +100,12 @@ std::optional<FileStored> FolderExchange::answer_published(const PutFile& messag
   answer.offset = message.size;
   answer.complete = message.path == kSumsName;
   if (answer.complete && seal.value().digest != message.digest) {
-    answer = {message.trial, message.attempt, message.folder, message.path, 0, false,
+    answer = {message.trial,
+              message.attempt,
+              message.folder,
+              message.path,
+              0,
+              false,
               "another checkpoint of this name is there"};
   }
   return answer;
@@ -146,8 +151,8 @@ Status FolderExchange::write(const PutFile& message, const fs::path& path, File&
     const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
     if (fd < 0) return io_error(path);
     // A write that stops short leaves `held` as it was: the same bytes are written again.
-    const ssize_t written = ::pwrite(fd, message.bytes.data(), message.bytes.size(),
-                                     static_cast<off_t>(file.held));
+    const ssize_t written =
+        ::pwrite(fd, message.bytes.data(), message.bytes.size(), static_cast<off_t>(file.held));
     const Error error = io_error(path);
     ::close(fd);
     if (written != static_cast<ssize_t>(message.bytes.size())) return error;
@@ -190,8 +195,7 @@ Status FolderExchange::publish(const PutFile& message, Incoming& incoming) const
   BETATUNE_TRY(const Seal seal, read_seal(incoming.folder));
   for (const SealedFile& each : seal.files) {
     const auto file = incoming.files.find(each.path);
-    if (file == incoming.files.end() || !file->second.whole ||
-        file->second.digest != each.digest) {
+    if (file == incoming.files.end() || !file->second.whole || file->second.digest != each.digest) {
       return not_wanted(fmt::format("{} is listed, and has not been sent", each.path));
     }
   }
@@ -201,8 +205,8 @@ Status FolderExchange::publish(const PutFile& message, Incoming& incoming) const
 }
 
 FileData FolderExchange::get(const GetFile& message) const {
-  FileData answer{message.trial, message.attempt, message.folder, message.path,
-                  0,             message.offset,  "",             ""};
+  FileData answer{
+      message.trial, message.attempt, message.folder, message.path, 0, message.offset, "", ""};
   const fs::path path = study_dir_ / message.folder / message.path;
   std::ifstream file(path, std::ios::binary);
   if (!is_file_path(message.path) || !file) {
@@ -212,7 +216,8 @@ FileData FolderExchange::get(const GetFile& message) const {
   file.seekg(0, std::ios::end);
   answer.size = static_cast<std::uint64_t>(file.tellg());
   if (message.offset >= answer.size) return answer;
-  answer.bytes.resize(std::min<std::uint64_t>(limits::kFileChunkBytes, answer.size - message.offset));
+  answer.bytes.resize(
+      std::min<std::uint64_t>(limits::kFileChunkBytes, answer.size - message.offset));
   file.seekg(static_cast<std::streamoff>(message.offset));
   file.read(answer.bytes.data(), static_cast<std::streamsize>(answer.bytes.size()));
   if (!file) {

@@ -11,9 +11,8 @@ namespace betatune {
 namespace {
 
 bool is_number(std::string_view text) {
-  return !text.empty() && text.size() < 20 && std::ranges::all_of(text, [](char c) {
-    return c >= '0' && c <= '9';
-  });
+  return !text.empty() && text.size() < 20 &&
+         std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
 }
 
 }  // namespace

@@ -95,8 +95,8 @@ struct TrainerJob {
   int slots = 1;                          ///< of the trainer, that it takes
   std::int64_t rank_timeout_ms = 10'000;  ///< how long one may keep the others waiting
   std::string study_dir;                  ///< absolute path of the study's folder
-  std::string folder_mark;                ///< who reads this there sees it (transport/folder_mark.hpp)
-  std::string objective;                  ///< name of the metric that is optimized
+  std::string folder_mark;        ///< who reads this there sees it (transport/folder_mark.hpp)
+  std::string objective;          ///< name of the metric that is optimized
   std::string directory;          ///< where the study file is: working directory of a command
   std::int64_t wall_time_ms = 0;  ///< 0: no limit
   std::int64_t silence_ms = 0;    ///< 0: no limit
@@ -262,8 +262,8 @@ struct Refusal {
   }
 };
 
-/// T -> O, with `bytes` in a frame of its own: part of a file for the study's folder, from a trainer
-/// that does not see it. Without bytes it asks what is there already.
+/// T -> O, with `bytes` in a frame of its own: part of a file for the study's folder, from a
+/// trainer that does not see it. Without bytes it asks what is there already.
 struct PutFile {
   static constexpr const char* kType = "PUT";
   TrialId trial;
@@ -296,14 +296,13 @@ struct FileStored {
   bool complete = false;
   std::string problem;
   static constexpr auto fields() {
-    return std::tuple{
-        Field{"trial", &FileStored::trial, "trial id"},
-        Field{"attempt", &FileStored::attempt, "attempt number"},
-        Field{"folder", &FileStored::folder, "as in PUT"},
-        Field{"path", &FileStored::path, "as in PUT"},
-        Field{"offset", &FileStored::offset, "bytes held, from the first on"},
-        defaulted("complete", &FileStored::complete, "durable in its place"),
-        defaulted("problem", &FileStored::problem, "why it is not taken")};
+    return std::tuple{Field{"trial", &FileStored::trial, "trial id"},
+                      Field{"attempt", &FileStored::attempt, "attempt number"},
+                      Field{"folder", &FileStored::folder, "as in PUT"},
+                      Field{"path", &FileStored::path, "as in PUT"},
+                      Field{"offset", &FileStored::offset, "bytes held, from the first on"},
+                      defaulted("complete", &FileStored::complete, "durable in its place"),
+                      defaulted("problem", &FileStored::problem, "why it is not taken")};
   }
 };
 

@@ -69,9 +69,9 @@ class Housekeeping final : public ServerObserver {
           "waiting for trainers that speak the protocol (docs/protocol.md) at {}{}{}", endpoint,
           token.empty() ? "" : ", with the token in " + token, keys ? ", with their keys" : ""));
     } else {
-      on_notice(fmt::format("waiting for trainers; start them with  betatune-trainer --connect {}{}{}",
-                            endpoint, token.empty() ? "" : " --token-file " + token,
-                            keys ? " --key FILE" : ""));
+      on_notice(fmt::format(
+          "waiting for trainers; start them with  betatune-trainer --connect {}{}{}", endpoint,
+          token.empty() ? "" : " --token-file " + token, keys ? " --key FILE" : ""));
     }
   }
 

@@ -22,9 +22,14 @@ struct SentFile {
 };
 
 PutFile part_of(const Assign& assign, const SentFile& file, std::uint64_t offset) {
-  return {assign.trial,           assign.attempt,        file.folder,
-          file.path,              file.bytes.size(),     digest_of(file.bytes),
-          offset,                 file.bytes.substr(offset, limits::kFileChunkBytes)};
+  return {assign.trial,
+          assign.attempt,
+          file.folder,
+          file.path,
+          file.bytes.size(),
+          digest_of(file.bytes),
+          offset,
+          file.bytes.substr(offset, limits::kFileChunkBytes)};
 }
 
 /// What is there already, then everything behind it; the last answer.
@@ -221,8 +226,7 @@ Status a_log_travels(OptimizerScript& o) {
   BETATUNE_CHECK(o.start());
   Trainer& t = o.trainer();
   BETATUNE_TRY(const Assign assign, t.begin());
-  const std::string folder =
-      fmt::format("trials/{}/attempt-{}", assign.trial.n, assign.attempt.n);
+  const std::string folder = fmt::format("trials/{}/attempt-{}", assign.trial.n, assign.attempt.n);
   BETATUNE_TRY(const FileStored stored, put(t, assign, {folder, "log", "words\n"}));
   return stored.complete ? Status(Ok{}) : wrong("it is not complete: " + stored.problem);
 }

@@ -72,8 +72,7 @@ std::vector<TrainerCase> all_trainer_cases() {
 
 std::vector<OptimizerCase> all_optimizer_cases() {
   return joined({optimizer_session_cases(), optimizer_message_cases(), optimizer_attempt_cases(),
-                 optimizer_recovery_cases(), optimizer_checkpoint_cases(),
-                 optimizer_file_cases()});
+                 optimizer_recovery_cases(), optimizer_checkpoint_cases(), optimizer_file_cases()});
 }
 
 std::vector<Outcome> run_trainer_cases(const TrainerTarget& target, const std::string& only,

@@ -69,23 +69,31 @@ class TrainerTest(unittest.TestCase):
         return SCRIPT.replace("OPTIONS", options).replace("DELAY", str(delay))
 
     def test_runs_exactly_the_trials_and_goes_on_from_checkpoints(self):
-        for isolation in ("process", "thread"):
-            with self.subTest(isolation):
+        # With a folder of its own for its files, checkpoints travel.
+        for options in ("isolation='process'", "isolation='thread'", "own_folder='own'"):
+            with self.subTest(options):
                 study = self.study("algorithm: {name: random, scheduler: asha}\nstopping: {trials: 30}\n")
-                trainer = self.start(study, self.script(f"slots=2, isolation={isolation!r}"), study.start())
+                trainer = self.start(study, self.script(f"slots=2, {options}"), study.start())
 
                 self.finish(study, trainer, 30)
 
                 resumed = [each for each in study.events("attempt_started") if each["from"] > 0]
                 self.assertGreater(len(resumed), 5)
+                if "own" in options:
+                    self.assertEqual(list((study.folder / "own").iterdir()), [])
                 # Each step of a trial was trained once, over all its attempts.
                 for each in study.events("reported"):
                     if "trained" in each["metrics"]:
                         self.assertEqual(each["metrics"]["trained"], each["step"])
 
     def test_goes_on_when_the_optimizer_is_killed_and_restarted(self):
+        for options in ("slots=2", "slots=2, own_folder='own'"):
+            with self.subTest(options):
+                self.goes_on_when_the_optimizer_is_killed(options)
+
+    def goes_on_when_the_optimizer_is_killed(self, options):
         study = self.study("algorithm: {name: random, scheduler: fifo}\nstopping: {trials: 10}\n")
-        trainer = self.start(study, self.script(delay=0.05), study.start())
+        trainer = self.start(study, self.script(options, delay=0.05), study.start())
         for _ in range(3):
             before = len(study.events("reported"))
             support.eventually(lambda: len(study.events("reported")) > before + 8, "reports")

@@ -147,7 +147,7 @@ class TravellingCheckpoints(unittest.TestCase):
                 self.assertAlmostEqual(each["loss"], loss_after(params[each["trial"]], each["step"]), 12)
 
     def has_travelled(self, study, survivor: str):
-        """Trials went on elsewhere with what they had here, or here with what they had elsewhere; and so did their logs."""
+        """Trials went on with what had gone there or come from there, and so did their logs."""
         runs = study.folder / "runs/demo"
         ended = {(each["trial"], each["attempt"]) for each in study.events("attempt_ended") if each["end"] != "lost"}
         place, moved, logs = {}, set(), 0
@@ -160,7 +160,7 @@ class TravellingCheckpoints(unittest.TestCase):
             if each["trainer"] == survivor and (trial, attempt) in ended:
                 self.assertIn("epoch", (runs / f"trials/{trial}/attempt-{attempt}/log").read_text(), each)
                 logs += 1
-        self.assertTrue({("here", "elsewhere"), ("elsewhere", "here")} & moved, moved)
+        self.assertTrue(any("elsewhere" in each for each in moved), moved)
         self.assertGreater(logs, 0)
         self.assertFalse(list((runs / "incoming").glob("*")))
         sums = list(runs.glob("checkpoints/*/*/B2SUMS"))

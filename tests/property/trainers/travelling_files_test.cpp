@@ -170,23 +170,23 @@ void fetches(const Files& files, Key key, double trouble) {
 }
 
 TEST(TravellingFiles, ArriveAtTheOptimizerAsTheyAre) {
-  for_all(root_key(1), random_files,
-          [](const Files& files, Key key) { sends(files, key, 0); }, 30);
+  for_all(
+      root_key(1), random_files, [](const Files& files, Key key) { sends(files, key, 0); }, 30);
 }
 
 TEST(TravellingFiles, ArriveAtTheOptimizerWhateverTheNetworkDoes) {
-  for_all(root_key(2), random_files,
-          [](const Files& files, Key key) { sends(files, key, 1); }, 60);
+  for_all(
+      root_key(2), random_files, [](const Files& files, Key key) { sends(files, key, 1); }, 60);
 }
 
 TEST(TravellingFiles, ArriveAtTheTrainerAsTheyAre) {
-  for_all(root_key(3), random_files,
-          [](const Files& files, Key key) { fetches(files, key, 0); }, 30);
+  for_all(
+      root_key(3), random_files, [](const Files& files, Key key) { fetches(files, key, 0); }, 30);
 }
 
 TEST(TravellingFiles, ArriveAtTheTrainerWhateverTheNetworkDoes) {
-  for_all(root_key(4), random_files,
-          [](const Files& files, Key key) { fetches(files, key, 1); }, 60);
+  for_all(
+      root_key(4), random_files, [](const Files& files, Key key) { fetches(files, key, 1); }, 60);
 }
 
 }  // namespace

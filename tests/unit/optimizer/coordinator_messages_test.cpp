@@ -113,13 +113,13 @@ TEST(CoordinatorReport, IsRefusedIfItsCheckpointsDigestIsNone) {
   EXPECT_EQ(shell.facts<CheckpointSaved>().size(), 1u);
 }
 
-/// What becomes of a message about files: "" where it is admitted, else the code it is refused with.
+/// What becomes of a message about files: "" where it is admitted, else the code it is refused
+/// with.
 std::string refusal_of(Harness& shell, const std::string& from, const Message& message) {
   const Effects effects = shell.coordinator().step(Received{from, message}, shell.now);
   EXPECT_TRUE(effects.append.empty());
   if (effects.admits_file) return "";
-  return effects.send.empty() ? "nothing"
-                              : std::get<Refusal>(effects.send.at(0).message).code;
+  return effects.send.empty() ? "nothing" : std::get<Refusal>(effects.send.at(0).message).code;
 }
 
 PutFile put_into(const std::string& folder, const Assign& at) {

@@ -1,6 +1,8 @@
 /// An attempt on a machine that does not see the study's folder: what its worker gets, and when the
 /// agent hears of what it made.
 
+#include "trainers/courier.hpp"
+
 #include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,7 +11,6 @@
 #include "tests/support/temporary_directory.hpp"
 #include "trainers/attempt_folder.hpp"
 #include "trainers/checkpoint.hpp"
-#include "trainers/courier.hpp"
 #include "transport/folder_exchange.hpp"
 #include "transport/folder_mark.hpp"
 

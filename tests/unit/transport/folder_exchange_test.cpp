@@ -1,5 +1,7 @@
 /// What the optimizer's side of a travelling folder takes, and what it refuses.
 
+#include "transport/folder_exchange.hpp"
+
 #include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,7 +11,6 @@
 #include "tests/support/file_text.hpp"
 #include "tests/support/temporary_directory.hpp"
 #include "transport/digest.hpp"
-#include "transport/folder_exchange.hpp"
 #include "transport/folder_mark.hpp"
 #include "transport/folder_names.hpp"
 
@@ -123,7 +124,8 @@ TEST_F(Exchange, FilesOfAnAttemptsFolderStandAlone) {
 }
 
 TEST_F(Exchange, APathThatLeavesTheFolderIsRefused) {
-  for (const char* path : {"", "/etc/passwd", "../x", "a/../../x", "a//b", ".", "a/", "a\nb", "a\\b"}) {
+  for (const char* path :
+       {"", "/etc/passwd", "../x", "a/../../x", "a//b", ".", "a/", "a\nb", "a\\b"}) {
     EXPECT_FALSE(put(file(path, "x")).problem.empty()) << path;
     EXPECT_FALSE(is_file_path(path)) << path;
   }
@@ -176,8 +178,7 @@ TEST(FolderNames, ACheckpointsFolderIsItsAttemptsOwn) {
   EXPECT_FALSE(is_checkpoint_of(kFolder, TrialId{1}, AttemptId{3}));
   EXPECT_FALSE(is_checkpoint_of(kFolder, TrialId{2}, AttemptId{2}));
   EXPECT_FALSE(is_checkpoint_of(std::string(kFolder) + "/..", TrialId{1}, AttemptId{2}));
-  EXPECT_FALSE(
-      is_checkpoint_of("checkpoints/trial-1/attempt-2-step-", TrialId{1}, AttemptId{2}));
+  EXPECT_FALSE(is_checkpoint_of("checkpoints/trial-1/attempt-2-step-", TrialId{1}, AttemptId{2}));
   EXPECT_EQ(attempt_folder_name(TrialId{1}, AttemptId{2}), kLogFolder);
 }
 
