@@ -15,7 +15,7 @@ constexpr std::size_t kBodyFrame = 2;
 constexpr std::size_t kBytesFrame = 3;
 
 template <class T>
-constexpr bool has_bytes = std::is_same_v<T, PutFile> || std::is_same_v<T, FileData>;
+constexpr bool kHasBytes = std::is_same_v<T, PutFile> || std::is_same_v<T, FileData>;
 
 Error malformed(const std::string& what) {
   return Error{ErrorKind::invalid_argument, "malformed: " + what};
@@ -164,7 +164,7 @@ Result<Message> decode_verb(const std::string& verb, const Json& body, const Fra
     if (verb != T::kType) return decode_verb<I + 1>(verb, body, frames);
     auto message = decode_json<T>(body, T::kType);
     if (!message) return malformed(message.error().message);
-    if constexpr (has_bytes<T>) {
+    if constexpr (kHasBytes<T>) {
       if (frames.size() > kBytesFrame) message.value().bytes = frames[kBytesFrame];
     }
     return Message(std::move(message).value());
@@ -181,7 +181,7 @@ Frames encode_message(const Message& message) {
         // Texts for people (a dying process's last words) may hold bytes that are not UTF-8.
         using T = std::decay_t<decltype(each)>;
         Frames frames{kTag, T::kType, json_text(body)};
-        if constexpr (has_bytes<T>) frames.push_back(each.bytes);
+        if constexpr (kHasBytes<T>) frames.push_back(each.bytes);
         return frames;
       },
       message);

@@ -15,6 +15,8 @@
 #include "trainers/torch/engine/task.hpp"
 #include "trainers/torch/higgs/events.hpp"
 #include "trainers/torch/higgs/network.hpp"
+#include "trainers/torch/sequences/network.hpp"
+#include "trainers/torch/sequences/particles.hpp"
 #include "trainers/trainer.hpp"
 
 namespace betatune::engine {
@@ -205,6 +207,34 @@ TEST_F(EngineRanks, LeaveACheckpointForAnyNumberOfRanks) {
   EXPECT_EQ(score.discriminants, gang[0].score.discriminants);
   EXPECT_EQ(score.accuracy, gang[0].score.accuracy);
   EXPECT_NEAR(score.loss, gang[0].score.loss, 1e-12);  // batches are added in another order
+}
+
+TEST_F(EngineRanks, TrainTogetherInSixteenBitsToo) {
+  const support::TemporaryDirectory alone_folder;
+  const auto meeting = std::make_shared<Meeting>(2);
+  const higgs::Settings half = settings(R"(, "precision": "bf16")");
+  std::vector<std::future<Outcome>> ranks;
+  for (int rank = 0; rank < 2; ++rank) {
+    ranks.push_back(std::async(std::launch::async, [&, rank] {
+      return train(half, std::make_shared<Threads>(meeting, rank, 2), folder_.path());
+    }));
+  }
+  const Outcome first = ranks[0].get(), second = ranks[1].get();
+  const Outcome alone = train(half, nullptr, alone_folder.path());
+
+  EXPECT_EQ(first.losses, second.losses);
+  for (std::size_t i = 0; i < alone.losses.size(); ++i) {
+    EXPECT_NEAR(first.losses[i], alone.losses[i], 0.01) << i;
+  }
+}
+
+TEST(EngineTasks, AnLstmTrainsInSixteenBits) {
+  const auto s = sequences::read_settings(R"({"precision": "bf16"})", R"({"epochs": 2})");
+  const auto data = sequences::make_events({64, 32, 32, 0}, s.max_particles);
+  Engine engine(s, sequences::event_task(s, data), 1, Machine{});
+
+  EXPECT_TRUE(std::isfinite(engine.train_epoch(1).loss));
+  EXPECT_TRUE(std::isfinite(engine.score(Part::test).loss));
 }
 
 /// y = 3 x by least squares, with a model that starts at 0: the smallest task there is.

@@ -47,7 +47,8 @@ class Draws {
               {"weight_decay", pick({0.0, 1e-3})},
               {"schedule", pick({"constant", "cosine", "linear", "step"})},
               {"warmup", pick({0.0, 0.5})},
-              {"label_smoothing", pick({0.0, 0.1})}};
+              {"label_smoothing", pick({0.0, 0.1})},
+              {"precision", pick({"float32", "bf16"})}};
     if (p["model"] == "mlp") {
       p["layers"] = pick({0, 1, 3});
       p["hidden"] = pick({1, 17, 64});
@@ -129,6 +130,42 @@ TEST_F(LearnerTest, LearnsBothModelsWithBothOptimizers) {
       EXPECT_GT(learner.score(data_->test).accuracy, 0.9);  // 0.25 by chance
     }
   }
+}
+
+Settings in_precision(const std::string& precision, const std::string& model) {
+  const Json params = {{"model", model}, {"precision", precision}, {"batch_size", 8}};
+  return read_settings(params.dump(), R"({"epochs": 8})");
+}
+
+TEST_F(LearnerTest, SixteenBitsLearnAlmostTheSame) {
+  for (const char* model : {"mlp", "cnn"}) {
+    SCOPED_TRACE(model);
+    Learner half(in_precision("bf16", model), *data_, 1, Machine{});
+    Learner full(in_precision("float32", model), *data_, 1, Machine{});
+
+    const double first = half.train_epoch(1).loss, in_full = full.train_epoch(1).loss;
+    EXPECT_NE(first, in_full);
+    EXPECT_NEAR(first, in_full, 0.02 * in_full);
+    for (int epoch = 2; epoch <= 8; ++epoch) (void)half.train_epoch(epoch);
+    EXPECT_GT(half.score(data_->test).accuracy, 0.9);
+  }
+}
+
+TEST_F(LearnerTest, SixteenBitsGoOnAsIfNeverInterruptedAndSaveThirtyTwo) {
+  const support::TemporaryDirectory folder;
+  Learner whole(in_precision("bf16", "cnn"), *data_, 1, Machine{});
+  (void)whole.train_epoch(1);
+  whole.save(folder.path());
+  Learner resumed(in_precision("bf16", "cnn"), *data_, 1, Machine{});
+  resumed.load(folder.path());
+  Learner full(in_precision("float32", "cnn"), *data_, 1, Machine{});
+  full.load(folder.path());
+
+  const double loss = whole.score(data_->test).loss;
+  EXPECT_NE(full.score(data_->test).loss, loss);
+  EXPECT_NEAR(full.score(data_->test).loss, loss, 0.02 * loss);
+  EXPECT_EQ(resumed.train_epoch(2).loss, whole.train_epoch(2).loss);
+  EXPECT_EQ(resumed.score(data_->test).loss, whole.score(data_->test).loss);
 }
 
 TEST_F(LearnerTest, TheSeedDecidesAll) {

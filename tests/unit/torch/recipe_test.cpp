@@ -56,6 +56,18 @@ TEST(Recipe, RefusesWhatHasNoEffect) {
       AllOf(HasSubstr("`momentum_final`"), HasSubstr("below `momentum`")));
 }
 
+TEST(Recipe, PrecisionIsOneOfTwo) {
+  EXPECT_EQ(recipe_of("{}").precision, Precision::float32);
+  EXPECT_EQ(recipe_of(R"({"precision": "bf16"})").precision, Precision::bf16);
+  EXPECT_THAT(recipe_problem(R"({"precision": "fp16"})"),
+              AllOf(HasSubstr("`precision`"), HasSubstr("bf16")));
+  EXPECT_NE(identity_of(recipe_of(R"({"precision": "bf16"})")), identity_of(recipe_of("{}")));
+  const auto lasting = [](const std::string& params) {
+    return lasting_part(identity_of(recipe_of(params)).dump());
+  };
+  EXPECT_EQ(lasting(R"({"precision": "bf16"})"), lasting("{}")) << "weights keep 32 bits";
+}
+
 TEST(Recipe, IdentityIsThatOfOlderCheckpointsUnlessNewMembersHaveAnEffect) {
   EXPECT_EQ(identity_of(recipe_of("{}")).dump(),
             R"({"batch_size":64,"epochs":1,"optimizer":[1,0.001,0.01,0.9,false,0.9,0.999],)"

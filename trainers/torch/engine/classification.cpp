@@ -34,9 +34,14 @@ std::int64_t ClassificationTask::count(Part part) const {
   return of(part).labels.size(0);
 }
 
+/// In 32 bits whatever the model was evaluated in: logarithms of sums need the digits.
+at::Tensor ClassificationTask::logits_of(const at::Tensor& inputs) {
+  return model_->forward(inputs).to(torch::kFloat);
+}
+
 at::Tensor ClassificationTask::loss(const at::Tensor& samples) {
   const Samples& train = of(Part::train);
-  const auto logits = model_->forward(train.inputs.index_select(0, samples));
+  const auto logits = logits_of(train.inputs.index_select(0, samples));
   const auto labels = train.labels.index_select(0, samples);
   if (binary(logits)) {
     return F::binary_cross_entropy_with_logits(logits, smoothed(labels, label_smoothing_));
@@ -47,7 +52,7 @@ at::Tensor ClassificationTask::loss(const at::Tensor& samples) {
 
 Judgement ClassificationTask::judge(Part part, std::int64_t begin, std::int64_t end) {
   const auto labels = of(part).labels.slice(0, begin, end);
-  const auto logits = model_->forward(of(part).inputs.slice(0, begin, end));
+  const auto logits = logits_of(of(part).inputs.slice(0, begin, end));
   if (binary(logits)) {
     const auto sum = F::BinaryCrossEntropyWithLogitsFuncOptions().reduction(torch::kSum);
     const auto discriminant = logits.squeeze(1);

@@ -42,6 +42,7 @@ class ClassificationTask final : public Task {
   Judgement judge(Part part, std::int64_t begin, std::int64_t end) override;
 
  private:
+  at::Tensor logits_of(const at::Tensor& inputs);
   const Samples& of(Part part) const { return parts_[static_cast<std::size_t>(part)]; }
 
   MakeModel make_model_;

@@ -9,6 +9,7 @@
 #include "trainers/torch/distributed/sync_batch_norm.hpp"
 #include "trainers/torch/engine/alone.hpp"
 #include "trainers/torch/engine/failures.hpp"
+#include "trainers/torch/engine/precision.hpp"
 #include "trainers/torch/engine/random.hpp"
 #include "trainers/torch/engine/schedule.hpp"
 #include "trainers/torch/engine/task.hpp"
@@ -94,6 +95,11 @@ struct Engine::Impl {
     return lr;
   }
 
+  torch::Tensor loss_of(const torch::Tensor& samples) {
+    const InPrecision precision(recipe.precision, device);
+    return task->loss(samples);
+  }
+
   /// One optimizer step on a batch of all ranks; adds the losses of this rank's part. A rank that
   /// has none takes a sample that weighs nothing: in a gang every rank must make the same calls.
   void step(const torch::Tensor& batch, torch::Tensor& loss_sum) {
@@ -102,7 +108,7 @@ struct Engine::Impl {
     const auto samples = world.size == 1 ? batch : batch.slice(0, taken.begin, taken.end);
     strategy->before_forward();
     if (mine.empty()) distributed::count_in_batch_norms(*model, false);
-    const auto loss = task->loss(samples);
+    const auto loss = loss_of(samples);
     const auto weight = static_cast<double>(mine.count());
     strategy->backward(loss, weight / static_cast<double>(batch.size(0)), /*last=*/true);
     if (mine.empty()) {
@@ -163,6 +169,7 @@ struct Engine::Impl {
   /// for the order in which they are added).
   Score score(Part part) {
     const torch::NoGradGuard no_gradients;
+    const InPrecision precision(recipe.precision, device);
     model->eval();
     const std::int64_t samples = task->count(part);
     const Range mine = part_of((samples + kScoreBatch - 1) / kScoreBatch, world);

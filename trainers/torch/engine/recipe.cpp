@@ -15,6 +15,9 @@ constexpr Choice<ScheduleKind> kSchedules[] = {{"constant", ScheduleKind::consta
                                                {"step", ScheduleKind::step},
                                                {"exponential", ScheduleKind::exponential}};
 
+constexpr Choice<Precision> kPrecisions[] = {{"float32", Precision::float32},
+                                             {"bf16", Precision::bf16}};
+
 void read_momentum(Fields& params, OptimizerSettings& optimizer) {
   optimizer.momentum = params.real("momentum", optimizer.momentum, 0, 0.9999);
   optimizer.momentum_ramp = params.real("momentum_ramp", optimizer.momentum_ramp, 0, 1);
@@ -82,6 +85,7 @@ void read_recipe(Fields& params, Recipe& recipe) {
   recipe.optimizer = read_optimizer(params);
   recipe.schedule = read_schedule(params);
   recipe.batch_size = params.integer("batch_size", recipe.batch_size, 1, 1'000'000);
+  recipe.precision = params.choice("precision", recipe.precision, kPrecisions);
   merge_distributed(params, params.with_prefix("distributed."), recipe);
 }
 
@@ -102,6 +106,7 @@ Json identity_of(const Recipe& recipe) {
   if (recipe.distributed != "{}") identity["distributed"] = Json::parse(recipe.distributed);
   if (o.clip_norm > 0) identity["clip_norm"] = o.clip_norm;
   if (o.momentum_ramp > 0) identity["momentum_ramp"] = {o.momentum_ramp, o.momentum_final};
+  if (recipe.precision != Precision::float32) identity["precision"] = recipe.precision;
   if (s.kind == ScheduleKind::exponential) identity["decay"] = s.decay;
   return identity;
 }
@@ -111,8 +116,8 @@ std::string lasting_part(const std::string& identity) {
   const Json optimizer = parsed.is_object() ? parsed.value("optimizer", Json()) : Json();
   if (!optimizer.is_array() || optimizer.empty()) return identity;
   parsed["optimizer"] = optimizer[0];  // the kind: its state is its own
-  for (const char* each :
-       {"schedule", "batch_size", "clip_norm", "momentum_ramp", "decay", "label_smoothing"}) {
+  for (const char* each : {"schedule", "batch_size", "precision", "clip_norm", "momentum_ramp",
+                           "decay", "label_smoothing"}) {
     parsed.erase(each);
   }
   return parsed.dump();

@@ -12,6 +12,7 @@ namespace betatune::engine {
 
 enum class OptimizerKind { sgd, adamw };
 enum class ScheduleKind { constant, cosine, linear, step, exponential };
+enum class Precision { float32, bf16 };
 
 struct OptimizerSettings {
   OptimizerKind kind = OptimizerKind::adamw;
@@ -38,7 +39,8 @@ struct Recipe {
   OptimizerSettings optimizer;
   ScheduleSettings schedule;
   std::int64_t batch_size = 64;  ///< of all ranks together
-  std::int64_t epochs = 1;       ///< of a full training: the schedule's length
+  Precision precision = Precision::float32;
+  std::int64_t epochs = 1;  ///< of a full training: the schedule's length
   /// How ranks work together, a JSON object for distributed::read_settings(): `distributed` of
   /// trainer.config, and the parameters `distributed.*`.
   std::string distributed = "{}";
