@@ -13,6 +13,8 @@ using namespace simulation;
 
 /// Once faults stop, every study must be over by then.
 constexpr Monotonic kDeadline = std::chrono::seconds(4'000);
+/// With more trainers the whole live state is compared after so many turns only: it is large.
+constexpr std::size_t kFew = 100, kAllEvery = 5'000;
 
 std::uint64_t hash_of_log(std::span<const Event> log) {
   Hasher hash;
@@ -57,11 +59,12 @@ class Wires {
  public:
   Wires(World& world, Checks& checks) : network_(world), world_(world), checks_(checks) {}
 
-  void build(const StudySpec& spec, Mutation mutation) {
+  void build(const StudySpec& spec, const SimulationOptions& options) {
     server_ = std::make_unique<SimServer>(
-        world_, checks_, spec, mutation,
+        world_, checks_, spec, options.mutation,
         [this](const PeerId& to, const Message& message) { to_trainer(to, message); });
-    const std::size_t count = 1 + world_.random.below(4);
+    const std::size_t drawn = 1 + world_.random.below(4);
+    const std::size_t count = options.trainers > 0 ? options.trainers : drawn;
     for (std::size_t i = 0; i < count; ++i) {
       trainers_.push_back(std::make_unique<SimTrainer>(
           world_, checks_, network_, draw_trainer(world_.random, i, spec),
@@ -99,11 +102,18 @@ class Wires {
 SimulationResult simulate(const SimulationOptions& options) {
   World world(options.seed);
   Checks checks;
+  if (options.trainers > kFew) {
+    checks.look_at_all_every(kAllEvery);
+    // Per turn of the optimizer, of which there are so many more.
+    const double fewer = static_cast<double>(kFew) / static_cast<double>(options.trainers);
+    world.rates.server_crash *= fewer;
+    world.rates.append_fails *= fewer;
+  }
   const StudySpec spec = draw_study(world.random, options);
   if (spec.resources.widths) checks.allow_widths(spec.resources.widths->choices);
   if (spec.trials.parallel) checks.allow_parallel(*spec.trials.parallel);
   Wires wires(world, checks);
-  wires.build(spec, options.mutation);
+  wires.build(spec, options);
   wires.start();
   while (!wires.server().over() && checks.violations().empty()) {
     if (world.clock.now() > kDeadline) {
@@ -122,7 +132,7 @@ SimulationResult simulate(const SimulationOptions& options) {
   result.restarts = wires.server().restarts();
   result.lost = checks.lost();
   result.virtual_seconds = std::chrono::duration<double>(world.clock.now()).count();
-  result.log = wires.server().store().read(0, 1'000'000).value();
+  result.log = wires.server().store().read(0, 10'000'000).value();
   result.log_hash = hash_of_log(result.log);
   return result;
 }

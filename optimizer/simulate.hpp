@@ -29,6 +29,8 @@ struct SimulationOptions {
   std::uint64_t seed = 0;
   Mutation mutation = Mutation::none;
   std::optional<std::string> scheduler;  ///< by name; drawn from the seed if not given
+  /// So many trainers, and twice as many trials; 0: both are drawn, and few.
+  std::size_t trainers = 0;
 };
 
 struct SimulationResult {

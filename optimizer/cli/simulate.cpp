@@ -21,6 +21,7 @@ struct Options {
   std::string mutation = "none";
   std::vector<std::string> schedulers;
   std::string log;
+  std::size_t trainers = 0;
   WhatIfOptions what_if;
   WidthSimulationOptions widths;
 };
@@ -71,7 +72,7 @@ int run(const Options& options) {
   const std::uint64_t first = options.seed.value_or(options.first);
   const std::uint64_t count = options.seed ? 1 : options.seeds;
   for (std::uint64_t seed = first; seed < first + count; ++seed) {
-    const SimulationResult result = simulate({seed, *mutation, scheduler});
+    const SimulationResult result = simulate({seed, *mutation, scheduler, options.trainers});
     events += result.events;
     if (!result.violations.empty()) ++broken;
     if (options.seed || !result.violations.empty()) print(result);
@@ -161,6 +162,12 @@ void add_simulate_command(CLI::App& app, int& exit_code) {
   command->add_option("--seed", options->seed, "Only this run, told in detail.");
   command->add_option("--scheduler", options->schedulers,
                       "Always this scheduler; with --from as many as you like, by default all.");
+  command
+      ->add_option("--trainers", options->trainers,
+                   "With --seeds or --seed: so many trainers, and twice as many trials; drawn, and "
+                   "few, if left out.")
+      ->excludes(from)
+      ->check(CLI::PositiveNumber);
   command->add_option("--mutation", options->mutation,
                       "Put a bug in, to see that the checks find it: no_dedup, no_fence, "
                       "send_before_append, no_reconcile or unsynced_store.");

@@ -20,6 +20,8 @@ class Checks {
   void allow_parallel(int attempts) { parallel_ = attempts; }
   /// An attempt takes as many slots as one of these; one slot, if there are none.
   void allow_widths(std::vector<int> choices) { choices_ = std::move(choices); }
+  /// live() looks at every n-th state only: it takes longer the larger the study is.
+  void look_at_all_every(std::size_t n) { look_every_ = n; }
   /// A trainer offers so many slots.
   void offers(const TrainerId& trainer, int slots) { slots_[trainer] = slots; }
   /// A trainer made this report; its metric `serial` is unique in the world.
@@ -92,6 +94,7 @@ class Checks {
   StudyState replica_;  ///< fold of the log as it would be read from a disk
   std::vector<std::string> violations_;
   std::size_t lost_ = 0;
+  std::size_t look_every_ = 1, looks_ = 0;
 };
 
 }  // namespace betatune::simulation

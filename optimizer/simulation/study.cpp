@@ -16,10 +16,8 @@ class OnDemand : public Searcher {
   std::unique_ptr<Searcher> inner_;
 };
 
-SearchSpace draw_space(Stream& random) {
+SearchSpace space_of(bool small) {
   std::vector<Parameter> parameters;
-  // One run in eight is a space of few configurations, that may be exhausted.
-  const bool small = random.below(8) == 0;
   if (!small) parameters.push_back({"x", Real{0, 1, Scale::linear, {}}, {}, {}});
   const std::int64_t most = small ? 6 : 64;
   parameters.push_back({"units", Integer{1, most, Scale::linear, 1}, {}, {}});
@@ -72,13 +70,25 @@ void draw_population(Stream& random, std::uint64_t seed, StudySpec& spec) {
   spec.algorithm.scheduler.options = ConfigNode::from_json(options, "simulated");
 }
 
+/// For many trainers: as drawn, but with work for all of them.
+void make_large(const SimulationOptions& options, StudySpec& spec) {
+  spec.space = space_of(/*small=*/false);
+  spec.stopping.trials = 2 * static_cast<std::int64_t>(options.trainers);
+  spec.trials.parallel.reset();
+  spec.trials.max_failed.reset();
+  spec.objective.target.reset();
+  spec.objectives.front().target.reset();
+  spec.document["stopping"]["trials"] = *spec.stopping.trials;
+}
+
 }  // namespace
 
 StudySpec draw_study(Stream& random, const SimulationOptions& options) {
   StudySpec spec;
   spec.study.name = "simulated";
   spec.study.seed = options.seed;
-  spec.space = draw_space(random);
+  // One run in eight is a space of few configurations, that may be exhausted.
+  spec.space = space_of(random.below(8) == 0);
   spec.objective.metric = "value";
   spec.objective.goal = random.below(2) == 0 ? Goal::minimize : Goal::maximize;
   if (random.below(8) == 0) {
@@ -113,6 +123,7 @@ StudySpec draw_study(Stream& random, const SimulationOptions& options) {
   if (spec.fidelity) spec.document["fidelity"] = Json{{"max", spec.fidelity->max}};
   draw_objectives(random, spec);
   draw_widths(options, spec);
+  if (options.trainers > 0) make_large(options, spec);
   return spec;
 }
 

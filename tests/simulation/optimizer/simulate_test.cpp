@@ -38,6 +38,14 @@ INSTANTIATE_TEST_SUITE_P(Schedulers, SimulationOf,
                          ::testing::Values("fifo", "asha", "hyperband", "successive-halving",
                                            "median-stopping", "pasha", "pbt"));
 
+/// 10,000 by hand: `betatune simulate --trainers 10000 --seeds 40`.
+TEST(SimulationOfManyTrainers, KeepsEveryInvariantWhateverFails) {
+  for (std::uint64_t seed = 0; seed < 12; ++seed) {
+    const SimulationResult result = simulate({seed, Mutation::none, {}, 300});
+    EXPECT_TRUE(result.violations.empty()) << story(result);
+  }
+}
+
 TEST(SimulationSeed, GivesTheSameLogByteForByte) {
   for (std::uint64_t seed = 0; seed < 40; ++seed) {
     const SimulationResult once = simulate({seed, Mutation::none, {}});
