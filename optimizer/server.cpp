@@ -115,7 +115,11 @@ class Server {
   void drain_socket() {
     Delivery delivery;
     const auto now = RefusalLimit::Clock::now();
-    for (int i = 0; i < limits::kMessagesPerTurn && socket_->receive(delivery); ++i) {
+    std::size_t bytes = 0;
+    for (int i = 0; i < limits::kMessagesPerTurn && bytes < limits::kBytesPerTurn &&
+                    socket_->receive(delivery);
+         ++i) {
+      for (const std::string& frame : delivery.frames) bytes += frame.size();
       if (refusals_.is_muted(delivery.from, now)) {
         ++refused_.unread;
         continue;

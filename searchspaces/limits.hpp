@@ -39,5 +39,6 @@ inline constexpr std::size_t kSocketPathBytes = 107;
 
 // Service loop.
 inline constexpr int kMessagesPerTurn = 256;
+inline constexpr std::size_t kBytesPerTurn = 4u << 20;  // so that files do not hold up reports
 
 }  // namespace betatune::limits

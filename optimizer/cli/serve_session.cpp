@@ -1,7 +1,9 @@
 #include "optimizer/cli/serve_session.hpp"
 
+#include <array>
 #include <fmt/format.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "optimizer/checkpoints.hpp"
 #include "optimizer/progress.hpp"
@@ -31,6 +33,16 @@ void show_trainer_logs(const fs::path& directory) {
     }
     return;
   }
+}
+
+/// What trainers on other machines connect to where the socket listens on every address.
+std::string reachable(const std::string& endpoint) {
+  constexpr std::string_view kEvery = "tcp://0.0.0.0:";
+  std::array<char, 256> host{};
+  if (!endpoint.starts_with(kEvery) || gethostname(host.data(), host.size() - 1) != 0) {
+    return endpoint;
+  }
+  return fmt::format("tcp://{}:{}", host.data(), endpoint.substr(kEvery.size()));
 }
 
 /// Shows what happens, and removes the checkpoints that it has made superfluous.
@@ -63,14 +75,14 @@ class Housekeeping final : public ServerObserver {
     roster_.listening(endpoint);
     if (!external_) return;
     const bool keys = endpoint.starts_with("tcp://") && token_file_.empty();
-    const std::string token = token_file_.string();
+    const std::string token = token_file_.string(), address = reachable(endpoint);
     if (speaks_protocol_) {
       on_notice(fmt::format(
-          "waiting for trainers that speak the protocol (docs/protocol.md) at {}{}{}", endpoint,
+          "waiting for trainers that speak the protocol (docs/protocol.md) at {}{}{}", address,
           token.empty() ? "" : ", with the token in " + token, keys ? ", with their keys" : ""));
     } else {
       on_notice(fmt::format(
-          "waiting for trainers; start them with  betatune-trainer --connect {}{}{}", endpoint,
+          "waiting for trainers; start them with  betatune-trainer --connect {}{}{}", address,
           token.empty() ? "" : " --token-file " + token, keys ? " --key FILE" : ""));
     }
   }
