@@ -61,6 +61,16 @@ TEST_F(ManyMachines, TrainersOfTheStudyItselfHaveAKeyOfTheirOwn) {
   EXPECT_THAT(type("cat runs/demo/logs/*").out, Not(HasSubstr("secret")));
 }
 
+TEST_F(ManyMachines, AStudyThatStartsNoTrainerSaysHowToStartOne) {
+  const Ended ran = at_home(
+      "betatune run study.yaml --trainers 0 --bind 'tcp://127.0.0.1:*' 2>run.err & run=$!; "
+      "until grep -q 'start them with' run.err; do sleep 0.05; done; "
+      "$(sed -n 's/.*start them with  //p' run.err); wait $run");
+
+  EXPECT_EQ(ran.status, 0) << ran.err << said_by_run();
+  EXPECT_EQ(json("betatune status study.yaml --json").at("trials").at("completed"), 5);
+}
+
 TEST_F(ManyMachines, ATrainerComesInWithItsKeyAndIsNamedByIt) {
   ASSERT_EQ(at_home("betatune key new site --user alice --slots 2").status, 0);
   make_external();
