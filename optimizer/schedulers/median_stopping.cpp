@@ -1,6 +1,11 @@
-/// The median stopping rule of Google Vizier (Golovin et al. 2017, section 3.1.2): a running trial
-/// is stopped at step s if its best objective by step s is strictly worse than the median of the
-/// running averages, up to step s, of all trials that were trained to the end.
+/// The median stopping rule of Google Vizier (Golovin et al. 2017, doi:10.1145/3097983.3098043, on
+/// automated early stopping): a running trial is stopped at step s if its best objective by step s
+/// is strictly worse than the median of the averages of all completed trials' objectives that were
+/// reported up to step s.
+///
+/// A trial that was stopped is complete, with what it reported until then. Were only those compared
+/// with that were trained to the end, each would have to beat the median of ever better ones: of n
+/// trials one after the other about the square root would be trained to the end, and not a half.
 
 #include <algorithm>
 #include <cmath>
@@ -16,11 +21,10 @@ struct MedianOptions {
   int min_trials = 5;
   std::optional<Step> grace;
   static constexpr auto fields() {
-    return std::tuple{
-        defaulted("min_trials", &MedianOptions::min_trials,
-                  "Nothing is stopped before so many trials were trained to the end."),
-        Field{"grace", &MedianOptions::grace,
-              "Nothing is stopped before this step; default fidelity.min."}};
+    return std::tuple{defaulted("min_trials", &MedianOptions::min_trials,
+                                "Nothing is stopped before so many trials have ended."),
+                      Field{"grace", &MedianOptions::grace,
+                            "Nothing is stopped before this step; default fidelity.min."}};
   }
 };
 
@@ -52,13 +56,10 @@ class MedianStopping final : public Scheduler {
 
   void observe(const StudyState& state, const Event& event) override {
     const auto* closed = std::get_if<TrialClosed>(&event.fact);
-    if (closed == nullptr || closed->outcome != Outcome::completed) return;
-    double sum = 0;
-    double count = 0;
-    for (const Observation& each : state.trials[closed->trial].observations) {
-      if (!each.loss) continue;
-      sum += *each.loss;
-      averages_[each.step].add(sum / ++count);
+    if (closed == nullptr) return;
+    const Outcome outcome = closed->outcome;
+    if (outcome == Outcome::completed || outcome == Outcome::stopped) {
+      remember(state.trials[closed->trial]);
     }
   }
 
@@ -84,21 +85,55 @@ class MedianStopping final : public Scheduler {
   bool completes(const StudyState&, const Trial&) const override { return true; }
 
  private:
+  /// Of one trial that has ended: its reports, each with the average of all up to it.
+  using Averages = std::vector<std::pair<Step, double>>;
+  /// The averages up to one step, of the first so many trials that have ended.
+  struct UpTo {
+    Median averages;
+    std::size_t ended = 0;
+  };
+
+  void remember(const Trial& trial) {
+    Averages averages;
+    double sum = 0;
+    for (const Observation& each : trial.observations) {
+      if (!each.loss) continue;
+      sum += *each.loss;
+      averages.emplace_back(each.step, sum / static_cast<double>(averages.size() + 1));
+      up_to_.try_emplace(each.step);
+    }
+    if (!averages.empty()) ended_.push_back(std::move(averages));
+  }
+
+  /// Nothing at a step that no trial that has ended reported: there is nobody to be compared with.
+  const Median* averages_up_to(Step step) const {
+    const auto found = up_to_.find(step);
+    if (found == up_to_.end()) return nullptr;
+    UpTo& at = found->second;
+    for (; at.ended < ended_.size(); ++at.ended) {
+      const Averages& trial = ended_[at.ended];
+      const auto later = std::ranges::upper_bound(trial, step, {}, &Averages::value_type::first);
+      if (later != trial.begin()) at.averages.add(std::prev(later)->second);
+    }
+    return &at.averages;
+  }
+
   /// Nothing where nothing is stopped.
   std::optional<MedianBasis> compare(const Trial& trial, const Observation& observation) const {
     if (observation.step < grace_) return std::nullopt;
-    const auto found = averages_.find(observation.step);
-    if (found == averages_.end() || found->second.size() < min_trials_) return std::nullopt;
+    const Median* others = averages_up_to(observation.step);
+    if (others == nullptr || others->size() < min_trials_) return std::nullopt;
     double best = std::numeric_limits<double>::infinity();
     for (const Observation& each : trial.observations) {
       if (each.step <= observation.step && each.loss) best = std::min(best, *each.loss);
     }
-    return MedianBasis{best, found->second.value(), found->second.size()};
+    return MedianBasis{best, others->value(), others->size()};
   }
 
   std::size_t min_trials_;
   Step grace_, full_budget_;
-  std::map<Step, Median> averages_;  ///< of finished trials, up to each step that they reported
+  std::vector<Averages> ended_;         ///< in the order of their ends
+  mutable std::map<Step, UpTo> up_to_;  ///< brought up to date where it is asked
 };
 
 std::unique_ptr<Scheduler> make(const PolicyContext& context, const MedianOptions& options,

@@ -151,8 +151,8 @@ TEST(Decisions, OfTheMedianRuleHaveItsNumbers) {
   const auto* basis = std::get_if<MedianBasis>(&stopped.made[0].basis);
   ASSERT_NE(basis, nullptr);
   EXPECT_EQ(basis->best, 6);
-  EXPECT_EQ(basis->median, 2) << "of 0 to 4; 5 was stopped";
-  EXPECT_EQ(basis->trials, 5u);
+  EXPECT_EQ(basis->median, 2.5) << "of 0 to 5, of which 5 was stopped";
+  EXPECT_EQ(basis->trials, 6u);
 }
 
 TEST(Decisions, AreNoneWhereNobodyIsCompared) {

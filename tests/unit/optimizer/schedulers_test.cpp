@@ -295,6 +295,37 @@ TEST(MedianStopping, StopsWhatIsWorseThanTheMedianOfTheRunningAverages) {
   }
 }
 
+// Trial 2 stops at step 1, where it stands with 9 from then on: at step 2 the averages are 1.5, 2.5
+// and 9, so a best of 2.5 goes on. The median of those trained to the end, 2, would stop it.
+TEST(MedianStopping, CountsWhatWasStoppedWithWhatItReported) {
+  const StudySpec spec = fidelity_spec(1, 3, "median-stopping", Json{{"min_trials", 2}});
+  SchedulerWorld world(spec, by_table({{1, 2, 2},  //
+                                       {3, 2, 2},
+                                       {9, 0, 0},
+                                       {2.5, 2.5, 2.5},
+                                       {3.5, 0, 0}}));
+
+  world.run();
+
+  EXPECT_EQ(world.reached(TrialId{2}), 1);
+  EXPECT_EQ(world.reached(TrialId{3}), 3);
+  EXPECT_EQ(world.reached(TrialId{4}), 1) << "worse than 2.75, the median of 1, 2.5, 3 and 9";
+}
+
+/// Losses in no order, constant: half of all trials are worse than the median of all before them.
+TEST(MedianStopping, StopsHalfAndNotNearlyAll) {
+  WorldShape shape;
+  shape.trials = 400;
+  shape.loss = [](TrialId trial, Step) { return static_cast<double>((trial.n * 619) % 1009); };
+  SchedulerWorld world(fidelity_spec(1, 3, "median-stopping"), shape);
+
+  world.run();
+
+  const auto whole = std::ranges::count(world.state().trials, Outcome::completed, &Trial::outcome);
+  EXPECT_GT(whole, 180);
+  EXPECT_LT(whole, 225);
+}
+
 TEST(MedianStopping, WaitsForEnoughTrialsAndForTheGrace) {
   const Json options{{"min_trials", 2}, {"grace", 2}};
   SchedulerWorld world(fidelity_spec(1, 3, "median-stopping", options),
