@@ -113,13 +113,15 @@ std::optional<Coordinator::Work> Coordinator::next_work() {
   if (!next) return std::nullopt;
   if (const auto* resume = std::get_if<Resume>(&*next)) return Work{resume->trial, resume->until};
   if (const auto* exploit = std::get_if<Exploit>(&*next)) return copy_trial(*exploit);
-  const Step until = std::get<StartNew>(*next).until;
+  const auto& start = std::get<StartNew>(*next);
+  // Before the new trial is there, so that the fold has an empty place for it.
+  if (start.replaces) close_trial(*start.replaces, Outcome::stopped);
   const std::optional<TrialId> created = create_trial();
   if (!created) {
     wants_suggestion_ = true;
     return std::nullopt;
   }
-  return Work{*created, until};
+  return Work{*created, start.until};
 }
 
 std::optional<Assignment> Coordinator::ask_scheduler(bool has_new) const {
@@ -133,7 +135,7 @@ std::optional<Assignment> Coordinator::ask_scheduler(bool has_new) const {
 Coordinator::Work Coordinator::copy_trial(const Exploit& exploit) {
   TrialCreated fact;
   fact.configuration = exploit.configuration;
-  fact.origin = kExploitOrigin;
+  fact.origin = exploit.enqueued ? kEnqueuedOrigin : kExploitOrigin;
   fact.note = exploit.note;
   fact.parent = exploit.parent;
   const TrialId id = create(std::move(fact));
@@ -158,7 +160,7 @@ std::optional<TrialId> Coordinator::create_trial() {
   TrialCreated fact;
   if (!state_.enqueued.empty()) {
     fact.configuration = state_.enqueued.front();
-    fact.origin = "enqueued";
+    fact.origin = kEnqueuedOrigin;
   } else if (!initial_.empty()) {
     fact.configuration = std::move(initial_.front());
     fact.origin = "initial";

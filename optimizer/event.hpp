@@ -89,6 +89,8 @@ inline constexpr const char* kRepeatOrigin = "repeat";
 inline constexpr const char* kConfirmOrigin = "confirm";
 /// Of trials that begin with a copy of another one's checkpoint (population-based training).
 inline constexpr const char* kExploitOrigin = "exploit";
+/// Of trials, copies or not, whose configuration somebody enqueued.
+inline constexpr const char* kEnqueuedOrigin = "enqueued";
 
 /// Where a trial comes from that does not begin with nothing: the checkpoint of another one.
 struct Parent {

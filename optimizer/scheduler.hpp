@@ -18,19 +18,22 @@ namespace betatune {
 /// Begin a new trial and train it to `until`.
 struct StartNew {
   Step until = 1;
+  /// A paused trial that ends first, so that its place is free; only for what is enqueued.
+  std::optional<TrialId> replaces = {};
 };
 /// Promote a paused trial: train it on to `until`.
 struct Resume {
   TrialId trial;
   Step until = 1;
 };
-/// Begin a new trial from another one's checkpoint, with a configuration of the scheduler's, and
-/// train it to `until`. What it replaces ends, if it has not ended already.
+/// Begin a new trial from another one's checkpoint, with a configuration of the scheduler's or one
+/// that is enqueued, and train it to `until`. What it replaces ends, if it has not ended already.
 struct Exploit {
   Parent parent;
   Configuration configuration;
   Step until = 1;
-  Json note = {};  ///< remembered with the trial: why
+  Json note = {};         ///< remembered with the trial: why
+  bool enqueued = false;  ///< the configuration is the first of those that are enqueued
 };
 using Assignment = std::variant<StartNew, Resume, Exploit>;
 

@@ -82,7 +82,7 @@ class Fold {
       return refuse(
           fmt::format("trial {} is created where {} is next", fact.trial.n, state_.trials.size()));
     }
-    if (fact.origin == "enqueued") {
+    if (fact.origin == kEnqueuedOrigin) {
       if (state_.enqueued.empty() || state_.enqueued.front() != fact.configuration) {
         return refuse("the configuration is not the first enqueued one");
       }

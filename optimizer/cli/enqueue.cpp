@@ -6,6 +6,7 @@
 #include "optimizer/cli/errors.hpp"
 #include "optimizer/cli/output.hpp"
 #include "optimizer/cli/study_argument.hpp"
+#include "optimizer/scheduler.hpp"
 #include "optimizer/store.hpp"
 
 namespace betatune {
@@ -33,8 +34,8 @@ Result<Configuration> partial_of(const SearchSpace& space, const Options& option
   return partial;
 }
 
-/// The space that the study was recorded with: the file beside it may have changed since.
-std::optional<SearchSpace> recorded_space(const StudySummary& study, int& exit_code) {
+/// What the study was recorded with: the file beside it may have changed since.
+std::optional<StudySpec> recorded_spec(const StudySummary& study, int& exit_code) {
   Json document = study.document;
   // Files beside the study file do not matter here, and are perhaps not to be found from here.
   document["trainer"] = Json{{"external", true}};
@@ -42,19 +43,30 @@ std::optional<SearchSpace> recorded_space(const StudySummary& study, int& exit_c
   Diagnostics diagnostics;
   const auto node = ConfigNode::from_json(document, "the recorded study file");
   StudySpec spec = read_study(node, std::filesystem::current_path(), diagnostics);
-  if (diagnostics.ok()) return std::move(spec.space);
+  if (diagnostics.ok()) return spec;
   exit_code = report_problems(diagnostics);
   return std::nullopt;
 }
 
-void say_when(const StudySummary& study, const StudyPlace& place) {
-  if (study.optimizer_pid != 0) {
-    fmt::print(stderr, "enqueued: the running optimizer tries it next\n");
-  } else if (!study.closed_reason.empty()) {
+/// Where trials begin as copies of others, a configuration has to wait for a place.
+bool waits_for_a_place(const StudySpec& spec) {
+  Diagnostics diagnostics;
+  const auto scheduler = make_scheduler(spec, diagnostics);
+  return scheduler != nullptr && scheduler->copies();
+}
+
+void say_when(const StudySummary& study, const StudySpec& spec, const StudyPlace& place) {
+  const bool runs = study.optimizer_pid != 0;
+  if (!runs && !study.closed_reason.empty()) {
     fmt::print(stderr,
                "enqueued, but the study is finished ({}): raise its budget under `stopping` and "
                "`betatune run` it again\n",
                study.closed_reason);
+  } else if (waits_for_a_place(spec)) {
+    fmt::print(stderr,
+               "enqueued: it takes the next place in the population that is free or given away\n");
+  } else if (runs) {
+    fmt::print(stderr, "enqueued: the running optimizer tries it next\n");
   } else {
     fmt::print(stderr, "enqueued: `betatune run {}` tries it first\n", place.argument);
   }
@@ -69,17 +81,17 @@ int run(const Options& options) {
   int exit_code = exit_codes::kDone;
   const auto study = open_study(options.study, exit_code);
   if (!study) return exit_code;
-  const auto space = recorded_space(study->summary, exit_code);
-  if (!space) return exit_code;
-  const auto partial = partial_of(*space, options);
+  const auto spec = recorded_spec(study->summary, exit_code);
+  if (!spec) return exit_code;
+  const auto partial = partial_of(spec->space, options);
   if (!partial) return report_error(partial.error(), WorksOn::study);
-  const auto complete = space->complete(partial.value());
+  const auto complete = spec->space.complete(partial.value());
   if (!complete) return report_error(complete.error(), WorksOn::study);
 
   const Json params = to_json(complete.value());
   const Status done = enqueue(study->place, params);
   if (!done) return report_error(done.error(), WorksOn::study);
-  say_when(study->summary, study->place);
+  say_when(study->summary, *spec, study->place);
   if (options.json) {
     print_json(
         Json{{"schema", "betatune.enqueue/1"}, {"study", study->summary.name}, {"params", params}});

@@ -77,8 +77,11 @@ std::string copy_reason(const TrialCreated& created, const Objective& objective)
 std::string unmodelled_reason(const Explanation& it, const Objective& objective) {
   const std::string& origin = it.created.origin;
   if (origin == "initial") return "an initial point of the study file; nobody had to choose it";
-  if (origin == "enqueued")
-    return "somebody asked for it (betatune enqueue); nobody had to choose it";
+  if (origin == kEnqueuedOrigin) {
+    const std::string text = "somebody asked for it (betatune enqueue); ";
+    return text + (it.created.parent ? "it " + copy_reason(it.created, objective)
+                                     : std::string("nobody had to choose it"));
+  }
   if (origin == kRepeatOrigin) {
     return fmt::format("a repeat of trial {}, as `noise.repeats` asks for",
                        it.created.repeats.value_or(TrialId{}).n);

@@ -141,6 +141,20 @@ Configuration Exploration::explore(const Configuration& parent, Key key) const {
   return parent;
 }
 
+bool Exploration::may_become(const Configuration& parent, const Configuration& other) const {
+  const auto fixed = [this](const Configuration& all) {
+    Configuration rest = all;
+    for (const std::size_t j : columns_) rest.erase(name_of(j));
+    // Those follow from the others: what may not change among them follows from what is the same.
+    std::erase_if(rest, [this](const auto& each) {
+      const Parameter* parameter = space_.find(each.first);
+      return parameter != nullptr && std::holds_alternative<Derived>(parameter->domain);
+    });
+    return rest;
+  };
+  return fixed(parent) == fixed(other);
+}
+
 std::optional<Configuration> Exploration::at(const Configuration& parent,
                                              const Eigen::VectorXd& point) const {
   Draft draft{parent, point};

@@ -29,6 +29,10 @@ class Exploration {
   /// the constraints, or if it is not a configuration of this space.
   Configuration explore(const Configuration& parent, Key key) const;
 
+  /// Whether a model trained with the one can go on with the other: all that may not change is the
+  /// same in both.
+  bool may_become(const Configuration& parent, const Configuration& other) const;
+
   /// `parent` with the values that those which may change have at a point of the unit cube, all
   /// columns of which have a value; what becomes active by it has its value from there, too.
   /// Nothing if that breaks a constraint.

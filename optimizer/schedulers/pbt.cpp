@@ -9,6 +9,9 @@
 /// population evenly, and compare whole populations. A configuration never changes while its trial
 /// lives, so the log holds every schedule as a path from trial to parent.
 ///
+/// What somebody enqueued takes the next place that is given away: as a copy where one of the best
+/// can go on with it, else from nothing; and a slot that nobody in the population has a use for.
+///
 /// What the other hyper-parameters are: near to the parent's at random, or proposed by a model of
 /// what training gains (PB2, Parker-Holder et al. 2020, arXiv:2002.02518; optimizer/pbt/).
 
@@ -99,7 +102,10 @@ class Pbt final : public Scheduler {
  private:
   /// Nothing is copied where no trial may begin; without a searcher's help only copies may.
   std::optional<Assignment> next_of(const StudyState& state, bool may_start, bool may_copy) const;
-  std::optional<Assignment> copy(const StudyState& state, TrialId replaced, Step at) const;
+  std::optional<Assignment> successor(const StudyState& state, TrialId replaced, Step at) const;
+  Exploit copy(const StudyState& state, const Parent& parent, Step at, Key key) const;
+  void explore(const StudyState& state, Key key, Exploit& made) const;
+  StartNew from_nothing(const StudyState& state, TrialId replaced) const;
   std::vector<TrialId> parents(const StudyState& state, TrialId replaced, Step at) const;
   bool is_replaced(TrialId member, Step at) const;
   Step goal_after(Step step) const {
@@ -125,7 +131,7 @@ std::optional<Assignment> Pbt::next_of(const StudyState& state, bool may_start,
   if (may_start && population_.has_room()) return StartNew{goal_after(0)};
   for (const Population::Vacancy& each : population_.vacancies()) {
     if (!may_copy) break;
-    if (auto made = copy(state, each.of, std::max(each.at, goal_after(0)))) return made;
+    if (auto made = successor(state, each.of, std::max(each.at, goal_after(0)))) return made;
   }
   if (may_start && !population_.vacancies().empty()) return StartNew{goal_after(0)};
   std::optional<std::pair<Step, TrialId>> last;
@@ -134,10 +140,11 @@ std::optional<Assignment> Pbt::next_of(const StudyState& state, bool may_start,
     if (!waits || !population_.has_result(member, at)) continue;
     if (!last || std::pair(at, member) < *last) last = std::pair(at, member);
   }
-  if (!last) return std::nullopt;
+  const bool asked_for = may_start && !state.enqueued.empty();
+  if (!last) return asked_for ? std::optional<Assignment>(StartNew{goal_after(0)}) : std::nullopt;
   const auto [at, member] = *last;
   if (may_copy && is_replaced(member, at)) {
-    if (auto made = copy(state, member, at)) return made;
+    if (auto made = successor(state, member, at)) return made;
   }
   return Resume{member, goal_after(at)};
 }
@@ -167,31 +174,58 @@ std::vector<TrialId> Pbt::parents(const StudyState& state, TrialId replaced, Ste
   return best;
 }
 
-/// Drawn under the number of the trial that it will be, so that the log gives the same again.
-std::optional<Assignment> Pbt::copy(const StudyState& state, TrialId replaced, Step at) const {
-  const std::vector<TrialId> best = parents(state, replaced, at);
+/// Who takes the place of a trial; nothing where nobody has anything to copy. Drawn under the
+/// number of the trial that it will be, so that the log gives the same again.
+std::optional<Assignment> Pbt::successor(const StudyState& state, TrialId replaced, Step at) const {
+  std::vector<TrialId> best = parents(state, replaced, at);
+  if (!state.enqueued.empty()) {
+    std::erase_if(best, [&](TrialId each) {
+      return !exploration_.may_become(*state.trials[each].configuration, state.enqueued.front());
+    });
+    if (best.empty()) return from_nothing(state, replaced);
+  }
   if (best.empty()) return std::nullopt;
   const Key key = fold_in(fold_in(root_key(state.seed), "pbt"), state.trials.size());
   const TrialId parent = best[Stream(fold_in(key, "parent")).below(best.size())];
-  const Trial& copied = state.trials[parent];
+  const Step step = state.trials[parent].rung_checkpoint()->step;
+  return copy(state, {parent, step, replaced}, at, fold_in(key, "explore"));
+}
+
+Exploit Pbt::copy(const StudyState& state, const Parent& parent, Step at, Key key) const {
   Exploit made;
-  made.parent = {parent, copied.rung_checkpoint()->step, replaced};
-  made.until = goal_after(made.parent.step);
+  made.parent = parent;
+  made.until = goal_after(parent.step);
   const std::set<RungResult>& results = population_.results(at);
   const auto place = [&](TrialId trial) {
     const auto found = std::ranges::find(results, trial, &RungResult::trial);
     return std::distance(results.begin(), found) + 1;
   };
-  made.note = Json{{"compared_at", at}, {"results", results.size()}, {"parent", place(parent)}};
+  made.note =
+      Json{{"compared_at", at}, {"results", results.size()}, {"parent", place(parent.trial)}};
+  const TrialId replaced = *parent.replaces;
   if (population_.has_result(replaced, at)) made.note["replaced"] = place(replaced);
-  if (pb2_) {
-    Pb2::Explored explored = pb2_->explore(state, made.parent, fold_in(key, "explore"));
+  explore(state, key, made);
+  return made;
+}
+
+/// The values of a copy.
+void Pbt::explore(const StudyState& state, Key key, Exploit& made) const {
+  made.enqueued = !state.enqueued.empty();
+  if (made.enqueued) {
+    made.configuration = state.enqueued.front();
+  } else if (pb2_) {
+    Pb2::Explored explored = pb2_->explore(state, made.parent, key);
     made.configuration = std::move(explored.configuration);
     made.note["pb2"] = std::move(explored.note);
   } else {
-    made.configuration = exploration_.explore(*copied.configuration, fold_in(key, "explore"));
+    made.configuration = exploration_.explore(*state.trials[made.parent.trial].configuration, key);
   }
-  return made;
+}
+
+/// For what is enqueued, and shapes a model that nobody has trained.
+StartNew Pbt::from_nothing(const StudyState& state, TrialId replaced) const {
+  const bool lives = state.trials[replaced].state != TrialState::closed;
+  return {goal_after(0), lives ? std::optional(replaced) : std::nullopt};
 }
 
 /// A member goes on unless it is among the worst.

@@ -3,7 +3,9 @@
 /// and what all of them have come to at each step at which they are compared.
 ///
 /// A member is a trial. Where one ends for a copy of another, the new trial takes its place; a
-/// place whose trial failed, or was stopped by a person, stays empty until a new one begins.
+/// place whose trial failed, or was stopped by a person or for a trial that begins from nothing,
+/// stays empty until a new one begins. Trials that begin without a place make the population
+/// larger.
 
 #include <cstddef>
 #include <deque>

@@ -48,7 +48,7 @@ Checks::Told* Checks::running(TrialId trial, AttemptId attempt, const char* what
 
 void Checks::on(const TrialCreated& fact) {
   if (fact.trial.n != trials_.size()) broken(fmt::format("trial {} out of order", fact.trial.n));
-  const bool may_repeat = fact.origin == "enqueued" || fact.repeats || fact.parent;
+  const bool may_repeat = fact.origin == kEnqueuedOrigin || fact.repeats || fact.parent;
   if (!configurations_.insert(fact.configuration).second && !may_repeat) {
     broken(fmt::format("trial {} repeats a configuration", fact.trial.n));
   }

@@ -224,7 +224,7 @@ Status Projection::on(const Event&, const ConfigurationEnqueued&) {
 }
 
 Status Projection::on(const Event& event, const TrialCreated& fact) {
-  if (fact.origin == "enqueued") BETATUNE_CHECK(add_.with("enqueued", -1).run());
+  if (fact.origin == kEnqueuedOrigin) BETATUNE_CHECK(add_.with("enqueued", -1).run());
   if (fact.origin == kConfirmOrigin) BETATUNE_CHECK(add_.with("confirmations", 1).run());
   const std::optional<std::string> note =
       fact.note.is_null() ? std::nullopt : std::optional(json_text(fact.note));

@@ -26,6 +26,7 @@ enum class Happening {
   fail,         ///< by its own fault
   find_damage,  ///< the checkpoint that it resumes from cannot be read
   stop_paused,  ///< a person stops a paused trial
+  enqueue,      ///< a person asks for a configuration
 };
 
 /// What a study without trouble has none of.
@@ -48,6 +49,8 @@ struct SmallStudy {
   std::vector<double> losses = {0, 1};
   std::vector<Happening> happenings = {std::begin(kTroubles), std::end(kTroubles)};
   int troubles = 1;  ///< at most, in one life of the study
+  /// May be asked for once; not a trouble.
+  std::optional<Configuration> wish = {};
 };
 
 /// What a scheduler remembers of the log beside what became of each trial.
@@ -110,6 +113,7 @@ class ExploredStudy {
         if (!std::holds_alternative<Resume>(*answer)) all.push_back({Happening::ask_only, {}, 0});
       }
     }
+    if (study_.wish && !wished_) all.push_back({Happening::enqueue, {}, 0});
     for (const TrialId id : state_.running) add_moves_of(state_.trials[id], may, all);
     for (const TrialId id : state_.paused) {
       if (may(Happening::stop_paused)) all.push_back({Happening::stop_paused, id, 0});
@@ -137,6 +141,8 @@ class ExploredStudy {
         return end(move.trial, AttemptEnd::failed, FailureClass::checkpoint, false);
       case Happening::stop_paused:
         return emit(TrialClosed{move.trial, Outcome::stopped, state_.trials[move.trial].loss});
+      case Happening::enqueue:
+        return emit(ConfigurationEnqueued{*study_.wish});
     }
   }
 
@@ -144,7 +150,8 @@ class ExploredStudy {
   /// nor in which order things came, but for schedulers that remember that.
   std::uint64_t key(const Memory& memory, int troubles) const {
     Hasher hash;
-    hash.add(std::int64_t{troubles});
+    hash.add(std::int64_t{troubles}).add(std::int64_t{wished_});
+    hash.add(static_cast<std::uint64_t>(state_.enqueued.size()));
     for (const Trial& trial : state_.trials) add(trial, hash);
     if (memory.of_order) hash.add(order_);
     if (memory.of_attempts) {
@@ -210,7 +217,8 @@ class ExploredStudy {
     }
     const TrialId id{state_.trials.size()};
     if (const auto* exploit = std::get_if<Exploit>(&*answer)) {
-      TrialCreated fact{id, exploit->configuration, kExploitOrigin, {}, exploit->note};
+      const char* origin = exploit->enqueued ? kEnqueuedOrigin : kExploitOrigin;
+      TrialCreated fact{id, exploit->configuration, origin, {}, exploit->note};
       fact.parent = exploit->parent;
       emit(std::move(fact));
       const auto& ends = exploit->parent.replaces;
@@ -220,8 +228,19 @@ class ExploredStudy {
       if (!killed) start(id, exploit->until);
       return;
     }
-    emit(TrialCreated{id, {{"x", 0.1 + 0.2 * static_cast<double>(id.n)}}, "test", {}, {}});
-    if (!killed) start(id, std::get<StartNew>(*answer).until);
+    begin(id, std::get<StartNew>(*answer), killed);
+  }
+
+  void begin(TrialId id, const StartNew& asked, bool killed) {
+    if (asked.replaces) {
+      emit(TrialClosed{*asked.replaces, Outcome::stopped, state_.trials[*asked.replaces].loss});
+    }
+    if (state_.enqueued.empty()) {
+      emit(TrialCreated{id, {{"x", 0.1 + 0.2 * static_cast<double>(id.n)}}, "test", {}, {}});
+    } else {
+      emit(TrialCreated{id, state_.enqueued.front(), kEnqueuedOrigin, {}, {}});
+    }
+    if (!killed) start(id, asked.until);
   }
 
   void start(TrialId id, Step until) {
@@ -299,6 +318,8 @@ class ExploredStudy {
       if (ended->end != AttemptEnd::reached) return;
       order(ended->trial.n, ended->step);
       ledger_.results[ended->step].emplace(ended->trial, *state_.trials[ended->trial].loss);
+    } else if (std::holds_alternative<ConfigurationEnqueued>(fact)) {
+      wished_ = true;
     } else if (const auto* closed = std::get_if<TrialClosed>(&fact)) {
       order(closed->trial.n, 63);
       ledger_.ended.insert(closed->trial);
@@ -313,6 +334,7 @@ class ExploredStudy {
   RungLedger ledger_;
   std::vector<Fact> news_;
   std::uint64_t order_ = 0;
+  bool wished_ = false;
 };
 
 }  // namespace betatune::support

@@ -52,6 +52,8 @@ struct WorldShape {
   std::function<Configuration(TrialId)> configuration = [](TrialId trial) {
     return Configuration{{"x", static_cast<std::int64_t>(trial.n)}};
   };
+  /// Configurations that somebody enqueues once so many trials have begun.
+  std::multimap<std::size_t, Configuration> enqueued = {};
   /// Of the clock, for each step; trials train one after the other, so with one slot only.
   std::function<double(TrialId)> seconds = [](TrialId) { return 0.0; };
   std::optional<double> seconds_max;  ///< what ends the study
@@ -126,6 +128,7 @@ class SchedulerWorld {
         continue;
       }
       const bool may_start = static_cast<int>(state_.trials.size()) < shape_.trials;
+      enqueue();
       const auto answer = scheduler_->next(state_, may_start);
       asked_.push_back({state_.seq, may_start, answer, state_.paused.size()});
       if (!answer) return;
@@ -141,16 +144,37 @@ class SchedulerWorld {
       if (const auto* exploit = std::get_if<Exploit>(&*answer)) {
         copy(id, *exploit);
       } else {
-        emit(TrialCreated{id, shape_.configuration(id), "test", {}, {}});
-        start(id, std::get<StartNew>(*answer).until, false);
+        begin(id, std::get<StartNew>(*answer));
       }
     }
+  }
+
+  void enqueue() {
+    auto& waiting = shape_.enqueued;
+    while (!waiting.empty() && waiting.begin()->first <= state_.trials.size()) {
+      emit(ConfigurationEnqueued{waiting.extract(waiting.begin()).mapped()});
+    }
+  }
+
+  void begin(TrialId id, const StartNew& asked) {
+    if (asked.replaces) {
+      ASSERT_FALSE(state_.enqueued.empty());
+      ASSERT_EQ(state_.trials[*asked.replaces].state, TrialState::paused);
+      emit(TrialClosed{*asked.replaces, Outcome::stopped, state_.trials[*asked.replaces].loss});
+    }
+    if (state_.enqueued.empty()) {
+      emit(TrialCreated{id, shape_.configuration(id), "test", {}, {}});
+    } else {
+      emit(TrialCreated{id, state_.enqueued.front(), kEnqueuedOrigin, {}, {}});
+    }
+    start(id, asked.until, false);
   }
 
   void copy(TrialId id, const Exploit& exploit) {
     ASSERT_GT(exploit.until, exploit.parent.step);
     ASSERT_LE(exploit.until, spec_.full_budget());
-    TrialCreated fact{id, exploit.configuration, kExploitOrigin, {}, exploit.note};
+    const char* origin = exploit.enqueued ? kEnqueuedOrigin : kExploitOrigin;
+    TrialCreated fact{id, exploit.configuration, origin, {}, exploit.note};
     fact.parent = exploit.parent;
     emit(std::move(fact));
     const auto& ends = exploit.parent.replaces;

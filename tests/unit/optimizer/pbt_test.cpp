@@ -119,6 +119,90 @@ TEST(Pbt, EndsWithAWholePopulationWhateverFails) {
   }
 }
 
+const Trial* enqueued_in(const SchedulerWorld& world) {
+  const Trial* found = nullptr;
+  for (const Trial& each : world.state().trials) {
+    if (each.origin == kEnqueuedOrigin) found = &each;
+  }
+  return found;
+}
+
+TEST(Pbt, GivesTheNextPlaceToWhatIsEnqueued) {
+  WorldShape shape = in_order(5);
+  shape.enqueued = {{4, {{"x", 0.77}}}};
+  SchedulerWorld world(population_of(4, 0.25, 4), shape);
+
+  world.run();
+
+  const Trial* asked_for = enqueued_in(world);
+  ASSERT_NE(asked_for, nullptr);
+  EXPECT_EQ(*asked_for->configuration, (Configuration{{"x", 0.77}}));
+  EXPECT_EQ(asked_for->parent, (Parent{TrialId{0}, 2, TrialId{3}}));
+  EXPECT_EQ(asked_for->outcome, Outcome::completed);
+  EXPECT_EQ(copies_in(world).size(), 1u);
+  EXPECT_EQ(world.state().trials[TrialId{3}].outcome, Outcome::stopped);
+}
+
+/// `layers` shapes the model: no copy may change it.
+StudySpec shaped_population() {
+  StudySpec spec = population_of(4, 0.25, 4);
+  auto space = SearchSpace::make({Parameter{"x", Real{0.01, 1, Scale::log, {}}, {}, {}},
+                                  Parameter{"layers", Integer{1, 4, Scale::linear, 1}, {}, {}}});
+  EXPECT_TRUE(space);
+  spec.space = std::move(space).value();
+  return spec;
+}
+
+TEST(Pbt, BeginsFromNothingWithWhatNobodysModelFits) {
+  WorldShape shape = in_order(5);
+  shape.configuration = [](TrialId) { return Configuration{{"x", 0.5}, {"layers", 2}}; };
+  shape.enqueued = {{4, {{"x", 0.5}, {"layers", 3}}}};
+  SchedulerWorld world(shaped_population(), shape);
+
+  world.run();
+
+  const Trial* asked_for = enqueued_in(world);
+  ASSERT_NE(asked_for, nullptr);
+  EXPECT_FALSE(asked_for->parent);
+  EXPECT_EQ(asked_for->observations.front().step, 1);
+  // In place of the worst, as a copy would be.
+  EXPECT_EQ(world.state().trials[TrialId{3}].outcome, Outcome::stopped);
+  EXPECT_EQ(world.state().trials[TrialId{3}].step, 1);
+}
+
+TEST(Pbt, CopiesForWhatIsEnqueuedOnlyWhomItFits) {
+  for (const std::int64_t layers : {1, 2}) {
+    WorldShape shape = in_order(9, 8);
+    shape.configuration = [](TrialId trial) {
+      return Configuration{{"x", 0.5}, {"layers", static_cast<std::int64_t>(trial.n % 2) + 1}};
+    };
+    shape.enqueued = {{8, {{"x", 0.77}, {"layers", layers}}}};
+    StudySpec spec = shaped_population();
+    spec.algorithm.scheduler.options = ConfigNode::from_json(
+        Json{{"population", 8}, {"quantile", 0.5}, {"interval", 1}}, "study.yaml");
+    SchedulerWorld world(spec, shape);
+
+    world.run();
+
+    const Trial* asked_for = enqueued_in(world);
+    ASSERT_NE(asked_for, nullptr);
+    ASSERT_TRUE(asked_for->parent);
+    EXPECT_EQ(asked_for->parent->trial.n % 2, static_cast<std::uint64_t>(layers - 1));
+  }
+}
+
+TEST(Pbt, GivesASlotThatNobodyNeedsToWhatIsEnqueued) {
+  WorldShape shape = in_order(5, 5);
+  shape.enqueued = {{4, {{"x", 0.77}}}};
+  SchedulerWorld world(population_of(4, 0.25, 4), shape);
+
+  world.run();
+
+  ASSERT_NE(enqueued_in(world), nullptr);
+  EXPECT_FALSE(enqueued_in(world)->parent);
+  for (const Trial& each : world.state().trials) EXPECT_EQ(each.outcome, Outcome::completed);
+}
+
 TEST(Pbt, FillsThePlaceOfAFailedMemberByACopy) {
   WorldShape shape = in_order(1000, 8);
   shape.failing = 0.05;
