@@ -53,7 +53,8 @@ Effects Coordinator::start(Monotonic now) {
   for (const TrialId id : paused) settle(id);
   for (const TrialId id : waiting) settle(id);
   repeat_last_plan();
-  conclude();
+  // Not the end of the study: what people have asked for meanwhile comes first, as steps.
+  dispatch();
   return finish_step();
 }
 

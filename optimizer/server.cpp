@@ -64,6 +64,7 @@ class Server {
         [this](const PeerId& to, const Message& message) { send(to, message); });
     take(parts_.coordinator.start(monotonic_now()));
     take_requests(true);
+    step(Tick{});  // what is over without them ends now
     flush();
     if (parts_.launcher != nullptr && !over()) {
       BETATUNE_CHECK(parts_.launcher->start(
