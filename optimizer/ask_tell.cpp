@@ -4,6 +4,7 @@
 #include <cmath>
 #include <fmt/format.h>
 
+#include "optimizer/account.hpp"
 #include "optimizer/pareto/study_front.hpp"
 #include "optimizer/requests.hpp"
 #include "searchspaces/limits.hpp"
@@ -285,7 +286,7 @@ Result<Json> AskTell::tell(const Told& told) {
 
 Result<Json> AskTell::enqueue(const Configuration& partial) {
   BETATUNE_TRY(Configuration complete, session_.coordinator->spec().space.complete(partial));
-  give(EnqueueRequest{std::move(complete)});
+  give(EnqueueRequest{std::move(complete), account_name()});
   return ok();
 }
 

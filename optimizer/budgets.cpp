@@ -47,6 +47,12 @@ std::string budgets_text(const std::vector<Budget>& budgets) {
   return text;
 }
 
+Step full_budget_of(const Json& document) {
+  const Json::json_pointer path("/fidelity/max");
+  if (!document.contains(path) || !document.at(path).is_number_integer()) return 1;
+  return document.at(path).get<Step>();
+}
+
 int gpus_of(const Json& document) {
   Json::json_pointer path("/resources/gpus");
   const Json::json_pointer choices("/resources/gpus/choices");

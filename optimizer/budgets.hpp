@@ -35,6 +35,8 @@ std::vector<Budget> budgets_of(const StoppingSpec& stopping, const Usage& usage)
 /// "3.2 of 12 GPU-hours, 40 of 90 steps"; empty if there are none.
 std::string budgets_text(const std::vector<Budget>& budgets);
 
+/// `fidelity.max` of a recorded study file; 1 where trials are trained in one step.
+Step full_budget_of(const Json& document);
 /// `resources.gpus` of a recorded study file; the most of its choices, if it has several.
 int gpus_of(const Json& document);
 /// Of one attempt: of `by_document`, or one for each of the ranks that were chosen for it.

@@ -43,7 +43,7 @@ Effects Coordinator::start(Monotonic now) {
     seeded->study.seed = state_.seed;
     spec_ = std::move(seeded);
   }
-  emit(OptimizerStarted{options_.epoch, options_.build});
+  emit(OptimizerStarted{options_.epoch, options_.build, options_.user});
   if (state_.document != spec_->document) emit(DocumentChanged{spec_->document});
   for (EarlierStudyRead& each : earlier_) emit(std::move(each));
   earlier_.clear();
@@ -150,7 +150,7 @@ void Coordinator::handle(const EnqueueRequest& request) {
     log().warn("an enqueued configuration is refused: {}", checked.error().message);
     return;
   }
-  if (!finished_) emit(ConfigurationEnqueued{request.configuration});
+  if (!finished_) emit(ConfigurationEnqueued{request.configuration, request.user});
 }
 
 void Coordinator::handle(const StopTrialRequest& request) {

@@ -42,7 +42,8 @@ struct Planned {
 struct Tick {};
 /// A user's wish, from the command line, another process or ask-tell.
 struct EnqueueRequest {
-  Configuration configuration;  ///< complete (space.complete)
+  Configuration configuration;           ///< complete (space.complete)
+  std::optional<std::string> user = {};  ///< account of who wishes it, where that is known
 };
 struct StopTrialRequest {
   TrialId trial;
@@ -90,7 +91,8 @@ struct Policies {
 struct CoordinatorOptions {
   std::uint64_t epoch = 1;
   std::string build;
-  std::string study_dir;  ///< absolute; handed to trainers
+  std::optional<std::string> user;  ///< account that the optimizer runs under
+  std::string study_dir;            ///< absolute; handed to trainers
   /// Of that folder, by which trainers know it; empty where all of them see it.
   std::string folder_mark;
   std::string directory;  ///< of the study file

@@ -13,6 +13,8 @@ std::pair<std::int64_t, std::string> key_of(const AttemptCost& attempt, CostBy b
       return {static_cast<std::int64_t>(attempt.trial), std::to_string(attempt.trial)};
     case CostBy::trainer:
       return {0, attempt.trainer};
+    case CostBy::user:
+      return {0, attempt.user};
     case CostBy::origin:
       break;
   }

@@ -1,7 +1,7 @@
 #pragma once
 /// What a study has cost: steps, seconds, GPU-seconds and slot-seconds of all attempts, by trial,
-/// by the step they trained to, by trainer or by who suggested the configuration; what was trained
-/// more than once; and what was saved by not training everything to the end.
+/// by the step they trained to, by trainer, by who suggested the configuration or who asked for it;
+/// what was trained more than once; and what was saved by not training everything to the end.
 
 #include <cstdint>
 #include <map>
@@ -23,14 +23,16 @@ struct AttemptCost {
   double seconds = 0;
   bool succeeded = false;  ///< reached its goal, or ended early as decided
   int gpus = 0;
-  int slots = 1;  ///< of its trainer
+  int slots = 1;          ///< of its trainer
+  std::string user = {};  ///< who asked for the trial
 };
 
-enum class CostBy { rung, trial, trainer, origin };
+enum class CostBy { rung, trial, trainer, origin, user };
 constexpr auto enum_names(CostBy) {
   using enum CostBy;
   return std::array{EnumName<CostBy>{rung, "rung"}, EnumName<CostBy>{trial, "trial"},
-                    EnumName<CostBy>{trainer, "trainer"}, EnumName<CostBy>{origin, "origin"}};
+                    EnumName<CostBy>{trainer, "trainer"}, EnumName<CostBy>{origin, "origin"},
+                    EnumName<CostBy>{user, "user"}};
 }
 
 struct Cost {
@@ -47,7 +49,7 @@ class CostLedger {
 
   void add(const AttemptCost& attempt);
 
-  /// By key: the trial's number, the step of the rung, the name of the trainer or the origin;
+  /// By key: the trial's number, the step of the rung, the name of the trainer, origin or user;
   /// sorted, numbers as numbers.
   const std::map<std::pair<std::int64_t, std::string>, Cost>& groups() const { return groups_; }
   const Cost& total() const { return total_; }

@@ -44,9 +44,11 @@ struct OptimizerStarted {
   static constexpr const char* kType = "optimizer_started";
   std::uint64_t epoch = 0;
   std::string build;
+  std::optional<std::string> user = {};  ///< account that it runs under; older logs have none
   static constexpr auto fields() {
     return std::tuple{Field{"epoch", &OptimizerStarted::epoch, "1, 2, 3 ..."},
-                      Field{"build", &OptimizerStarted::build, "version"}};
+                      Field{"build", &OptimizerStarted::build, "version"},
+                      Field{"user", &OptimizerStarted::user, "account that it runs under"}};
   }
 };
 
@@ -62,8 +64,10 @@ struct DocumentChanged {
 struct ConfigurationEnqueued {
   static constexpr const char* kType = "configuration_enqueued";
   Configuration configuration;
+  std::optional<std::string> user = {};  ///< account of who enqueued it; older logs have none
   static constexpr auto fields() {
-    return std::tuple{Field{"configuration", &ConfigurationEnqueued::configuration, "complete"}};
+    return std::tuple{Field{"configuration", &ConfigurationEnqueued::configuration, "complete"},
+                      Field{"user", &ConfigurationEnqueued::user, "account of who enqueued it"}};
   }
 };
 

@@ -1,6 +1,17 @@
 #include "optimizer/requests.hpp"
 
 namespace betatune {
+namespace {
+
+/// Not inlined, as GCC 12 would then take a name that is not there for one that may be read.
+[[gnu::noinline]] Input enqueue_of(Configuration configuration, const Json& body) {
+  EnqueueRequest wish{std::move(configuration)};
+  const auto user = body.find("user");
+  if (user != body.end() && user->is_string()) wish.user = user->get<std::string>();
+  return wish;
+}
+
+}  // namespace
 
 Result<Input> input_of(const StoredRequest& request, const SearchSpace& space) {
   if (request.kind == request_kinds::kDrain) return Input(DrainRequest{"asked to stop"});
@@ -19,7 +30,7 @@ Result<Input> input_of(const StoredRequest& request, const SearchSpace& space) {
     }
     BETATUNE_TRY(const Configuration partial, configuration_from_json(*params));
     BETATUNE_TRY(Configuration complete, space.complete(partial));
-    return Input(EnqueueRequest{std::move(complete)});
+    return enqueue_of(std::move(complete), request.body);
   }
   return Error{ErrorKind::invalid_argument, "unknown kind of request `" + request.kind + "`"};
 }

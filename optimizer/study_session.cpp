@@ -5,6 +5,7 @@
 #include <random>
 #include <utility>
 
+#include "optimizer/account.hpp"
 #include "optimizer/earlier_study.hpp"
 #include "optimizer/stores/study_lock.hpp"
 #include "optimizer/version.hpp"
@@ -62,6 +63,7 @@ Result<CoordinatorOptions> settings_of(const StudySession& session, const fs::pa
   CoordinatorOptions settings;
   BETATUNE_TRY(settings.epoch, session.store->begin_epoch());
   settings.build = build_version();
+  settings.user = account_name();
   settings.study_dir = session.directory.string();
   if (!options.in_memory) {
     BETATUNE_TRY(settings.folder_mark, renew_folder_mark(session.directory));

@@ -11,13 +11,6 @@
 namespace betatune {
 namespace {
 
-Step full_budget_of(const Json& document) {
-  const auto fidelity = document.find("fidelity");
-  if (!document.is_object() || fidelity == document.end() || !fidelity->is_object()) return 1;
-  const auto max = fidelity->find("max");
-  return max != fidelity->end() && max->is_number_integer() ? max->get<Step>() : 1;
-}
-
 /// One overload per fact: checks that it may follow, then changes the state.
 class Fold {
  public:

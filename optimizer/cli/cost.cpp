@@ -1,10 +1,15 @@
 #include <fmt/format.h>
+#include <limits>
 
+#include "optimizer/budgets.hpp"
 #include "optimizer/cli/commands.hpp"
 #include "optimizer/cli/errors.hpp"
 #include "optimizer/cli/output.hpp"
 #include "optimizer/cli/study_argument.hpp"
 #include "optimizer/cost_ledger.hpp"
+#include "optimizer/replay.hpp"
+#include "optimizer/requesters.hpp"
+#include "optimizer/store.hpp"
 
 namespace betatune {
 namespace {
@@ -14,21 +19,49 @@ struct CostOptions {
   bool json = false;
 };
 
-Step full_budget_of(const Json& document) {
-  const Json::json_pointer at("/fidelity/max");
-  return document.contains(at) && document.at(at).is_number_integer() ? document.at(at).get<Step>()
-                                                                      : 1;
+/// For the trials of an older version's log, beside those that somebody is known to have asked for.
+constexpr const char* kNotRecorded = "(not recorded)";
+
+/// Names by trial. Errors: invalid_argument where the log names nobody.
+Result<std::vector<std::string>> read_users(const OpenStudy& study) {
+  BETATUNE_TRY(const auto store, open_sqlite_store(study.place.directory, OpenMode::read_only));
+  Requesters requesters;
+  constexpr Sequence kAll = std::numeric_limits<Sequence>::max();
+  BETATUNE_CHECK(for_each_event(*store, kAll, [&](const Event& event) -> Status {
+    requesters.take(event);
+    return Ok{};
+  }));
+  if (requesters.trials() > 0 && !requesters.any()) {
+    return Error{ErrorKind::invalid_argument,
+                 "--by user: the log does not say who asked for its trials, as it was written by "
+                 "an older version, or under an account without a name; --by trainer says where "
+                 "they ran"};
+  }
+  std::vector<std::string> names;
+  for (std::uint64_t n = 0; n < requesters.trials(); ++n) {
+    names.push_back(requesters.of(TrialId{n}).value_or(kNotRecorded));
+  }
+  return names;
 }
 
 /// Attempts that run count up to the last event of the log.
 Result<CostLedger> read_ledger(const OpenStudy& study, CostBy by) {
   CostLedger ledger(by, full_budget_of(study.summary.document));
+  std::vector<std::string> users;
+  if (by == CostBy::user) {
+    BETATUNE_TRY(users, read_users(study));
+  }
+  // The log may have grown in between.
+  const auto user_of = [&](std::uint64_t trial) {
+    return trial < users.size() ? users[trial] : std::string(kNotRecorded);
+  };
   BETATUNE_CHECK(
       study.reader->all_attempts([&](const TrialOfAttempt& trial, const AttemptRow& row) {
         ledger.add({trial.id, row.trainer, trial.origin, row.from, row.until,
                     row.from + row.trained, static_cast<double>(row.work_us) / 1e6,
                     !row.end || (*row.end != "failed" && *row.end != "lost"),
-                    static_cast<int>(row.gpus), static_cast<int>(row.ranks.value_or(1))});
+                    static_cast<int>(row.gpus), static_cast<int>(row.ranks.value_or(1)),
+                    user_of(trial.id)});
         return true;
       }));
   return ledger;
@@ -103,7 +136,8 @@ void print_ledger(const CostLedger& ledger, CostBy by, const Objective& objectiv
 int show_cost(const CostOptions& options, int& exit_code) {
   const auto by = from_name<CostBy>(options.by);
   if (!by) {
-    fmt::print(stderr, "error: --by {}: there are rung, trial, trainer and origin\n", options.by);
+    fmt::print(stderr, "error: --by {}: there are rung, trial, trainer, origin and user\n",
+               options.by);
     return exit_codes::kUsage;
   }
   const auto study = open_study(options.study, exit_code);
@@ -129,8 +163,10 @@ void add_cost_command(CLI::App& app, int& exit_code) {
       "  betatune cost fashion-mnist --by trial\n");
   const auto options = std::make_shared<CostOptions>();
   add_study_argument(*command, options->study);
-  command->add_option("--by", options->by,
-                      "rung (the step trained to; default), trial, trainer or origin.");
+  command->add_option(
+      "--by", options->by,
+      "rung (the step trained to; default), trial, trainer, origin or user (who asked "
+      "for it).");
   add_json_flag(*command, options->json, "betatune.cost/1");
   command->callback([options, &exit_code] { exit_code = show_cost(*options, exit_code); });
 }

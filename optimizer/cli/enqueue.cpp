@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "configs/study_spec.hpp"
+#include "optimizer/account.hpp"
 #include "optimizer/cli/assignments.hpp"
 #include "optimizer/cli/commands.hpp"
 #include "optimizer/cli/errors.hpp"
@@ -74,7 +75,9 @@ void say_when(const StudySummary& study, const StudySpec& spec, const StudyPlace
 
 Status enqueue(const StudyPlace& place, const Json& params) {
   BETATUNE_TRY(auto store, open_sqlite_store(place.directory, OpenMode::request_only));
-  return store->add_request("enqueue", Json{{"params", params}});
+  Json request{{"params", params}};
+  if (const auto user = account_name()) request["user"] = *user;
+  return store->add_request("enqueue", request);
 }
 
 int run(const Options& options) {

@@ -71,12 +71,6 @@ constexpr const char* kWatched = "SELECT watched FROM trial_rows WHERE id=?1";
 constexpr const char* kJudged = "UPDATE trial_rows SET watched=?2, violation=?3 WHERE id=?1";
 constexpr const char* kAllMetrics = "SELECT id, watched, metrics FROM trial_rows";
 
-std::int64_t full_budget_of(const Json& document) {
-  const Json::json_pointer path("/fidelity/max");
-  if (!document.contains(path) || !document.at(path).is_number_integer()) return 1;
-  return document.at(path).get<std::int64_t>();
-}
-
 Metrics metrics_of(std::string_view text) {
   const Json json = Json::parse(text, nullptr, false);
   return json.is_object() ? json.get<Metrics>() : Metrics();

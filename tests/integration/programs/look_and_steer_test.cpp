@@ -98,6 +98,16 @@ TEST_F(LookAndSteer, SaysWhatToDoAboutAStudyThatIsNotThere) {
   EXPECT_THAT(misspelt.err, HasSubstr("did you mean `demo`?"));
 }
 
+TEST_F(LookAndSteer, DoesNotMakeUpWhoAskedForTheTrialsOfAnOlderLog) {
+  write_study();
+
+  const Ended ended = betatune("cost demo --by user");
+
+  EXPECT_EQ(ended.status, 2);
+  EXPECT_THAT(ended.err, HasSubstr("does not say who asked for its trials"));
+  EXPECT_TRUE(ended.out.empty());
+}
+
 TEST_F(LookAndSteer, StillReadsAStudyWhoseFileHasBeenBroken) {
   write_study();
   std::ofstream(file_) << "study: {name: demo}\nparametres: {}\n";

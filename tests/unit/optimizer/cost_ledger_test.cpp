@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "optimizer/requesters.hpp"
+
 namespace betatune {
 namespace {
 
@@ -83,6 +85,36 @@ TEST(CostLedger, OrdersNumbersAsNumbers) {
   Lines keys;
   for (const auto& [key, cost] : made.groups()) keys.push_back(key.second);
   EXPECT_EQ(keys, (Lines{"9", "10", "100"}));
+}
+
+std::vector<std::string> asked_for_by(const std::vector<Fact>& facts) {
+  Requesters requesters;
+  for (const Fact& fact : facts) requesters.take(Event{1, 0, fact});
+  std::vector<std::string> names;
+  for (std::uint64_t n = 0; n < requesters.trials(); ++n) {
+    names.push_back(requesters.of(TrialId{n}).value_or("?"));
+  }
+  return names;
+}
+
+TrialCreated created(std::uint64_t n, const char* origin, std::optional<TrialId> repeats = {}) {
+  return TrialCreated{TrialId{n}, {}, origin, {}, {}, {}, repeats};
+}
+
+TEST(Requesters, AreWhoEnqueuedATrialElseWhoRanTheOptimizer) {
+  EXPECT_EQ(
+      asked_for_by({OptimizerStarted{1, "", "ada"}, created(0, "sobol"),
+                    ConfigurationEnqueued{{}, "bob"}, ConfigurationEnqueued{{}, "eve"},
+                    created(1, "enqueued"), created(2, "sobol"), created(3, "repeat", TrialId{1}),
+                    OptimizerStarted{2, "", "cyd"}, created(4, "enqueued"), created(5, "exploit")}),
+      (Lines{"ada", "bob", "ada", "bob", "eve", "cyd"}));
+}
+
+TEST(Requesters, AreNotMadeUpForLogsThatDoNotNameThem) {
+  EXPECT_EQ(
+      asked_for_by({OptimizerStarted{1, ""}, created(0, "sobol"), ConfigurationEnqueued{{}},
+                    OptimizerStarted{2, "", "ada"}, created(1, "enqueued"), created(2, "sobol")}),
+      (Lines{"?", "?", "ada"}));
 }
 
 }  // namespace
