@@ -297,6 +297,7 @@ Json AskTell::best() const {
   Json best{{"id", trial.id.n},
             {"params", to_json(*trial.configuration)},
             {"loss", trial.standing->loss}};
+  if (session_.coordinator->spec().fidelity) best["step"] = trial.standing->level;
   if (!state().outcomes.constraints().empty()) best["feasible"] = trial.standing->violation == 0;
   return Json{{"best", std::move(best)}};
 }
@@ -321,7 +322,10 @@ Json AskTell::recommend() const {
   if (!found) return Json{{"recommend", nullptr}};
   Json answer{{"params", to_json(*found)}};
   for (const Trial& trial : state().trials) {
-    if (!trial.repeats && *trial.configuration == *found) answer["id"] = trial.id.n;
+    if (trial.repeats || *trial.configuration != *found) continue;
+    answer["id"] = trial.id.n;
+    const bool leveled = session_.coordinator->spec().fidelity && trial.standing;
+    if (leveled) answer["step"] = trial.standing->level;
   }
   return Json{{"recommend", std::move(answer)}};
 }

@@ -28,7 +28,7 @@ void print_best(const StudySummary& study, const StudyPlace& place) {
   if (best.violation != 0) {
     fmt::print("no trial meets the outcome constraints; this one breaks them least\n");
   }
-  fmt::print("{} at {} {}\n", best_value_text(study, objective), objective.step, best.step);
+  fmt::print("{}\n", best_value_text(study, objective));
   for (const std::string& limit : broken_limits(best, objective)) {
     fmt::print("  breaks {}\n", limit);
   }

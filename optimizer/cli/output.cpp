@@ -7,6 +7,8 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include "optimizer/budgets.hpp"
+
 namespace betatune {
 namespace {
 
@@ -192,16 +194,23 @@ Json best_trial_json(const StudySummary& study, const Objective& objective) {
   Json best = trial_json(*study.best, objective);
   const Repeated& result = study.best_result;
   best["result"] = {{"value", objective.value(result.mean())},
+                    {"step", study.best_level},
                     {"trainings", result.losses.size()},
                     {"deviation", result.deviation()},
                     {"confirmed", result.confirmed}};
   return best;
 }
 
+std::string level_text(const std::string& step, Step level, Step full_budget) {
+  const std::string text = fmt::format("{} {}", step, level);
+  return level < full_budget ? fmt::format("{} of {}", text, full_budget) : text;
+}
+
 std::string best_value_text(const StudySummary& study, const Objective& objective) {
-  return fmt::format("trial {}: {} = {}{}", study.best->id, objective.metric,
+  return fmt::format("trial {}: {} = {}{} at {}", study.best->id, objective.metric,
                      short_number(objective.value(study.best_result.mean())),
-                     study.best_result.text());
+                     study.best_result.text(),
+                     level_text(objective.step, study.best_level, full_budget_of(study.document)));
 }
 
 std::vector<std::string> Table::lines() const {

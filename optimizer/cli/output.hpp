@@ -62,8 +62,10 @@ Json or_null(const std::optional<T>& value) {
 Json trial_json(const TrialRow& trial, const Objective& objective);
 /// The best trial, with what it counts for under `result`; null if there is none.
 Json best_trial_json(const StudySummary& study, const Objective& objective);
-/// "trial 3: loss = 0.31 +- 0.02, the mean of 5 trainings made to confirm it". Precondition: there
-/// is a best trial.
+/// "epoch 9 of 27"; "epoch 27" at the end.
+std::string level_text(const std::string& step, Step level, Step full_budget);
+/// "trial 3: loss = 0.31 +- 0.02, the mean of 5 trainings made to confirm it, at epoch 9 of 27".
+/// Precondition: there is a best trial.
 std::string best_value_text(const StudySummary& study, const Objective& objective);
 
 /// Left-aligned columns, two blanks apart; the last one is never padded.

@@ -59,6 +59,12 @@ void print_front(FILE* out, const StudySpec& spec, const StudyState& state) {
   }
 }
 
+/// How far, where that differs between trials.
+std::string trained_text(const StudySpec& spec, const Trial& trial) {
+  if (!spec.fidelity || !trial.standing) return {};
+  return " at " + level_text(spec.fidelity->name, trial.standing->level, spec.fidelity->max);
+}
+
 void print_summary(const StudySession& session, const RunOptions& options,
                    const std::string& reason) {
   const StudyState& state = session.coordinator->state();
@@ -73,9 +79,9 @@ void print_summary(const StudySession& session, const RunOptions& options,
   } else if (state.best) {
     const Trial& best = state.trials[*state.best];
     const double loss = best.standing ? best.standing->loss : *best.loss;
-    fmt::print(out, "\nbest: trial {}, {} = {}{}\n", best.id.n, spec.objective.metric,
+    fmt::print(out, "\nbest: trial {}, {} = {}{}{}\n", best.id.n, spec.objective.metric,
                short_number(objective_value(spec, loss)),
-               repeated_result(state.trials, best).text());
+               repeated_result(state.trials, best).text(), trained_text(spec, best));
     const std::vector<std::string> broken = state.outcomes.broken(best.outcomes);
     if (!broken.empty()) {
       fmt::print(out, "  no trial met the outcome constraints; it breaks {}\n",

@@ -13,8 +13,8 @@ std::string best_trial_text(const StudySummary& study) {
   if (!study.best) return "none yet: no trial has a result";
   const Objective objective = objective_of(study.document);
   const TrialRow& best = *study.best;
-  return fmt::format("{} at {} {}{}\n{}", best_value_text(study, objective), objective.step,
-                     best.step, best.violation == 0 ? "" : "; " + limits_text(best, objective),
+  return fmt::format("{}{}\n{}", best_value_text(study, objective),
+                     best.violation == 0 ? "" : "; " + limits_text(best, objective),
                      assignments_text(best.params));
 }
 

@@ -113,6 +113,15 @@ Eigen::VectorXd means_at(const GaussianProcess& gp, const RowMatrix& points) {
   return gp.predict(gp.map().map(points), false).mean;
 }
 
+/// Of training, that any result came from.
+Step highest_level(const TrialTable& trials) {
+  Step highest = 0;
+  for (const Trial& each : trials) {
+    if (each.standing) highest = std::max(highest, each.standing->level);
+  }
+  return highest;
+}
+
 }  // namespace
 
 GpRound::GpRound(const SearchSpace& space, Models models, const Observations& data,
@@ -362,6 +371,8 @@ std::vector<SlackModel> GpCore::condition_slacks(const Observations& data) {
   return out;
 }
 
+/// Of the trials that were trained furthest: what the others are expected to come to, nobody has
+/// seen.
 std::optional<Configuration> GpCore::recommend(const History& history) {
   // With several objectives there is no single best one to be modelled.
   if (!further_models_.empty()) return std::nullopt;
@@ -375,6 +386,11 @@ std::optional<Configuration> GpCore::recommend(const History& history) {
   learn_from(history);
   const GaussianProcess& gp = model_.condition(data.results(), data.pending.rows());
   std::vector<bool> rows = feasible_rows(data, OutcomeFeasibility(condition_slacks(data)));
+  const Step highest = highest_level(history.trials);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const auto& standing = history.trials[TrialId{data.trials[i]}].standing;
+    rows[i] = rows[i] && standing && standing->level == highest;
+  }
   if (!any_of(rows)) return std::nullopt;
   const Eigen::Index best = lowest_row(means_at(gp, data.points), rows);
   return *history.trials[TrialId{data.trials[static_cast<std::size_t>(best)]}].configuration;

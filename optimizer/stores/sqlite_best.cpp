@@ -5,7 +5,8 @@ namespace {
 
 // By an index: a study of many trials is asked for its best one often.
 constexpr const char* kSingle =
-    "SELECT id, standing_loss, checkpoint FROM trial_rows WHERE standing_loss IS NOT NULL"
+    "SELECT id, standing_loss, checkpoint, standing_level FROM trial_rows WHERE standing_loss IS "
+    "NOT NULL"
     " ORDER BY standing_level DESC, standing_violation, standing_loss, id LIMIT 1";
 
 // Trials that train one configuration again count as the first of them, by the mean over those at
@@ -38,6 +39,7 @@ Result<std::optional<BestTrial>> best_single(const Database& database) {
   if (!found) return std::optional<BestTrial>();
   BestTrial best;
   best.id = TrialId{static_cast<std::uint64_t>(row.integer(0))};
+  best.level = row.integer(3);
   add(row, 1, best);
   return std::optional(std::move(best));
 }
@@ -49,6 +51,7 @@ Result<std::optional<BestTrial>> best_group(const Database& database) {
   BestTrial best;
   best.id = TrialId{static_cast<std::uint64_t>(group.integer(0))};
   best.result.confirmed = group.integer(1) != 0;
+  best.level = group.integer(2);
   BETATUNE_TRY(Statement members, database.prepare(kMembers));
   members.with(best.id.n, group.integer(1), group.integer(2));
   for (;;) {

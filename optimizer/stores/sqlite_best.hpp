@@ -12,6 +12,7 @@ namespace betatune::sqlite {
 
 struct BestTrial {
   TrialId id;
+  Step level = 0;  ///< of training, that the result comes from
   Repeated result;
   std::optional<std::string> model;  ///< newest checkpoint of the trainings behind the result
 };

@@ -205,6 +205,7 @@ Status SqliteReader::read_best(StudySummary& summary) {
   if (!best) return Ok{};
   BETATUNE_TRY(summary.best, trial(best->id));
   summary.best_result = std::move(best->result);
+  summary.best_level = best->level;
   summary.best_model = std::move(best->model);
   return Ok{};
 }

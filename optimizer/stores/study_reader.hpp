@@ -85,6 +85,7 @@ struct StudySummary {
   Usage used;
   std::optional<TrialRow> best;
   Repeated best_result;                   ///< what the best trial counts for
+  Step best_level = 0;                    ///< of training, that this comes from
   std::optional<std::string> best_model;  ///< newest checkpoint of the trainings behind it
   int optimizer_pid = 0;                  ///< 0 if none runs now on this machine
 

@@ -215,6 +215,28 @@ TEST_P(SearcherSuite, RecommendsAConfigurationThatWasTried) {
   }
 }
 
+/// What a short training came to says little of a whole one, however low it is.
+TEST_P(SearcherSuite, RecommendsOneThatWasTrainedFurthest) {
+  HistoryBuilder study({real("x", 0, 1)});
+  study.spec().fidelity = FidelitySpec{"epoch", 1, 9, true};
+  const auto searcher = study.searcher(GetParam());
+  const auto train = [&](double x, Step until, double loss) {
+    const TrialId id = study.add({{"x", x}}, "test", TrialState::running).id;
+    study.finish(id, loss, until);
+    if (until == 9) {
+      auto& reported = study.edit().trials.edit(id).observations;
+      reported.insert(reported.begin(), {1, AttemptId{1}, loss + 1, false, 0});
+    }
+  };
+  for (const double x : {0.3, 0.5, 0.7, 0.9}) train(x, 9, x);
+  for (const double x : {0.1, 0.6, 0.8}) train(x, 1, x == 0.1 ? -3 : 2);
+
+  const auto recommended = searcher->recommend(study.history());
+
+  ASSERT_TRUE(recommended);
+  EXPECT_DOUBLE_EQ(number(*recommended, "x"), 0.3);
+}
+
 TEST_P(SearcherSuite, ManyAtOnceAreDistinct) {
   HistoryBuilder study = mixed_study();
   const auto searcher = study.searcher(GetParam());

@@ -72,6 +72,7 @@ void expect_same_study(StudyReader& reader, const StudyState& state) {
     const Repeated result = repeated_result(state.trials, best);
     EXPECT_EQ(summary.value().best_result.losses, result.losses);
     EXPECT_EQ(summary.value().best_result.confirmed, result.confirmed);
+    EXPECT_EQ(summary.value().best_level, best.standing->level);
     EXPECT_DOUBLE_EQ(result.mean(), best.standing->loss);
   }
   EXPECT_EQ(summary.value().confirmations, state.confirmations);

@@ -110,6 +110,25 @@ TEST_F(AskTellTest, HandsOutAgainWhatWasNotToldBeforeARestart) {
   EXPECT_EQ(after[1]["id"], 3);
 }
 
+TEST_F(AskTellTest, SaysHowFarTheBestOneWasTrained) {
+  StudySpec spec = stepped_study(9, "asha");
+  spec.stopping.trials = 4;
+  open(spec);
+  const Json asked = say(R"({"ask": 3})")["ask"];
+  for (const Json& each : asked) {
+    say_json(Json{{"tell", {{"id", each["id"]}, {"loss", each["id"]}}}});
+  }
+  EXPECT_EQ(say(R"({"best": 1})")["best"]["step"], 1);
+
+  ASSERT_EQ(say(R"({"ask": 1})")["ask"][0]["until"], 3);
+  say(R"({"tell": {"id": 0, "loss": 7}})");
+
+  EXPECT_EQ(say(R"({"best": 1})")["best"]["step"], 3) << "although others are lower, at step 1";
+  const Json recommended = say(R"({"recommend": 1})")["recommend"];
+  EXPECT_EQ(recommended["id"], 0);
+  EXPECT_EQ(recommended["step"], 3);
+}
+
 TEST_F(AskTellTest, HandsABetterTrialBackWithALargerUntil) {
   StudySpec spec = stepped_study(9, "asha");
   spec.stopping.trials = 3;
