@@ -4,12 +4,20 @@
 #include "optimizer/cli/errors.hpp"
 #include "optimizer/cli/front.hpp"
 #include "optimizer/cli/output.hpp"
+#include "optimizer/cli/schedule.hpp"
 #include "optimizer/cli/study_argument.hpp"
 
 namespace betatune {
 namespace {
 
-Json best_json(const StudySummary& study, const StudyPlace& place) {
+/// Of the best trial; nothing where none has a result.
+Result<std::vector<Stretch>> best_schedule(const OpenStudy& study) {
+  if (!study.summary.best) return std::vector<Stretch>();
+  return read_schedule(*study.reader, *study.summary.best);
+}
+
+Json best_json(const StudySummary& study, const StudyPlace& place,
+               const std::vector<Stretch>& schedule) {
   const Objective objective = objective_of(study.document);
   Json model = nullptr;
   if (study.best_model) model = (place.directory / *study.best_model).string();
@@ -19,10 +27,12 @@ Json best_json(const StudySummary& study, const StudyPlace& place) {
       {"objective",
        {{"metric", objective.metric}, {"goal", objective.maximize ? "maximize" : "minimize"}}},
       {"best", best_trial_json(study, objective)},
+      {"schedule", schedule_json(schedule)},
       {"model", model}};
 }
 
-void print_best(const StudySummary& study, const StudyPlace& place) {
+void print_best(const StudySummary& study, const StudyPlace& place,
+                const std::vector<Stretch>& schedule) {
   const Objective objective = objective_of(study.document);
   const TrialRow& best = *study.best;
   if (best.violation != 0) {
@@ -33,6 +43,10 @@ void print_best(const StudySummary& study, const StudyPlace& place) {
     fmt::print("  breaks {}\n", limit);
   }
   print_section("configuration", best.params);
+  if (schedule.size() > 1) {
+    fmt::print("\nschedule (it goes on from copies of other trials)\n{}",
+               schedule_text(schedule, objective.step));
+  }
   print_section("metrics", best.metrics);
   if (study.best_model) {
     fmt::print("\nmodel\n  {}\n", (place.directory / *study.best_model).string());
@@ -65,10 +79,12 @@ int show_front(const OpenStudy& study, const Objective& objective, bool json) {
 int show_best(const OpenStudy& study, bool json) {
   const Objective objective = objective_of(study.summary.document);
   if (objective.all.size() > 1) return show_front(study, objective, json);
+  const auto schedule = best_schedule(study);
+  if (!schedule) return report_error(schedule.error(), WorksOn::study);
   if (json) {
-    print_json(best_json(study.summary, study.place));
+    print_json(best_json(study.summary, study.place, schedule.value()));
   } else if (study.summary.best) {
-    print_best(study.summary, study.place);
+    print_best(study.summary, study.place, schedule.value());
   } else {
     fmt::print(stderr, "{}: no trial has a result yet ({} trials so far)\n", study.summary.name,
                study.summary.trials());

@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <fmt/format.h>
@@ -6,6 +5,7 @@
 #include "optimizer/cli/commands.hpp"
 #include "optimizer/cli/errors.hpp"
 #include "optimizer/cli/output.hpp"
+#include "optimizer/cli/schedule.hpp"
 #include "optimizer/cli/study_argument.hpp"
 
 namespace betatune {
@@ -107,19 +107,6 @@ Status observations(StudyReader& reader, bool csv) {
   });
 }
 
-/// The trials that a trial goes back to by copies, oldest first: what it was trained with, and
-/// when.
-Result<std::vector<TrialRow>> lineage(StudyReader& reader, TrialRow last) {
-  std::vector<TrialRow> out = {std::move(last)};
-  while (out.back().parent) {
-    BETATUNE_TRY(std::optional<TrialRow> parent, reader.trial(TrialId{*out.back().parent}));
-    if (!parent) return Error{ErrorKind::corrupt, "a trial's parent is missing"};
-    out.push_back(*std::move(parent));
-  }
-  std::ranges::reverse(out);
-  return out;
-}
-
 Result<TrialRow> scheduled_trial(StudyReader& reader, const std::string& wanted) {
   if (wanted.empty()) {
     BETATUNE_TRY(StudySummary summary, reader.summary());
@@ -139,22 +126,18 @@ Result<TrialRow> scheduled_trial(StudyReader& reader, const std::string& wanted)
 /// One line per stretch of steps under one configuration.
 Status schedule(StudyReader& reader, const std::string& wanted, bool csv) {
   BETATUNE_TRY(TrialRow last, scheduled_trial(reader, wanted));
-  BETATUNE_TRY(const auto stretches, lineage(reader, std::move(last)));
+  BETATUNE_TRY(const auto stretches, read_schedule(reader, std::move(last)));
+  if (!csv) {
+    for (const Json& line : schedule_json(stretches)) print_json(line);
+    return Ok{};
+  }
   BETATUNE_TRY(const auto parameters, reader.parameter_names());
   std::string header = "from,until,trial";
   for (const std::string& name : parameters) header += "," + csv_text("params." + name);
-  if (csv) put_line(header);
-  for (std::size_t i = 0; i < stretches.size(); ++i) {
-    const TrialRow& each = stretches[i];
-    const Step from = each.parent_step.value_or(0);
-    const Step until = i + 1 < stretches.size() ? *stretches[i + 1].parent_step : each.step;
-    if (!csv) {
-      print_json(
-          Json{{"from", from}, {"until", until}, {"trial", each.id}, {"params", each.params}});
-      continue;
-    }
-    std::string line = fmt::format("{},{},{}", from, until, each.id);
-    for (const std::string& name : parameters) line += "," + csv_value(each.params, name);
+  put_line(header);
+  for (const Stretch& each : stretches) {
+    std::string line = fmt::format("{},{},{}", each.from, each.until, each.trial.id);
+    for (const std::string& name : parameters) line += "," + csv_value(each.trial.params, name);
     put_line(line);
   }
   return Ok{};

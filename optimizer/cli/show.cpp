@@ -5,6 +5,7 @@
 #include "optimizer/cli/errors.hpp"
 #include "optimizer/cli/output.hpp"
 #include "optimizer/cli/rungs.hpp"
+#include "optimizer/cli/schedule.hpp"
 #include "optimizer/cli/study_argument.hpp"
 #include "optimizer/expected_curve.hpp"
 
@@ -23,6 +24,7 @@ struct Shown {
   std::vector<ReportRow> reports;
   std::optional<RungTable> rungs;
   std::vector<ExpectedPoint> expected;  ///< of the curve beyond the reports
+  std::vector<Stretch> schedule;        ///< that led to it, the trial itself included
 };
 
 Json expected_json(const std::vector<ExpectedPoint>& expected, const Objective& objective) {
@@ -70,6 +72,7 @@ Json show_json(const Shown& shown, const StudySummary& study) {
   trial["reports"] = std::move(reports);
   trial["rungs"] = shown.rungs ? visits_json(*shown.rungs, shown.trial, objective) : Json(nullptr);
   trial["expected"] = expected_json(shown.expected, objective);
+  trial["schedule"] = schedule_json(shown.schedule);
   return trial;
 }
 
@@ -161,6 +164,9 @@ void print_shown(const Shown& shown, const StudySummary& study, const StudyPlace
     fmt::print("  checkpoint: {}\n", (place.directory / *trial.checkpoint).string());
   }
   print_section("configuration", trial.params);
+  if (shown.schedule.size() > 1) {
+    fmt::print("\nschedule\n{}", schedule_text(shown.schedule, objective.step));
+  }
   print_section("why this one", trial.note);
   print_attempts(shown, objective);
   print_reports(shown, objective);
@@ -188,11 +194,12 @@ Result<Shown> read(const OpenStudy& opened, TrialId id) {
                                      : fmt::format("{} has no trial {}; its trials are 0 to {}",
                                                    study.name, id.n, study.trials() - 1)};
   }
-  Shown shown{std::move(*trial), {}, {}, {}, {}};
+  Shown shown{std::move(*trial), {}, {}, {}, {}, {}};
   BETATUNE_TRY(shown.attempts, reader.attempts(id));
   BETATUNE_TRY(shown.reports, reader.reports(id));
   BETATUNE_TRY(shown.rungs, read_rungs(reader, study));
   BETATUNE_TRY(shown.expected, read_expected(opened, shown));
+  BETATUNE_TRY(shown.schedule, read_schedule(reader, shown.trial));
   return shown;
 }
 
