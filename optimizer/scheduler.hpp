@@ -65,6 +65,16 @@ struct ModelBasis {
   double best = 0;           ///< the lowest loss at the end that is known
   double log_worth = 0;      ///< log of the expected improvement on it for each step, or second
   double log_worth_new = 0;  ///< the same of a new trial
+  /// The paused trial, another one than this, that promises most; nothing if there is none.
+  struct Rival {
+    TrialId trial;
+    double log_worth = 0;
+    std::optional<double> seconds;  ///< as below
+  };
+  std::optional<Rival> rival = {};
+  /// That a step is expected to take: of this trial, and of a new one. Nothing if steps are priced
+  /// alike.
+  std::optional<double> seconds = {}, seconds_new = {};
 };
 /// For people: what the median rule compares.
 struct MedianBasis {

@@ -83,14 +83,25 @@ std::string headline(const RungDecision& it, const std::string& step) {
   return fmt::format("trial {} came to the last rung, {} {}", trial, step, it.step);
 }
 
+/// Where seconds are what training costs.
+std::string price_text(const std::optional<double>& seconds, const Objective& objective) {
+  if (!seconds) return {};
+  return fmt::format(" at {} s for each {}", short_number(*seconds), objective.step);
+}
+
 std::string basis_text(const ModelBasis& it, const Objective& objective) {
   const double a = objective.value(it.loss_low), b = objective.value(it.loss_high);
-  return fmt::format(
+  std::string text = fmt::format(
       "the model expects {} about {} ({} to {}) at the end, where {} is the best; log improvement "
-      "for its price {}, of a new trial {}",
+      "for its price {}{}, of a new trial {}{}",
       objective.metric, short_number(objective.value(it.loss)), short_number(std::min(a, b)),
       short_number(std::max(a, b)), short_number(objective.value(it.best)),
-      short_number(it.log_worth), short_number(it.log_worth_new));
+      short_number(it.log_worth), price_text(it.seconds, objective), short_number(it.log_worth_new),
+      price_text(it.seconds_new, objective));
+  if (!it.rival) return text;
+  return text + fmt::format(", of paused trial {} {}{}", it.rival->trial.n,
+                            short_number(it.rival->log_worth),
+                            price_text(it.rival->seconds, objective));
 }
 
 std::string basis_text(const MedianBasis& it, const Objective& objective) {
@@ -151,12 +162,21 @@ std::vector<std::string> row_of(const RungDecision& it, const std::string& verdi
 Json basis_json(const DecisionBasis& basis, const Objective& objective) {
   if (const auto* model = std::get_if<ModelBasis>(&basis)) {
     const double a = objective.value(model->loss_low), b = objective.value(model->loss_high);
+    Json rival = nullptr;
+    if (model->rival) {
+      rival = Json{{"trial", model->rival->trial.n},
+                   {"log_worth", model->rival->log_worth},
+                   {"seconds_per_step", or_null(model->rival->seconds)}};
+    }
     return Json{{"expected", objective.value(model->loss)},
                 {"low", std::min(a, b)},
                 {"high", std::max(a, b)},
                 {"best", objective.value(model->best)},
                 {"log_worth", model->log_worth},
-                {"log_worth_of_new", model->log_worth_new}};
+                {"log_worth_of_new", model->log_worth_new},
+                {"seconds_per_step", or_null(model->seconds)},
+                {"seconds_per_step_of_new", or_null(model->seconds_new)},
+                {"rival", rival}};
   }
   if (const auto* median = std::get_if<MedianBasis>(&basis)) {
     return Json{{"best", objective.value(median->best)},

@@ -115,14 +115,19 @@ class FreezeThaw final : public Scheduler {
     Eigen::VectorXd log_steps;
     double log_step_of_new = 0;
 
-    double log_step_of(Eigen::Index row) const { return log_steps.size() > 0 ? log_steps[row] : 0; }
+    bool prices_seconds() const { return log_steps.size() > 0; }
+    /// That a step is expected to take, if that is what it costs.
+    std::optional<double> seconds_of(Eigen::Index row) const {
+      return prices_seconds() ? std::optional(std::exp(log_steps[row])) : std::nullopt;
+    }
+    double log_step_of(Eigen::Index row) const { return prices_seconds() ? log_steps[row] : 0; }
     const Trial& trial_of(Eigen::Index row, const StudyState& state) const {
       return state.trials[TrialId{table.trials[static_cast<std::size_t>(row)]}];
     }
   };
-  /// A trial to go on, and the log of what that promises for its price.
+  /// The row of a paused trial, and the log of what going on with it promises for its price.
   struct Choice {
-    std::optional<Assignment> what;
+    std::optional<Eigen::Index> row;
     double worth = -std::numeric_limits<double>::infinity();
   };
   bool is_models_turn() const { return knows_enough() && !has_turn(decisions_, options_.ladder); }
@@ -131,7 +136,10 @@ class FreezeThaw final : public Scheduler {
   void price_steps(Round& round) const;
   double worth_of_new(const Round& round) const;
   std::optional<Assignment> by_model(const StudyState& state, bool may_start) const;
-  Choice best_paused(const StudyState& state, const Round& round, bool may_start) const;
+  Choice best_paused(const StudyState& state, const Round& round, bool may_start,
+                     std::optional<TrialId> except = {}) const;
+  std::optional<ModelBasis::Rival> rival_of(const Trial& trial, const StudyState& state,
+                                            const Round& round) const;
   double worth_of(const Round& round, Eigen::Index row, TrialId trial) const;
   bool may_go_on(const Trial& trial) const {
     return trial.state == TrialState::paused && trial.violation == 0 &&
@@ -227,8 +235,9 @@ std::optional<Assignment> FreezeThaw::by_model(const StudyState& state, bool may
   const auto now = round(state);
   if (now == nullptr) return std::nullopt;
   const Choice paused = best_paused(state, *now, may_start);
-  if (!may_start) return paused.what;
-  return worth_of_new(*now) >= paused.worth ? StartNew{ladder_.level(0)} : paused.what;
+  if (may_start && worth_of_new(*now) >= paused.worth) return StartNew{ladder_.level(0)};
+  if (!paused.row) return std::nullopt;
+  return to_next_rung(now->trial_of(*paused.row, state));
 }
 
 DecisionBasis FreezeThaw::basis(const StudyState& state, const Trial& trial) const {
@@ -242,24 +251,35 @@ DecisionBasis FreezeThaw::basis(const StudyState& state, const Trial& trial) con
   const Eigen::Index row = std::distance(ids.begin(), found);
   const double mean = now->rows.mean[row], deviation = std::sqrt(now->rows.variance[row]);
   const CurveScale& scale = now->model.scale();
-  return ModelBasis{
+  ModelBasis basis{
       scale.loss_of(mean),      scale.loss_of(mean - deviation), scale.loss_of(mean + deviation),
       scale.loss_of(now->best), worth_of(*now, row, trial.id),   worth_of_new(*now)};
+  basis.rival = rival_of(trial, state, *now);
+  basis.seconds = now->seconds_of(row);
+  if (now->prices_seconds()) basis.seconds_new = std::exp(now->log_step_of_new);
+  return basis;
+}
+
+std::optional<ModelBasis::Rival> FreezeThaw::rival_of(const Trial& trial, const StudyState& state,
+                                                      const Round& round) const {
+  const Choice rival = best_paused(state, round, true, trial.id);
+  if (!rival.row) return std::nullopt;
+  return ModelBasis::Rival{round.trial_of(*rival.row, state).id, rival.worth,
+                           round.seconds_of(*rival.row)};
 }
 
 FreezeThaw::Choice FreezeThaw::best_paused(const StudyState& state, const Round& round,
-                                           bool may_start) const {
+                                           bool may_start, std::optional<TrialId> except) const {
   Choice out;
   for (Eigen::Index i = 0; i < round.table.rows(); ++i) {
     const Trial& trial = round.trial_of(i, state);
-    if (!may_go_on(trial)) continue;
+    if (!may_go_on(trial) || trial.id == except) continue;
     const double mean = round.rows.mean[i], variance = round.rows.variance[i];
     // Where no new trial competes for the time, a chance has to be worth it by itself.
     const double z = (round.best - mean) / std::sqrt(variance);
     if (!may_start && log_ndtr(z) < std::log(kLeastChance)) continue;
     const double worth = worth_of(round, i, trial.id);
-    if (worth <= out.worth) continue;
-    out = {to_next_rung(trial), worth};
+    if (worth > out.worth) out = {i, worth};
   }
   return out;
 }

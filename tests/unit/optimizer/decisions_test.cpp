@@ -178,7 +178,7 @@ TEST(Decisions, OfAModelHaveWhatItExpected) {
     if (std::holds_alternative<TrialCreated>(each.fact)) last_new = each.seq;
   }
 
-  int by_model = 0;
+  int by_model = 0, rivals = 0;
   for (std::uint64_t trial = 0; trial < 30; ++trial) {
     for (const RungDecision& each : decisions_in(log, spec, trial).made) {
       const auto* basis = std::get_if<ModelBasis>(&each.basis);
@@ -186,11 +186,17 @@ TEST(Decisions, OfAModelHaveWhatItExpected) {
       ++by_model;
       EXPECT_LT(basis->loss_low, basis->loss);
       EXPECT_GT(basis->loss_high, basis->loss);
+      EXPECT_FALSE(basis->seconds) << "steps are all the same here";
       if (each.seq > last_new) continue;  // no new trial competed any more
       EXPECT_GT(basis->log_worth, basis->log_worth_new);
+      if (!basis->rival) continue;
+      ++rivals;
+      EXPECT_NE(basis->rival->trial, TrialId{trial});
+      EXPECT_LE(basis->rival->log_worth, basis->log_worth);
     }
   }
   EXPECT_GT(by_model, 0);
+  EXPECT_GT(rivals, 0);
 }
 
 class DecisionsOf : public testing::TestWithParam<std::string> {};

@@ -199,6 +199,33 @@ TEST(FreezeThawByTime, DecidesTheSameAgainFromTheLog) {
   EXPECT_GT(result.value().verified, 40);
 }
 
+TEST(FreezeThawByTime, SaysWhatAStepOfEachWasExpectedToTake) {
+  const StudySpec spec = two_nets("seconds");
+  SchedulerWorld world(spec, timed_shape(spec, 1, 3600));
+  world.run();
+  const StudyState& state = world.state();
+  const auto expect_near = [&](TrialId trial, double seconds) {
+    // It took 2 or 20: which one, the model has to know.
+    EXPECT_LT(std::abs(std::log(seconds / (is_dear(*state.trials[trial].configuration) ? 20 : 2))),
+              std::log(2))
+        << seconds << " s, trial " << trial.n;
+  };
+
+  int said = 0;
+  for (const TrialId id : state.paused) {
+    const DecisionBasis basis = world.scheduler().basis(state, state.trials[id]);
+    const auto* model = std::get_if<ModelBasis>(&basis);
+    if (model == nullptr) continue;
+    ++said;
+    ASSERT_TRUE(model->seconds && model->seconds_new && model->rival && model->rival->seconds);
+    expect_near(id, *model->seconds);
+    expect_near(model->rival->trial, *model->rival->seconds);
+    EXPECT_GT(*model->seconds_new, 2);
+    EXPECT_LT(*model->seconds_new, 20);
+  }
+  EXPECT_GT(said, 1);
+}
+
 TEST(FreezeThawByTime, RefusesAPriceThatItDoesNotKnow) {
   StudySpec spec = fidelity_spec(1, 9, "freeze-thaw", Json{{"price", "euros"}});
   Diagnostics diagnostics;
