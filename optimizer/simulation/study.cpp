@@ -81,6 +81,24 @@ void make_large(const SimulationOptions& options, StudySpec& spec) {
   spec.document["stopping"]["trials"] = *spec.stopping.trials;
 }
 
+/// `dehb` has a searcher made for it, and any other one too.
+void draw_searcher(Stream& random, std::uint64_t seed, StudySpec& spec) {
+  spec.algorithm.searcher.name = random.below(2) == 0 ? "random" : "sobol";
+  if (spec.algorithm.scheduler.name != "dehb") return;
+  if (Stream(fold_in(root_key(seed), "offspring")).below(2) == 1) {
+    spec.algorithm.searcher.name = "de";
+  }
+}
+
+/// What a step costs, by the clock of the simulation or not at all; with decisions of the ladder in
+/// between, or all by the model as soon as it knows enough.
+void draw_prices(std::uint64_t seed, StudySpec& spec) {
+  Stream random(fold_in(root_key(seed), "prices"));
+  const Json options{{"price", random.below(2) == 0 ? "steps" : "seconds"},
+                     {"ladder", random.below(2) == 0 ? 0.25 : 0.0}};
+  spec.algorithm.scheduler.options = ConfigNode::from_json(options, "simulated");
+}
+
 }  // namespace
 
 StudySpec draw_study(Stream& random, const SimulationOptions& options) {
@@ -101,15 +119,19 @@ StudySpec draw_study(Stream& random, const SimulationOptions& options) {
     spec.fidelity = FidelitySpec{"epoch", 1, max, random.below(4) != 0};
   }
   constexpr const char* kSchedulers[] = {
-      "fifo", "asha", "hyperband", "successive-halving", "median-stopping", "pasha", "pbt"};
-  spec.algorithm.scheduler.name = steps ? kSchedulers[random.below(7)] : "fifo";
+      "fifo",  "asha", "hyperband",  "successive-halving", "median-stopping",
+      "pasha", "pbt",  "hyper-tune", "freeze-thaw",        "dehb"};
+  // Models of thousands of trials would take minutes: many trainers are for the first seven.
+  const std::uint64_t schedulers = options.trainers > 0 ? 7 : std::size(kSchedulers);
+  spec.algorithm.scheduler.name = steps ? kSchedulers[random.below(schedulers)] : "fifo";
   if (options.scheduler && (steps || *options.scheduler == "fifo")) {
     spec.algorithm.scheduler.name = *options.scheduler;
   }
   if (spec.algorithm.scheduler.name == "pbt") {
     draw_population(random, options.seed, spec);
   }
-  spec.algorithm.searcher.name = random.below(2) == 0 ? "random" : "sobol";
+  if (spec.algorithm.scheduler.name == "freeze-thaw") draw_prices(options.seed, spec);
+  draw_searcher(random, options.seed, spec);
   spec.stopping.trials = 1 + static_cast<std::int64_t>(random.below(30));
   if (random.below(4) == 0) spec.trials.parallel = 1 + static_cast<int>(random.below(3));
   if (random.below(8) == 0) spec.trials.max_failed = 2;

@@ -36,7 +36,8 @@ TEST_P(SimulationOf, KeepsEveryInvariantWhateverFails) {
 
 INSTANTIATE_TEST_SUITE_P(Schedulers, SimulationOf,
                          ::testing::Values("fifo", "asha", "hyperband", "successive-halving",
-                                           "median-stopping", "pasha", "pbt"));
+                                           "median-stopping", "pasha", "pbt", "hyper-tune",
+                                           "freeze-thaw", "dehb"));
 
 /// 10,000 by hand: `betatune simulate --trainers 10000 --seeds 40`.
 TEST(SimulationOfManyTrainers, KeepsEveryInvariantWhateverFails) {
