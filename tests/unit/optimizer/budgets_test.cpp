@@ -225,6 +225,8 @@ TEST(Budgets, ThatAreRaisedInTheStudyFileReopenTheStudy) {
   without.stopping.trials = 2;
   shell.done("t", next, 0, AttemptEnd::stopped);
   shell.restart_with(without);
+  EXPECT_FALSE(shell.finished.has_value()) << "somebody may have asked for more meanwhile";
+  shell.tick();
   EXPECT_EQ(shell.finished, "trials") << "the rule that closed it is gone, another one holds";
 }
 
