@@ -67,7 +67,7 @@ void check_both(const ResourcesFields& file, const ResourcesSpec& read, Diagnost
 
 }  // namespace
 
-ResourcesSpec read_resources(const ConfigNode& root, const ResourcesFields& file, bool plugin,
+ResourcesSpec read_resources(const ConfigNode& root, const ResourcesFields& file, bool has_ranks,
                              Diagnostics& diagnostics) {
   ResourcesSpec read;
   read.cpus = file.cpus;
@@ -85,7 +85,7 @@ ResourcesSpec read_resources(const ConfigNode& root, const ResourcesFields& file
   if (read.widths) {
     read.ranks = read.widths->widest();
     if (of_gpus) read.gpus = read.widths->widest();
-  } else if (!read.ranks && plugin && read.gpus > 1) {
+  } else if (!read.ranks && has_ranks && read.gpus > 1) {
     read.ranks = read.gpus;
   }
   if (node_at(root, "resources.cpus") == nullptr) read.cpus = std::max(read.cpus, read.world());

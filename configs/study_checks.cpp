@@ -126,14 +126,25 @@ void check_stopping(Checks& checks, const StudySpec& spec) {
       "add stopping.trials, stopping.wall_time, another rule of `stopping`, or objective.target");
 }
 
+/// `instead`: what to do with the key where the trainer has no ranks.
+void check_has_ranks(Checks& checks, const TrainerSpec& trainer, const char* key,
+                     const std::string& what, const std::string& instead) {
+  if (trainer.has_ranks()) return;
+  if (trainer.external.value_or(false)) {
+    checks.error("E0208", key, what + " no use where trainers are external",
+                 instead + ": they start their processes themselves");
+    return;
+  }
+  checks.error("E0208", key, what + " no use where the command is one process",
+               "set `trainer.processes: per-rank`, or " + instead +
+                   " and have the command start its processes itself (`torchrun`, `mpirun`)");
+}
+
 void check_widths(Checks& checks, const StudySpec& spec) {
   const ResourcesSpec& resources = spec.resources;
   const char* key = resources.gpus > 0 ? "resources.gpus" : "resources.ranks";
-  if (!spec.trainer.plugin) {
-    checks.error("E0208", key,
-                 "choices of `" + std::string(key) + "` work with trainer plug-ins alone",
-                 "give a number, and have the command start its processes itself");
-  }
+  check_has_ranks(checks, spec.trainer, key, "choices of `" + std::string(key) + "` have",
+                  "give a number");
   if (resources.elastic) {
     checks.error("E0208", "resources.elastic",
                  "`resources.elastic` has no use beside choices of `" + std::string(key) + "`",
@@ -155,10 +166,7 @@ void check_ranks(Checks& checks, const StudySpec& spec) {
                  "`resources.ranks` must be " + std::to_string(limits::kRanks) +
                      " or less, found " + std::to_string(ranks));
   }
-  if (!spec.trainer.plugin) {
-    checks.error("E0208", "resources.ranks", "`resources.ranks` works with trainer plug-ins alone",
-                 "have the command start its processes itself (`torchrun`, `mpirun`)");
-  }
+  check_has_ranks(checks, spec.trainer, "resources.ranks", "`resources.ranks` has", "leave it out");
   if (resources.cpus < ranks) {
     checks.error("E0208", "resources.cpus",
                  std::to_string(ranks) + " ranks cannot share " + std::to_string(resources.cpus) +

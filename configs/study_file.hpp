@@ -200,8 +200,9 @@ struct ResourcesFields {
         Field{"gpus", &ResourcesFields::gpus,
               "GPUs of one trial, shared out to its ranks; or how many it may have."},
         Field{"ranks", &ResourcesFields::ranks,
-              "Processes of one trial, for plug-ins that train data-parallel; default: one per "
-              "GPU, at least one. Or how many it may have."},
+              "Processes of one trial that train together; default: one per GPU, at least one. Or "
+              "how "
+              "many it may have."},
         defaulted("rank_timeout", &ResourcesFields::rank_timeout,
                   "How long one rank may keep the others waiting before the attempt ends."),
         Field{"elastic", &ResourcesFields::elastic,

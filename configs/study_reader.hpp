@@ -64,9 +64,9 @@ std::vector<Inequality> read_outcome_constraints(const ConfigNode& node,
                                                  const std::vector<std::string>& parameter_names,
                                                  Diagnostics& diagnostics);
 
-/// `resources`, with what it leaves open: a plug-in gets a rank per GPU, and a rank at least one
-/// CPU. resources_reader.cpp
-ResourcesSpec read_resources(const ConfigNode& root, const ResourcesFields& file, bool plugin,
+/// `resources`, with what it leaves open: a trainer that has ranks gets one per GPU, and a rank at
+/// least one CPU. resources_reader.cpp
+ResourcesSpec read_resources(const ConfigNode& root, const ResourcesFields& file, bool has_ranks,
                              Diagnostics& diagnostics);
 
 /// Searcher, scheduler, initial points; the points are checked only if the space is known to be

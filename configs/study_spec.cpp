@@ -113,8 +113,7 @@ StudySpec read_study(const ConfigNode& document, const std::filesystem::path& di
   if (root.kind() != ConfigNode::Kind::mapping) return spec;
   read_objectives(root, file, spec, diagnostics);
   take_sections(file, spec);
-  spec.resources =
-      read_resources(root, file.resources, spec.trainer.plugin.has_value(), diagnostics);
+  spec.resources = read_resources(root, file.resources, spec.trainer.has_ranks(), diagnostics);
   spec.algorithm = read_algorithm(file.algorithm, diagnostics);
   take_space(file, root, order, context, spec);
   check_study(root, spec, diagnostics);

@@ -193,16 +193,31 @@ struct NoiseSpec {
   }
 };
 
+/// How many processes of a trainer's command a trial gets.
+enum class CommandProcesses { one, per_rank };
+constexpr auto enum_names(CommandProcesses) {
+  return std::array{EnumName<CommandProcesses>{CommandProcesses::one, "one"},
+                    EnumName<CommandProcesses>{CommandProcesses::per_rank, "per-rank"}};
+}
+
 struct TrainerSpec {
   std::optional<std::string> plugin;                ///< name, or a path ending in .so
   std::optional<std::vector<std::string>> command;  ///< argv with {name} placeholders
+  CommandProcesses processes = CommandProcesses::one;
   std::optional<bool> external;
   Json config = Json::object();  ///< handed to the trainer as it is
+  /// Whether a process is started for each rank of a trial: by plug-ins always.
+  bool has_ranks() const {
+    return plugin.has_value() || (command && processes == CommandProcesses::per_rank);
+  }
   static constexpr auto fields() {
     return std::tuple{
         Field{"plugin", &TrainerSpec::plugin,
               "A trainer plug-in: its name, or the path of its .so."},
         Field{"command", &TrainerSpec::command, "Any executable, with {parameter} placeholders."},
+        defaulted("processes", &TrainerSpec::processes,
+                  "Of the command: one, or one per rank with what torchrun puts into their "
+                  "environment."),
         Field{"external", &TrainerSpec::external, "true: trainers connect by themselves."},
         defaulted("config", &TrainerSpec::config, "Handed to the trainer as it is.")};
   }

@@ -15,6 +15,8 @@ constexpr std::array kPlaceholders = {
     "params_file",    "config_file", "metrics_file", "scratch_dir", "study_dir",
     "checkpoint_dir", "resume_dir",  "trial",        "attempt",     "from",
     "until",          "seed",        "cpus",         "objective"};
+// And where each rank is a process of it.
+constexpr std::array<std::string_view, 2> kRankPlaceholders = {"rank", "ranks"};
 
 bool is_word_character(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
@@ -39,11 +41,13 @@ void check_placeholders(const ConfigNode& argument, const std::vector<std::strin
     if (close == std::string::npos) return;
     const std::string name = text.substr(open + 1, close - open - 1);
     if (!is_word(name) || std::find(known.begin(), known.end(), name) != known.end()) continue;
+    const bool of_rank = std::ranges::find(kRankPlaceholders, name) != kRankPlaceholders.end();
     const std::string guess = closest(name, known);
     diagnostics.error("E0207", "`{" + name + "}` is neither a parameter nor a placeholder",
                       argument.mark_at(open, static_cast<int>(name.size()) + 2),
-                      guess.empty() ? "see docs/study-file.md for the placeholders"
-                                    : "did you mean `{" + guess + "}`?");
+                      of_rank         ? "it is one with `trainer.processes: per-rank`"
+                      : guess.empty() ? "see docs/study-file.md for the placeholders"
+                                      : "did you mean `{" + guess + "}`?");
   }
 }
 
@@ -75,19 +79,33 @@ void resolve_command(const ConfigNode& node, const ReadContext& context,
 }
 
 void check_command(const ConfigNode& node, const ReadContext& context,
-                   std::vector<std::string> known, std::vector<std::string>& command) {
+                   std::vector<std::string> known, TrainerSpec& trainer) {
+  std::vector<std::string>& command = *trainer.command;
   if (command.empty() || command[0].empty()) {
     context.diagnostics.error("E0207", "`trainer.command` is empty", node.mark(),
                               "write [program, argument, ...]");
     return;
   }
   known.insert(known.end(), kPlaceholders.begin(), kPlaceholders.end());
+  if (trainer.has_ranks()) {
+    known.insert(known.end(), kRankPlaceholders.begin(), kRankPlaceholders.end());
+  }
   for (const ConfigNode& argument : node.items()) {
     if (argument.kind() == ConfigNode::Kind::string) {
       check_placeholders(argument, known, context.diagnostics);
     }
   }
   if (command.size() == node.items().size()) resolve_command(node, context, command);
+}
+
+void check_processes(const ConfigNode& node, const ReadContext& context,
+                     const TrainerSpec& trainer) {
+  const ConfigNode* processes = node.find("processes");
+  if (processes == nullptr || trainer.command) return;
+  context.diagnostics.error(
+      "E0207", "`trainer.processes` has no use without a `command`", processes->mark(),
+      trainer.plugin ? "leave it out: of a plug-in there is always one for each rank"
+                     : "leave it out: external trainers start their processes themselves");
 }
 
 // A name is looked up by the trainer among its plug-ins; a path is of the study.
@@ -124,8 +142,9 @@ void check_trainer(const ConfigNode& root, const ReadContext& context,
         trainer->mark(), "give one of `plugin: NAME`, `command: [...]` and `external: true`");
   }
   if (spec.trainer.command && trainer->find("command")->kind() == ConfigNode::Kind::sequence) {
-    check_command(*trainer->find("command"), context, parameter_names, *spec.trainer.command);
+    check_command(*trainer->find("command"), context, parameter_names, spec.trainer);
   }
+  check_processes(*trainer, context, spec.trainer);
   if (spec.trainer.plugin) check_plugin(*trainer->find("plugin"), context, *spec.trainer.plugin);
   if (!spec.trainer.config.is_object()) {
     context.diagnostics.error("E0103", "`trainer.config` must be a mapping",

@@ -237,6 +237,7 @@ Assign Coordinator::assignment_of(const Trial& trial) const {
   TrainerJob& job = assign.job;
   job.plugin = spec_->trainer.plugin.value_or("");
   job.command = spec_->trainer.command.value_or(std::vector<std::string>{});
+  job.per_rank = spec_->trainer.command && spec_->trainer.has_ranks();
   job.config = spec_->trainer.config;
   const ResourcesSpec& resources = spec_->resources;
   const auto lost = trial.failures.find(FailureClass::infra);

@@ -180,7 +180,7 @@ WorkerEnd AgentCore::judge(const Work& work, const ProcessEnd& end) const {
                       failure_text(work.imposed->message, end.output));
   if (work.said) {
     WorkerEnd said = *work.said;
-    if (said.end == AttemptEnd::failed && command)
+    if (said.end == AttemptEnd::failed && command && said.rank == 0)
       said.message = failure_text(said.message, end.output);
     return said;
   }

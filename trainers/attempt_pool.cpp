@@ -113,9 +113,10 @@ void AttemptPool::start(const WorkKey& key, const Assign& assign) {
                 "a trial of " + std::to_string(wanted.ranks) + " ranks; 1 to " +
                     std::to_string(limits::kRanks) + " are possible");
   }
-  if (wanted.ranks > 1 && wanted.plugin.empty()) {
+  if (wanted.ranks > 1 && wanted.plugin.empty() && !wanted.per_rank) {
     return fail(key, FailureClass::user,
-                "a command of several ranks; have it start its processes itself");
+                "a command of one process for several ranks; set `trainer.processes: per-rank`, or "
+                "have it start its processes itself");
   }
   auto server = server_for(assign);
   if (!server) return fail(key, FailureClass::user, server.error().message);

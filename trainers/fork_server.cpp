@@ -127,15 +127,16 @@ void ForkServer::spawn(std::uint64_t key, const Json& json, UniqueFd link) {
   };
   const auto job = decode_json<WorkerJob>(json, "job");
   if (!job) return refuse(job.error().message);
-  auto sockets = gang_sockets(job.value().assign.job.ranks);
+  // The ranks of a command are below one worker process.
+  const int ranks = plugin_ != nullptr ? std::max(1, job.value().assign.job.ranks) : 1;
+  auto sockets = gang_sockets(ranks);
   if (!sockets) return refuse(sockets.error().message);
-  const auto ranks = static_cast<std::size_t>(std::max(1, job.value().assign.job.ranks));
 
   AttemptProcesses worker;
   worker.assign = job.value().assign;
   worker.oom_kills_before = recent_oom_kills();
   Status started = Ok{};
-  while (started && worker.ranks.size() < ranks) {
+  while (started && worker.ranks.size() < static_cast<std::size_t>(ranks)) {
     started = start_rank(worker, job.value(), sockets.value(), link);
   }
   if (!started && worker.ranks.empty()) return refuse(started.error().message);

@@ -1,5 +1,7 @@
 #pragma once
-/// A process that has loaded one plug-in and forks a worker per attempt, or one per rank of it.
+/// A process that has loaded one plug-in and forks a worker per attempt, or one per rank of it. Of
+/// a command it forks one per attempt, which starts the command's processes
+/// (command/command_run.hpp).
 ///
 /// Loading libtorch takes half a second; a fork of a process that has done so takes milliseconds.
 /// The server is a program of its own (exec), single-threaded, and knows nothing of the optimizer.

@@ -24,6 +24,19 @@ void RankProcess::read_output(int reads_max) {
   }
 }
 
+bool is_kept_stopped(pid_t pid, std::int64_t now_ms, std::int64_t& since_ms) {
+  if (!is_stopped(pid)) {
+    since_ms = 0;
+    return false;
+  }
+  if (since_ms == 0) since_ms = now_ms;
+  return now_ms - since_ms >= kStoppedMs;
+}
+
+std::string kept_stopped_text(int rank) {
+  return "rank " + std::to_string(rank) + " was stopped (SIGSTOP) and kept the others waiting";
+}
+
 bool AttemptProcesses::alive() const {
   return std::any_of(ranks.begin(), ranks.end(), [](const auto& rank) { return rank.alive; });
 }
@@ -43,13 +56,8 @@ std::optional<std::size_t> AttemptProcesses::rank_of(pid_t pid) const {
 void AttemptProcesses::end_if_stopped(std::int64_t now_ms) {
   for (std::size_t i = 0; i < ranks.size(); ++i) {
     RankProcess& rank = ranks[i];
-    if (!rank.alive || !is_stopped(rank.pid)) {
-      rank.stopped_since_ms = 0;
-      continue;
-    }
-    if (rank.stopped_since_ms == 0) rank.stopped_since_ms = now_ms;
-    if (now_ms - rank.stopped_since_ms < kStoppedMs) continue;
-    note = "rank " + std::to_string(i) + " was stopped (SIGSTOP) and kept the others waiting";
+    if (!rank.alive || !is_kept_stopped(rank.pid, now_ms, rank.stopped_since_ms)) continue;
+    note = kept_stopped_text(static_cast<int>(i));
     signal_all(SIGKILL);
     return;
   }

@@ -25,6 +25,11 @@ struct RankProcess {
   void read_output(int reads_max);
 };
 
+/// Whether a signal has stopped the process for so long that the other ranks wait in vain.
+/// `since_ms` is kept from call to call; 0: not seen stopped.
+bool is_kept_stopped(pid_t pid, std::int64_t now_ms, std::int64_t& since_ms);
+std::string kept_stopped_text(int rank);
+
 struct AttemptProcesses {
   struct Ended {
     std::size_t rank = 0;

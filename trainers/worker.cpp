@@ -36,7 +36,8 @@ void set_environment(const WorkerJob& job) {
   };
   for (const auto& [name, value] : job.environment) set(name, value);
   const int ranks = job.assign.job.ranks;
-  if (ranks < 2) return;
+  // The processes of a command get theirs from this one.
+  if (ranks < 2 || job.assign.job.plugin.empty()) return;
   for (const char* name : {"RANK", "LOCAL_RANK"}) set(name, std::to_string(job.rank));
   for (const char* name : {"WORLD_SIZE", "LOCAL_WORLD_SIZE"}) set(name, std::to_string(ranks));
   const char* devices = std::getenv("CUDA_VISIBLE_DEVICES");

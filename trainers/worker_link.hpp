@@ -38,11 +38,13 @@ struct WorkerEnd {
   Step step = 0;
   std::optional<FailureClass> failure;
   std::string message;
+  int rank = 0;  ///< of a command: whose failure it is; of another than 0 with its last output
   static constexpr auto fields() {
     return std::tuple{Field{"end", &WorkerEnd::end, "how"},
                       Field{"step", &WorkerEnd::step, "where"},
                       Field{"failure", &WorkerEnd::failure, "class"},
-                      defaulted("message", &WorkerEnd::message, "for people")};
+                      defaulted("message", &WorkerEnd::message, "for people"),
+                      defaulted("rank", &WorkerEnd::rank, "whose")};
   }
 };
 WorkerEnd failed_end(Step step, FailureClass failure, const std::string& message);

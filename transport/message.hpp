@@ -88,6 +88,7 @@ struct Ready {
 struct TrainerJob {
   std::string plugin;                ///< path or name; empty if command
   std::vector<std::string> command;  ///< argv with {placeholders}; empty if plugin
+  bool per_rank = false;             ///< a process of the command for each rank, not one for all
   Json config = Json::object();
   int cpus = 1;
   int gpus = 0;
@@ -106,6 +107,7 @@ struct TrainerJob {
     return std::tuple{
         defaulted("plugin", &TrainerJob::plugin, "plug-in, path or name"),
         defaulted("command", &TrainerJob::command, "argv with placeholders"),
+        defaulted("per_rank", &TrainerJob::per_rank, "a process of the command for each rank"),
         defaulted("config", &TrainerJob::config, "the study's trainer.config"),
         defaulted("cpus", &TrainerJob::cpus, "threads"),
         defaulted("gpus", &TrainerJob::gpus, "GPUs"),

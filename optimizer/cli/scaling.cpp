@@ -60,10 +60,17 @@ int most_ranks(const StudySpec& spec) {
 
 Status check_trainer(const StudySpec& spec, const std::string& file) {
   if (spec.trainer.plugin) return check_plugin(*spec.trainer.plugin);
-  return usage(fmt::format(
-      "{}: `trainer.{}` has no ranks to measure: betatune starts those of a trainer plug-in alone; "
-      "a command starts its processes itself",
-      file, spec.trainer.command ? "command" : "external"));
+  if (spec.trainer.has_ranks()) return Ok{};
+  if (!spec.trainer.command) {
+    return usage(fmt::format(
+        "{}: `trainer.external` has no ranks to measure: such trainers start their processes "
+        "themselves",
+        file));
+  }
+  return usage(
+      fmt::format("{}: `trainer.command` has no ranks to measure: the command is one process; with "
+                  "`processes: per-rank` betatune starts one for each rank",
+                  file));
 }
 
 Result<std::vector<int>> widths_of(const Options& options, const StudySpec& spec) {

@@ -113,7 +113,7 @@ std::string ranks(const ResourcesSpec& resources) {
 std::string trainer(const TrainerSpec& spec) {
   if (spec.plugin) return "plug-in " + *spec.plugin;
   if (!spec.command) return "external";
-  std::string text = "command";
+  std::string text = spec.has_ranks() ? "a command per rank:" : "command";
   for (const std::string& argument : *spec.command) text += " " + argument;
   return text;
 }

@@ -130,6 +130,7 @@ Assign TrainerScript::make_assign(TrialId trial, std::uint64_t attempt) {
   TrainerJob& job = out.job;
   job.plugin = study().trainer.plugin.value_or("");
   job.command = study().trainer.command.value_or(std::vector<std::string>{});
+  job.per_rank = study().trainer.command && study().trainer.has_ranks();
   job.config = study().trainer.config;
   job.cpus = study().resources.cpus;
   job.gpus = study().resources.gpus;

@@ -19,6 +19,7 @@ namespace {
   const int nothing = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   ::dup2(nothing, STDIN_FILENO);
   ::dup2(output, STDOUT_FILENO);
+  if (spec.errors_to_output) ::dup2(output, STDERR_FILENO);
   const std::vector<char*> argv = exec_texts(spec.argv);
   const std::vector<char*> environment = exec_texts(spec.environment);
   ::execvpe(argv[0], argv.data(), environment.data());

@@ -12,11 +12,12 @@ namespace betatune {
 struct ChildSpec {
   std::vector<std::string> argv;
   std::vector<std::string> environment;  ///< "NAME=value", all of them
+  bool errors_to_output = false;         ///< its stderr is its stdout, and not inherited
 };
 
 struct Child {
   pid_t pid = 0;    ///< also its process group
-  UniqueFd output;  ///< read end of its stdout; stderr is inherited
+  UniqueFd output;  ///< read end of its stdout
 };
 
 /// Searches PATH unless argv[0] holds a slash. The child is killed when this process dies.

@@ -1,8 +1,6 @@
 #include "trainers/command/command_run.hpp"
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
 #include <cmath>
 #include <csignal>
 #include <fstream>
@@ -13,22 +11,18 @@
 #include <unistd.h>
 
 #include "trainers/attempt_folder.hpp"
-#include "trainers/command/placeholders.hpp"
 #include "trainers/failures.hpp"
 #include "trainers/metrics.hpp"
 #include "trainers/processes.hpp"
-
-extern char** environ;
+#include "trainers/rank_process.hpp"
 
 namespace betatune {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kPollMs = 100;  // how often a metrics file is looked at
-// Bounded, so that a command that never stops writing can still be told to stop.
-constexpr int kReadsPerTurn = 4;
-constexpr std::size_t kReadBytes = 16'384;
+constexpr int kPollMs = 100;                // how often a metrics file is looked at
+constexpr std::int64_t kStoppedMs = 1'000;  // how often ranks that a signal has stopped are
 
 Status write_text(const fs::path& path, const std::string& text) {
   std::ofstream file(path, std::ios::binary);
@@ -38,16 +32,6 @@ Status write_text(const fs::path& path, const std::string& text) {
   return Ok{};
 }
 
-/// Copies to the log; a log that cannot be written is no reason to stop reading.
-void echo(std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t put = ::write(STDOUT_FILENO, bytes.data(), bytes.size());
-    if (put < 0 && errno == EINTR) continue;
-    if (put <= 0) return;
-    bytes.remove_prefix(static_cast<std::size_t>(put));
-  }
-}
-
 }  // namespace
 
 CommandRun::CommandRun(const WorkerJob& job, WorkerLink& link)
@@ -55,56 +39,34 @@ CommandRun::CommandRun(const WorkerJob& job, WorkerLink& link)
       assign_(job.assign),
       link_(link),
       checkpoints_(assign_.job.study_dir, assign_.trial, assign_.attempt),
-      scratch_(scratch_folder(assign_)),
-      last_step_(assign_.from) {}
+      last_step_(assign_.from) {
+  const fs::path scratch = scratch_folder(assign_);
+  place_.params_file = scratch / "params.json";
+  place_.config_file = scratch / "config.json";
+}
 
 Status CommandRun::prepare() {
-  BETATUNE_CHECK(write_text(scratch_ / "params.json", json_text(to_json(assign_.params))));
-  BETATUNE_CHECK(write_text(scratch_ / "config.json", json_text(assign_.job.config)));
-  BETATUNE_TRY(checkpoint_dir_, checkpoints_.begin());
+  BETATUNE_CHECK(write_text(place_.params_file, json_text(to_json(assign_.params))));
+  BETATUNE_CHECK(write_text(place_.config_file, json_text(assign_.job.config)));
+  BETATUNE_TRY(place_.checkpoint_dir, checkpoints_.begin());
   if (assign_.resume_from) {
-    BETATUNE_TRY(resume_dir_, checkpoint_path(assign_.job.study_dir, *assign_.resume_from));
+    BETATUNE_TRY(place_.resume_dir, checkpoint_path(assign_.job.study_dir, *assign_.resume_from));
   }
+  if (!assign_.job.per_rank) return Ok{};
+  BETATUNE_TRY(port_, ReservedPort::reserve());
+  place_.port = port_.number();
+  oom_kills_before_ = oom_kill_count();
   return Ok{};
 }
 
-ChildSpec CommandRun::child_spec() const {
-  Placeholders values;
-  ChildSpec spec;
-  for (char** each = environ; *each != nullptr; ++each) spec.environment.emplace_back(*each);
-  const auto set = [&](const std::string& name, const std::string& value) {
-    const std::string prefix = name + "=";
-    std::erase_if(spec.environment,
-                  [&](const std::string& each) { return each.rfind(prefix, 0) == 0; });
-    spec.environment.push_back(prefix + value);
-  };
-  const auto offer = [&](const std::string& name, const std::string& variable,
-                         const std::string& value) {
-    values[name] = value;
-    set(variable, value);
-  };
-  offer("params_file", "BETATUNE_PARAMS_FILE", scratch_ / "params.json");
-  // In an argument, {config_file} is the configuration that is tried.
-  values["config_file"] = values["params_file"];
-  set("BETATUNE_CONFIG_FILE", scratch_ / "config.json");
-  offer("metrics_file", "BETATUNE_METRICS_FILE", scratch_ / "metrics.jsonl");
-  offer("scratch_dir", "BETATUNE_SCRATCH_DIR", scratch_);
-  offer("study_dir", "BETATUNE_STUDY_DIR", assign_.job.study_dir);
-  offer("checkpoint_dir", "BETATUNE_CHECKPOINT_DIR", checkpoint_dir_);
-  offer("trial", "BETATUNE_TRIAL", std::to_string(assign_.trial.n));
-  offer("attempt", "BETATUNE_ATTEMPT", std::to_string(assign_.attempt.n));
-  offer("from", "BETATUNE_FROM", std::to_string(assign_.from));
-  offer("until", "BETATUNE_UNTIL", std::to_string(assign_.until));
-  offer("seed", "BETATUNE_SEED", std::to_string(assign_.seed));
-  offer("cpus", "BETATUNE_CPUS", std::to_string(assign_.job.cpus));
-  offer("objective", "BETATUNE_OBJECTIVE", assign_.job.objective);
-  if (!resume_dir_.empty()) offer("resume_dir", "BETATUNE_RESUME_DIR", resume_dir_);
-  set("BETATUNE_CONFIG", json_text(assign_.job.config));
-  // A parameter that has the name of one of ours wins: it is the user's word.
-  for (const auto& [name, value] : assign_.params)
-    offer(name, parameter_variable(name), to_text(value));
-  spec.argv = fill_placeholders(assign_.job.command, values);
-  return spec;
+Status CommandRun::start_ranks() {
+  const int ranks = assign_.job.per_rank ? std::max(1, assign_.job.ranks) : 1;
+  failures_.resize(static_cast<std::size_t>(ranks));
+  ranks_.reserve(static_cast<std::size_t>(ranks));  // what reads a rank's lines refers to it
+  for (int rank = 0; rank < ranks; ++rank) {
+    BETATUNE_CHECK(ranks_.emplace_back(assign_, rank).start(child_spec(assign_, place_, rank)));
+  }
+  return Ok{};
 }
 
 void CommandRun::run() {
@@ -115,17 +77,15 @@ void CommandRun::run() {
     return;
   }
   become_subreaper();
-  auto child = start_child(child_spec());
-  if (!child) {
+  if (const Status started = start_ranks(); !started) {
+    end_all_descendants();
     checkpoints_.abandon();
-    link_.send(failed_end(assign_.from, FailureClass::user, "command: " + child.error().message));
+    link_.send(failed_end(assign_.from, FailureClass::user, "command: " + started.error().message));
     return;
   }
-  child_ = std::move(child).value();
-  child_running_ = true;
   supervise();
   end_all_descendants();
-  last_lines();
+  for (CommandRank& rank : ranks_) rank.read_last_lines(taker(rank));
   finish();
 }
 
@@ -135,19 +95,28 @@ void CommandRun::supervise() {
   for (const int signal : {SIGCHLD, SIGTERM}) sigaddset(&mask, signal);
   ::sigprocmask(SIG_BLOCK, &mask, nullptr);
   const UniqueFd signals(::signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK));
-  // It may have ended before the mask was set.
+  // They may have ended before the mask was set.
   read_signals(signals.get());
-  while (child_running_) wait_for_something(signals.get());
+  while (is_any_running()) wait_for_something(signals.get());
+}
+
+bool CommandRun::is_any_running() const {
+  return std::any_of(ranks_.begin(), ranks_.end(),
+                     [](const CommandRank& rank) { return rank.is_running(); });
 }
 
 void CommandRun::wait_for_something(int signals) {
-  std::array<pollfd, 3> fds{
-      {{signals, POLLIN, 0}, {link_.fd(), POLLIN, 0}, {child_.output.get(), POLLIN, 0}}};
+  std::vector<pollfd> fds{{signals, POLLIN, 0}, {link_.fd(), POLLIN, 0}};
+  const std::size_t first = fds.size();
+  for (const CommandRank& rank : ranks_) fds.push_back({rank.output(), POLLIN, 0});
   ::poll(fds.data(), fds.size(), file_has_more_ ? 0 : kPollMs);
-  if (fds[2].revents != 0) read_output();
-  file_has_more_ = read_metrics_file();
+  for (std::size_t i = 0; i < ranks_.size(); ++i) {
+    if (fds[first + i].revents != 0) ranks_[i].read_output(taker(ranks_[i]));
+  }
+  file_has_more_ = ranks_.front().read_metrics_file(taker(ranks_.front()));
   read_signals(signals);
-  end_child_if_told();
+  end_gang_if_broken();
+  end_if_told();
 }
 
 void CommandRun::read_signals(int signals) {
@@ -157,51 +126,43 @@ void CommandRun::read_signals(int signals) {
   }
   // Several SIGCHLD may have become one; strays that were handed to this process end up here too.
   int status = 0;
-  for (pid_t pid = 0; (pid = ::waitpid(-1, &status, WNOHANG)) > 0;) {
-    if (pid != child_.pid) continue;
-    child_running_ = false;
-    child_status_ = status;
-  }
+  for (pid_t pid = 0; (pid = ::waitpid(-1, &status, WNOHANG)) > 0;) take_end(pid, status);
 }
 
-bool CommandRun::read_output() {
-  std::array<char, kReadBytes> bytes{};
-  for (int i = 0; i < kReadsPerTurn; ++i) {
-    const ssize_t got = ::read(child_.output.get(), bytes.data(), bytes.size());
-    if (got < 0) return false;
-    if (got == 0) {
-      child_.output.reset();
-      return false;
-    }
-    const std::string_view text(bytes.data(), static_cast<std::size_t>(got));
-    echo(text);
-    for (const std::string& line : stdout_lines_.feed(text)) take_line(line);
-  }
-  return true;
+void CommandRun::take_end(pid_t pid, int status) {
+  const auto found = std::find_if(ranks_.begin(), ranks_.end(), [pid](const CommandRank& rank) {
+    return rank.is_running() && rank.pid() == pid;
+  });
+  if (found == ranks_.end()) return;
+  found->has_ended(status);
+  if (kill_at_ms_ != 0 || ranks_.size() == 1) return;
+  // What another has said before this end comes before it.
+  for (CommandRank& rank : ranks_) rank.read_output(taker(rank));
+  found->read_what_is_there(taker(*found));
+  const std::int64_t now_ms = monotonic_ms().count();
+  const bool well = found->has_succeeded() && failure_line(*found).kind == OutputLine::Kind::log;
+  if (!well) blame_.ended(found->rank(), status, now_ms);
+  if (well && found->rank() == 0) leader_ended_ms_ = now_ms;
 }
 
-bool CommandRun::read_metrics_file() {
-  std::ifstream file(scratch_ / "metrics.jsonl", std::ios::binary);
-  if (!file) return false;
-  file.seekg(static_cast<std::streamoff>(file_offset_));
-  std::array<char, kReadBytes> bytes{};
-  for (int i = 0; i < kReadsPerTurn; ++i) {
-    file.read(bytes.data(), bytes.size());
-    const auto got = static_cast<std::size_t>(file.gcount());
-    if (got == 0) return false;
-    file_offset_ += got;
-    for (const std::string& line : file_lines_.feed({bytes.data(), got})) take_line(line);
-  }
-  return true;
+OutputLine& CommandRun::failure_line(const CommandRank& rank) {
+  return failures_[static_cast<std::size_t>(rank.rank())];
 }
 
-void CommandRun::take_line(const std::string& line) {
+CommandRank::TakeLine CommandRun::taker(CommandRank& rank) {
+  return [this, &rank](const std::string& line) { take_line(rank, line); };
+}
+
+void CommandRun::take_line(CommandRank& rank, const std::string& line) {
   OutputLine read = read_output_line(line, assign_.job.objective);
-  if (read.kind == OutputLine::Kind::report) {
-    take_report(read);
-  } else if (read.kind != OutputLine::Kind::log && failure_.kind == OutputLine::Kind::log) {
-    failure_ = std::move(read);
-  }
+  const bool leads = rank.rank() == 0;
+  if (read.kind == OutputLine::Kind::report && leads) return take_report(read);
+  // Of the other ranks, no metric is heard, be it right or wrong.
+  const bool heard =
+      read.kind == OutputLine::Kind::failure || (read.kind == OutputLine::Kind::bad && leads);
+  if (!heard || failure_line(rank).kind != OutputLine::Kind::log) return;
+  failure_line(rank) = std::move(read);
+  if (kill_at_ms_ == 0) blame_.said_so(rank.rank());
 }
 
 void CommandRun::take_report(const OutputLine& line) {
@@ -219,36 +180,77 @@ void CommandRun::take_report(const OutputLine& line) {
   link_.send(WorkerReport{step, line.metrics, std::nullopt});
 }
 
-void CommandRun::signal_child(int signal) {
-  if (child_running_) ::kill(-child_.pid, signal);
+void CommandRun::signal_all(int signal) const {
+  for (const CommandRank& rank : ranks_) rank.signal(signal);
 }
 
-void CommandRun::end_child_if_told() {
+void CommandRun::end_if_told() {
   const Action decision = link_.decision();
-  const bool give_up = terminated_ || diverged_ || failure_.kind == OutputLine::Kind::bad;
+  const bool give_up = terminated_ || diverged_ || failures_.front().kind == OutputLine::Kind::bad;
   const std::int64_t now_ms = monotonic_ms().count();
   if (kill_at_ms_ == 0 && (decision != Action::go_on || give_up)) {
     told_ = decision;
     kill_at_ms_ = now_ms + job_.grace_ms;
-    signal_child(SIGTERM);
-    signal_child(SIGCONT);
+    signal_all(SIGTERM);
+    signal_all(SIGCONT);
   }
-  if (kill_at_ms_ != 0 && now_ms >= kill_at_ms_) signal_child(SIGKILL);
+  if (kill_at_ms_ != 0 && now_ms >= kill_at_ms_) signal_all(SIGKILL);
 }
 
-void CommandRun::last_lines() {
-  while (child_.output && read_output()) {
+void CommandRun::end_gang_if_broken() {
+  if (ranks_.size() == 1 || kill_at_ms_ != 0) return;
+  const std::int64_t now_ms = monotonic_ms().count();
+  if (blame_.is_settled(now_ms)) {
+    broken_ = failure_of_blamed();
+    kill_at_ms_ = now_ms;
+  } else {
+    broken_ = lost_rank(now_ms);
+    if (broken_) kill_at_ms_ = now_ms;
   }
-  while (read_metrics_file()) {
+}
+
+std::optional<WorkerEnd> CommandRun::failure_of_blamed() {
+  const int index = blame_.rank().value_or(0);
+  if (index == 0) return std::nullopt;
+  const CommandRank& rank = ranks_[static_cast<std::size_t>(index)];
+  AttemptFailure failure;
+  if (const OutputLine& said = failure_line(rank); said.kind == OutputLine::Kind::failure) {
+    failure = {said.failure, failure_text("rank " + std::to_string(index) + ": " + said.message,
+                                          rank.last_output())};
+  } else {
+    const bool oom = oom_kill_count() > oom_kills_before_;
+    failure = failure_of({rank.status(), oom, rank.last_output(), index, ""}, "the command");
   }
-  for (LineReader* reader : {&stdout_lines_, &file_lines_}) {
-    if (const auto line = reader->rest()) take_line(*line);
+  WorkerEnd end = failed_end(last_step_, failure.kind, failure.message);
+  end.rank = index;
+  return end;
+}
+
+std::optional<WorkerEnd> CommandRun::lost_rank(std::int64_t now_ms) {
+  const auto lost = [this](const CommandRank& rank, const std::string& what) {
+    WorkerEnd end = failed_end(last_step_, FailureClass::infra,
+                               rank.rank() == 0 ? what : failure_text(what, rank.last_output()));
+    end.rank = rank.rank();
+    return end;
+  };
+  const bool late =
+      leader_ended_ms_ != 0 && now_ms - leader_ended_ms_ >= assign_.job.rank_timeout_ms;
+  const bool looks = now_ms - stopped_looked_ms_ >= kStoppedMs;
+  if (looks) stopped_looked_ms_ = now_ms;
+  for (CommandRank& rank : ranks_) {
+    if (!rank.is_running()) continue;
+    if (looks && rank.is_kept_stopped(now_ms)) return lost(rank, kept_stopped_text(rank.rank()));
+    if (!late) continue;
+    return lost(rank, "rank " + std::to_string(rank.rank()) +
+                          " is still running long after rank 0 has ended; if that is as it should "
+                          "be, raise resources.rank_timeout");
   }
+  return std::nullopt;
 }
 
 Status CommandRun::publish(Step step) {
   std::error_code error;
-  if (step <= assign_.from || fs::is_empty(checkpoint_dir_, error) || error) {
+  if (step <= assign_.from || fs::is_empty(place_.checkpoint_dir, error) || error) {
     checkpoints_.abandon();
     return Ok{};
   }
@@ -257,43 +259,57 @@ Status CommandRun::publish(Step step) {
   return Ok{};
 }
 
-void CommandRun::finish() {
+std::optional<WorkerEnd> CommandRun::judge() {
   const std::string& objective = assign_.job.objective;
-  const bool succeeded = WIFEXITED(child_status_) && WEXITSTATUS(child_status_) == 0;
-  WorkerEnd end{AttemptEnd::reached, assign_.until, std::nullopt, ""};
-  if (failure_.kind == OutputLine::Kind::bad) {
-    end = failed_end(last_step_, FailureClass::user, "the command's output: " + failure_.message);
-  } else if (failure_.kind == OutputLine::Kind::failure) {
-    end = failed_end(last_step_, failure_.failure, failure_.message);
-  } else if (diverged_) {
-    end =
-        failed_end(last_step_, FailureClass::diverged, "metric `" + objective + "` is not finite");
-  } else if (told_ != Action::go_on && !(succeeded && last_step_ >= assign_.until)) {
-    end = {told_ == Action::pause ? AttemptEnd::paused : AttemptEnd::stopped, last_step_,
-           std::nullopt, ""};
-  } else if (!succeeded) {
-    return end_like_child();
-  } else if (!anything_seen_ || (!objective.empty() && !objective_seen_)) {
-    end = failed_end(last_step_, FailureClass::user,
-                     "the command ended with exit status 0 but never reported `" + objective +
-                         "`; print a line like {\"" + objective + "\": 0.31}");
-  } else if (unnumbered_ && last_step_ < assign_.until) {
-    link_.send(WorkerReport{assign_.until, *unnumbered_, std::nullopt});
+  const bool succeeded = ranks_.front().has_succeeded();
+  const OutputLine& failure = failures_.front();
+  // Where nothing ended them early, one may have failed at the very end.
+  if (kill_at_ms_ == 0) broken_ = failure_of_blamed();
+  if (broken_) return broken_;
+  if (failure.kind == OutputLine::Kind::bad) {
+    return failed_end(last_step_, FailureClass::user, "the command's output: " + failure.message);
   }
-  if (end.end == AttemptEnd::failed || end.end == AttemptEnd::stopped) {
-    checkpoints_.abandon();
-  } else if (const Status published = publish(end.step); !published) {
-    checkpoints_.abandon();
-    end = failed_end(end.step, FailureClass::infra, published.error().message);
+  if (failure.kind == OutputLine::Kind::failure) {
+    return failed_end(last_step_, failure.failure, failure.message);
   }
-  link_.send(end);
+  if (diverged_) {
+    return failed_end(last_step_, FailureClass::diverged,
+                      "metric `" + objective + "` is not finite");
+  }
+  if (told_ != Action::go_on && !(succeeded && last_step_ >= assign_.until)) {
+    return WorkerEnd{told_ == Action::pause ? AttemptEnd::paused : AttemptEnd::stopped, last_step_,
+                     std::nullopt, ""};
+  }
+  if (!succeeded) return std::nullopt;
+  if (!anything_seen_ || (!objective.empty() && !objective_seen_)) {
+    return failed_end(last_step_, FailureClass::user,
+                      "the command ended with exit status 0 but never reported `" + objective +
+                          "`; print a line like {\"" + objective + "\": 0.31}");
+  }
+  return WorkerEnd{AttemptEnd::reached, assign_.until, std::nullopt, ""};
 }
 
-void CommandRun::end_like_child() {
+void CommandRun::finish() {
+  auto end = judge();
+  if (!end) return end_like_rank_0();
+  if (end->end == AttemptEnd::reached && unnumbered_ && last_step_ < assign_.until) {
+    link_.send(WorkerReport{assign_.until, *unnumbered_, std::nullopt});
+  }
+  if (end->end == AttemptEnd::failed || end->end == AttemptEnd::stopped) {
+    checkpoints_.abandon();
+  } else if (const Status published = publish(end->step); !published) {
+    checkpoints_.abandon();
+    end = failed_end(end->step, FailureClass::infra, published.error().message);
+  }
+  link_.send(*end);
+}
+
+void CommandRun::end_like_rank_0() {
+  const int status = ranks_.front().status();
   checkpoints_.abandon();
   remove_scratch(assign_);
-  if (WIFSIGNALED(child_status_)) {
-    const int signal = WTERMSIG(child_status_);
+  if (WIFSIGNALED(status)) {
+    const int signal = WTERMSIG(status);
     // The command left its own core file, if any; this process has nothing to add to it.
     const rlimit no_core{0, 0};
     ::setrlimit(RLIMIT_CORE, &no_core);
@@ -301,7 +317,7 @@ void CommandRun::end_like_child() {
     ::signal(signal, SIG_DFL);
     ::raise(signal);
   }
-  ::_exit(WIFEXITED(child_status_) ? WEXITSTATUS(child_status_) : 1);
+  ::_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
 }
 
 }  // namespace betatune

@@ -178,6 +178,15 @@ TEST(StudySpec, GivesAPluginARankPerGpuAndARankACpu) {
   EXPECT_EQ(read_good(small("resources: {gpus: 4}\n", "{command: [sh]}")).resources.world(), 1);
 }
 
+TEST(StudySpec, GivesACommandRanksWhereItIsStartedForEach) {
+  const std::string per_rank = "{command: [sh, \"{rank}\"], processes: per-rank}";
+  EXPECT_EQ(read_good(small("", per_rank)).resources.world(), 1);
+  EXPECT_EQ(read_good(small("resources: {gpus: 4}\n", per_rank)).resources.world(), 4);
+  EXPECT_EQ(read_good(small("resources: {ranks: 3}\n", per_rank)).resources.cpus, 3);
+  const char* choices = "resources: {ranks: {choices: [1, 2]}}\n";
+  EXPECT_TRUE(read_good(small(choices, per_rank)).resources.widths);
+}
+
 TEST(ResourcesSpec, ElasticTrialsLoseARankPerLossDownToTheirFewest) {
   const auto world = [](const char* elastic, int losses) {
     const std::string text = std::string("resources: {ranks: 4") + elastic + "}\n";
