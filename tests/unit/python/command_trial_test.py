@@ -120,6 +120,56 @@ class CommandTrial(unittest.TestCase):
         with betatune.trial() as t, self.assertRaises(betatune.BadReport):
             t.checkpoint(2)
 
+    def as_rank(self, rank, ranks):
+        os.environ.update({"BETATUNE_RANK": str(rank), "BETATUNE_RANKS": str(ranks),
+                           "BETATUNE_SCRATCH_DIR": str(self.folder)})
+        return betatune.trial()
+
+    def test_is_rank_0_of_1_where_nothing_is_said(self):
+        with betatune.trial() as t:
+            self.assertEqual((t.rank, t.ranks), (0, 1))
+
+    def test_rank_0_reports_and_saves(self):
+        with self.as_rank(0, 2) as t:
+            with t.checkpoint(3) as folder:
+                (folder / "weights").write_text("3")
+            t.report(3, loss=1)
+            self.assertEqual((t.rank, t.ranks), (0, 2))
+
+        self.assertEqual(self.lines(), [{"step": 3, "loss": 1.0}])
+        self.assertTrue((self.folder / "checkpoint/state-3/weights").exists())
+
+    def test_what_another_rank_reports_and_saves_goes_nowhere(self):
+        with self.as_rank(1, 2) as t:
+            with self.assertRaises(betatune.BadReport):
+                t.report(3, loss="1")
+            for step in (3, 4):
+                with t.checkpoint(step) as folder:
+                    (folder / "weights").write_text("x")
+                self.assertIs(t.report(step, loss=1), betatune.Decision.CONTINUE)
+            self.assertEqual((t.rank, t.ranks, t.step), (1, 2, 4))
+
+        self.assertEqual(self.metrics.read_text(), "")
+        self.assertEqual(list((self.folder / "checkpoint").iterdir()), [])
+
+    def test_another_rank_is_told_and_heard_of_failures(self):
+        with self.assertRaises(betatune.TrialFailed), self.as_rank(1, 2) as t:
+            os.kill(os.getpid(), signal.SIGTERM)
+            self.assertIs(t.decision, betatune.Decision.PAUSE)
+            raise betatune.TrialFailed("oom", "too wide")
+
+        self.assertEqual(self.lines(), [{"failed": "oom", "message": "too wide"}])
+
+    def test_by_hand_under_torchrun_it_has_a_rank_too(self):
+        for name in self.environment:
+            del os.environ[name]
+        os.environ.update(RANK="1", WORLD_SIZE="2")
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out), betatune.trial({"lr": 1}) as t:
+            t.report(loss=0.5)
+
+        self.assertEqual((t.rank, t.ranks, out.getvalue()), (1, 2, ""))
+
     def test_by_hand_it_needs_parameters_and_prints(self):
         for name in self.environment:
             del os.environ[name]

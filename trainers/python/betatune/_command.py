@@ -26,7 +26,10 @@ def trial(params: Optional[Mapping] = None, until: int = 1) -> "CommandTrial":
     if params is None:
         raise NotATrial("this script was not started by Betatune (no BETATUNE_PARAMS_FILE); run it with "
                         "`betatune run`, or give `params` to try it by hand")
-    return CommandTrial(params=params, id=0, attempt=1, seed=0, start=0, until=until, objective="")
+    # By hand it may be one of those that torchrun has started.
+    rank, ranks = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    return CommandTrial(params=params, id=0, attempt=1, seed=0, start=0, until=until, objective="", rank=rank,
+                        ranks=ranks)
 
 
 def _from_environment(env: Mapping[str, str]) -> dict:
@@ -41,22 +44,30 @@ def _from_environment(env: Mapping[str, str]) -> dict:
         "objective": env["BETATUNE_OBJECTIVE"],
         "config": json.loads(env.get("BETATUNE_CONFIG") or "{}"),
         "cpus": int(env.get("BETATUNE_CPUS", "1")),
+        "rank": int(env.get("BETATUNE_RANK", "0")),
+        "ranks": int(env.get("BETATUNE_RANKS", "1")),
         "study_dir": Path(env["BETATUNE_STUDY_DIR"]),
         "resume_dir": Path(resume) if resume else None,
         "checkpoint_dir": Path(env["BETATUNE_CHECKPOINT_DIR"]),
         "metrics_file": Path(env["BETATUNE_METRICS_FILE"]),
+        "scratch_dir": env.get("BETATUNE_SCRATCH_DIR"),
     }
 
 
 class CommandTrial(Trial):
-    """A Trial whose reports go into the file that Betatune reads; a SIGTERM is the scheduler's decision."""
+    """A Trial whose reports go into the file that Betatune reads; a SIGTERM is the scheduler's decision.
 
-    def __init__(self, *, checkpoint_dir: Optional[Path] = None, metrics_file: Optional[Path] = None, **values):
+    Of several ranks, each has such a file, and a failure that any of them writes there is heard.
+    """
+
+    def __init__(self, *, checkpoint_dir: Optional[Path] = None, metrics_file: Optional[Path] = None,
+                 scratch_dir: Optional[str] = None, **values):
         super().__init__(**values)
         self.checkpoint_dir = checkpoint_dir
         self._file = None
-        self._metrics_file = metrics_file
+        self._metrics_file, self._scratch_dir = metrics_file, scratch_dir
         self._told = False
+        self._thrown_away: Optional[tempfile.TemporaryDirectory] = None
         self._handler_before = None
 
     def __enter__(self) -> "CommandTrial":
@@ -86,7 +97,8 @@ class CommandTrial(Trial):
         self._told = True
 
     def _send_report(self, step: int, metrics: dict) -> None:
-        self._write({"step": step, **metrics})
+        if self.rank == 0:
+            self._write({"step": step, **metrics})
 
     def _write(self, line: dict) -> None:
         text = json.dumps(_wire.spelt(line)) + "\n"
@@ -97,8 +109,9 @@ class CommandTrial(Trial):
             sys.stdout.flush()
 
     def _checkpoint(self, step: int):
-        if self.checkpoint_dir is None:  # run by hand: it is written, for its errors, and thrown away
-            self._thrown_away = tempfile.TemporaryDirectory(prefix="betatune-")
+        # Run by hand, or in another rank than 0: it is written, for its errors, and thrown away.
+        if self.checkpoint_dir is None or (self.rank > 0 and self._thrown_away is None):
+            self._thrown_away = tempfile.TemporaryDirectory(prefix="betatune-", dir=self._scratch_dir)
             self.checkpoint_dir = Path(self._thrown_away.name)
         return command_checkpoint(self.checkpoint_dir, step)
 

@@ -35,19 +35,23 @@ class Trial:
     objective   name of the metric that is optimized
     config      the study's `trainer.config`
     cpus, gpus  what it may use
+    rank, ranks which of the trial's processes this one is, of how many: 0 of 1, unless a command is
+                started once per rank. Reports and checkpoints are rank 0's; the other ranks may make
+                theirs at the same places, and these go nowhere
     study_dir   the study's folder
     resume_dir  folder of a checkpoint to go on from, or None
     """
 
     def __init__(self, *, params: Mapping, id: int, attempt: int, seed: int, start: int, until: int, objective: str,
                  config: Optional[Mapping] = None, cpus: int = 1, gpus: int = 0, study_dir: Optional[Path] = None,
-                 resume_dir: Optional[Path] = None, checkpoint_every_s: float = 0.0):
+                 resume_dir: Optional[Path] = None, checkpoint_every_s: float = 0.0, rank: int = 0, ranks: int = 1):
         self.params = dict(params)
         self.id, self.attempt, self.seed = id, attempt, seed
         self.start, self.until = start, until
         self.objective = objective
         self.config = dict(config or {})
         self.cpus, self.gpus = cpus, gpus
+        self.rank, self.ranks = rank, ranks
         self.study_dir = study_dir
         self.resume_dir = published_state(resume_dir) if resume_dir else None
         self.step = start
