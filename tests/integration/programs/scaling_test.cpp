@@ -148,7 +148,8 @@ TEST_F(Scaling, RefusesWhatCannotBeMeasured) {
   write(1, support::kReports);
   const Ended command = type("betatune scaling study.yaml --widths 1,2");
   EXPECT_EQ(command.status, 3);
-  EXPECT_THAT(command.err, HasSubstr("`trainer.command` has no ranks"));
+  EXPECT_THAT(command.err,
+              HasSubstr("`trainer.command` has no ranks to measure: the command is one"));
 
   write_gang("plain");
   const std::vector<std::pair<const char*, const char*>> cases{

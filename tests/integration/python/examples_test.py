@@ -75,6 +75,14 @@ class Examples(unittest.TestCase):
         self.check_log("pytorch-spirals", 4)
         self.assertIn('"val_loss"', self.by_hand(study.with_name("train.py")))
 
+    @need("torch")
+    def test_pytorch_ddp(self):
+        study = self.copy("pytorch-ddp", 4, [("max: 9", "max: 3")])
+
+        self.execute("betatune", "run", "--quiet", study)
+
+        self.check_log("pytorch-ddp", 4)
+
     @need("optuna")
     def test_optuna(self):
         # Trials so long that the driver is there before most of them begin.
