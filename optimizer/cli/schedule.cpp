@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <set>
+#include <utility>
 
 #include "optimizer/cli/output.hpp"
 
@@ -37,9 +38,9 @@ Result<std::vector<Stretch>> read_schedule(StudyReader& reader, TrialRow last) {
   std::vector<Stretch> out;
   Step until = std::max(last.step, last.parent_step.value_or(0));
   for (std::optional<TrialRow> next = std::move(last); next;) {
-    Stretch stretch{next->parent_step.value_or(0), until, *std::move(next)};
-    next.reset();
-    until = stretch.from;
+    const Step from = next->parent_step.value_or(0);
+    Stretch stretch{from, until, *std::exchange(next, std::nullopt)};
+    until = from;
     if (stretch.trial.parent) {
       BETATUNE_TRY(next, reader.trial(TrialId{*stretch.trial.parent}));
       if (!next) return Error{ErrorKind::corrupt, "a trial's parent is missing"};

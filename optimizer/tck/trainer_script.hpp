@@ -2,6 +2,7 @@
 /// A scripted optimizer, with a trainer under test at the other end. Routine is kept up in the
 /// background (BEATs are answered, READY is noted), so that a case says only what it is about.
 
+#include <fmt/format.h>
 #include <map>
 #include <set>
 

@@ -99,7 +99,7 @@ TEST_F(ExitCode, IsOneWhenEveryTrialFailed) {
 
 TEST_F(ExitCode, IsTwoForWrongUsage) {
   write(1, support::kReports);
-  for (const char* wrong : {"run", "run study.yaml --no-such-option", "run study.yaml -j 0",
+  for (const char* wrong : {"run", "run study.yaml --no-such-option", "run study.yaml -j many",
                             "run study.yaml another.yaml", "rnu study.yaml"}) {
     const Ended ended = type(std::string("betatune ") + wrong);
 

@@ -49,7 +49,7 @@ class ProtocolSchema(unittest.TestCase):
         verbs = {name for name, each in self.definitions.items() if "x-direction" in each}
 
         self.assertEqual(verbs, {"HELLO", "WELCOME", "READY", "ASSIGN", "REPORT", "ACK", "DECISION", "DONE", "BEAT",
-                                 "BYE", "ERROR"})
+                                 "BYE", "ERROR", "PUT", "STORED", "GET", "DATA"})
         self.assertEqual(set(self.definitions) - verbs, {"Held", "TrainerJob", "ArtifactRef"})
 
     def test_what_the_client_says_fits(self):
