@@ -44,9 +44,14 @@ train.main()
 """
 
 
-def hidden_folder() -> bool:
+def can_hide_folders() -> bool:
     """Whether a process of this user can be given another view of the file system."""
-    return subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode == 0
+    with tempfile.TemporaryDirectory() as folder:
+        hide = ["unshare", "--mount", "mount", "-t", "tmpfs", "none", folder]
+        try:
+            return subprocess.run(hide, capture_output=True).returncode == 0
+        except OSError:
+            return False
 
 
 class Elsewhere:
@@ -64,7 +69,7 @@ class Elsewhere:
         trainer = [str(support.BUILD / "bin/betatune-trainer"), "--connect", self.address, "--token-file", str(token),
                    "--name", self.name, "--slots", "2"]
         environment = {**support.environment(), "TMPDIR": self.scratch.name}
-        if hidden_folder():
+        if can_hide_folders():
             hide = 'mount -t tmpfs none "$1" && shift && exec "$@"'
             trainer = ["unshare", "--mount", "sh", "-c", hide, "sh", str(self.study.folder / "runs"), *trainer]
         else:
