@@ -179,10 +179,6 @@ class Coordinator {
   void on(TrainerEntry& trainer, const Done& done);
   void on(TrainerEntry& trainer, const Beat& beat);
   void on(TrainerEntry& trainer, const Bye& bye);
-  void on(TrainerEntry& trainer, const PutFile& put);
-  void on(TrainerEntry& trainer, const GetFile& get);
-  template <class Message>
-  void admit_file(TrainerEntry& trainer, const Message& message, bool folder_fits);
   bool hello_is_welcome(const PeerId& from, const Hello& hello);
   void record(const Report& report);
   void give_up_on(const PeerId& from, const Reported& conflicting);
@@ -193,6 +189,12 @@ class Coordinator {
   AttemptEnded ending_of(const Done& done) const;
   const Trial* current_trial(const TrainerId& trainer, TrialId id, AttemptId attempt) const;
   void missed_in_beat(TrainerEntry& trainer, TrialId id);
+
+  // coordinator_files.cpp: files of those that do not see the study's folder
+  void on(TrainerEntry& trainer, const PutFile& put);
+  void on(TrainerEntry& trainer, const GetFile& get);
+  template <class Message>
+  void admit_file(TrainerEntry& trainer, const Message& message, bool folder_fits);
 
   // coordinator_dispatch.cpp: what runs next, and where
   void dispatch();
