@@ -16,8 +16,8 @@ namespace {
 namespace fs = std::filesystem;
 
 /// Files that an attempt leaves in its folder: its log, and whatever its trainer has put there.
-std::vector<std::string> files_left(const Assign& assign) {
-  std::vector<std::string> paths;
+std::vector<SealedFile> files_left(const Assign& assign) {
+  std::vector<SealedFile> files;
   const fs::path folder = attempt_folder(assign);
   std::error_code failed;
   for (fs::recursive_directory_iterator at(folder, failed), end; !failed && at != end;
@@ -25,10 +25,10 @@ std::vector<std::string> files_left(const Assign& assign) {
     if (at->path() == scratch_folder(assign)) at.disable_recursion_pending();
     std::error_code gone;
     if (!fs::is_regular_file(at->symlink_status(gone))) continue;
-    paths.push_back(at->path().lexically_relative(folder).string());
+    files.push_back({at->path().lexically_relative(folder).string(), ""});
   }
-  std::ranges::sort(paths);
-  return paths;
+  std::ranges::sort(files, {}, &SealedFile::path);
+  return files;
 }
 
 }  // namespace
@@ -141,12 +141,9 @@ void Courier::said(const WorkKey& key, const WorkerMessage& message) {
 
 void Courier::send_checkpoint(const WorkKey& key, const Trip& trip, const ArtifactRef& artifact) {
   Parcel parcel{key, artifact.uri, fs::path(trip.assign.job.study_dir) / artifact.uri, {}};
-  const auto seal = read_seal(parcel.from);
-  if (seal) {
-    for (const SealedFile& each : seal.value().files) parcel.paths.push_back(each.path);
-  }
   // A list that cannot be read fails where it is sent.
-  parcel.paths.emplace_back(kSumsName);
+  if (auto seal = read_seal(parcel.from)) parcel.files = std::move(seal).value().files;
+  parcel.files.push_back({kSumsName, artifact.digest.value_or("")});
   sender_.take(std::move(parcel));
 }
 
@@ -204,7 +201,7 @@ void Courier::send_rest(const WorkKey& key, Trip& trip) {
   const fs::path folder = attempt_folder(trip.assign);
   Parcel rest{key, folder.lexically_relative(trip.assign.job.study_dir).string(), folder,
               files_left(trip.assign)};
-  if (rest.paths.empty()) return close(key);
+  if (rest.files.empty()) return close(key);
   sender_.take(std::move(rest));
 }
 

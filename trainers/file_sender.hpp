@@ -14,14 +14,16 @@
 #include "searchspaces/result.hpp"
 #include "trainers/work_key.hpp"
 #include "transport/message.hpp"
+#include "transport/sealed_folder.hpp"
 
 namespace betatune {
 
 struct Parcel {
   WorkKey key;
-  std::string folder;              ///< its name there, below the study's folder
-  std::filesystem::path from;      ///< where it is here
-  std::vector<std::string> paths;  ///< of its files, in the order in which they are sent
+  std::string folder;          ///< its name there, below the study's folder
+  std::filesystem::path from;  ///< where it is here
+  /// In the order in which they are sent. A digest that is not known is empty.
+  std::vector<SealedFile> files;
 };
 
 class FileSender {

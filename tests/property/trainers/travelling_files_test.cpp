@@ -127,8 +127,8 @@ void sends(const Files& files, Key key, double trouble) {
   FileSender sender([&](const Message& message) { wire.to_optimizer(message); },
                     [&](const Parcel&, const Status& status) { ended = status; });
   Parcel parcel{kKey, kFolder, here / "checkpoint", {}};
-  for (const SealedFile& each : seal.files) parcel.paths.push_back(each.path);
-  parcel.paths.emplace_back(kSumsName);
+  parcel.files = seal.files;
+  parcel.files.push_back({kSumsName, seal.digest});
   sender.take(parcel);
 
   const bool over = wire.run(

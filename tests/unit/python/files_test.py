@@ -114,7 +114,7 @@ class Travels(unittest.TestCase):
             network = Network(Optimizer(there), draw, trouble)
             ended = []
             sender = FileSender(network.send, lambda parcel, problem: ended.append(problem))
-            sender.take(Parcel(KEY, FOLDER, here / "c", [*read_seal(here / "c")[1], SUMS]))
+            sender.take(Parcel(KEY, FOLDER, here / "c", [*read_seal(here / "c")[1].items(), (SUMS, digest)]))
 
             network.run(lambda: ended, lambda body, part, now: sender.received(Stored.read(body), now), sender.tick,
                         sender.begin_again)
@@ -158,7 +158,7 @@ class Travels(unittest.TestCase):
             (pathlib.Path(here) / "log").write_text("words")
             sent, ended = [], []
             sender = FileSender(lambda verb, body, part: sent.append(body), lambda parcel, problem: ended.append(problem))
-            sender.take(Parcel(KEY, "trials/3/attempt-2", pathlib.Path(here), ["log"]))
+            sender.take(Parcel(KEY, "trials/3/attempt-2", pathlib.Path(here), [("log", "")]))
             sender.tick(0.0)
             for _ in range(3):
                 sender.received(Stored.read({**sent[-1], "problem": "no room"}), 0.0)

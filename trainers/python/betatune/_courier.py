@@ -103,12 +103,12 @@ class Courier:
             return
         trip.checkpoints.append(checkpoint)
         source = Path(trip.assign["job"]["study_dir"]) / checkpoint["uri"]
-        paths = []
+        files = []
         try:
-            paths = list(read_seal(source)[1])
+            files = list(read_seal(source)[1].items())
         except (DamagedCheckpoint, OSError):
             pass  # a list that cannot be read fails where it is sent
-        self._sender.take(Parcel(key, checkpoint["uri"], source, [*paths, SUMS]))
+        self._sender.take(Parcel(key, checkpoint["uri"], source, [*files, (SUMS, checkpoint.get("digest", ""))]))
 
     def ended(self, key: Key, end: dict) -> None:
         trip = self._trips.get(key)

@@ -4,7 +4,7 @@ import collections
 import contextlib
 import shutil
 from pathlib import Path
-from typing import Callable, List, NamedTuple, Optional
+from typing import Callable, List, NamedTuple, Optional, Tuple
 
 from ._errors import DamagedCheckpoint
 from ._seal import SUMS, check_seal, digest_of_file, read_seal
@@ -46,14 +46,15 @@ class Parcel(NamedTuple):
     key: Key
     folder: str  # its name below the study's folder
     source: Path  # where it is here
-    paths: List[str]  # of its files, in the order in which they are sent
+    files: List[Tuple[str, str]]  # path and digest, in the order in which they are sent; "": not known
 
 
 class _Sent:
     """The file being sent."""
 
-    def __init__(self, file: Path):
-        self.file, self.size, self.digest = file, file.stat().st_size, digest_of_file(file)
+    def __init__(self, file: Path, digest: str):
+        # A list of digests spares reading a large file once more, while nobody beats.
+        self.file, self.size, self.digest = file, file.stat().st_size, digest or digest_of_file(file)
         self.asked = self.known = False  # what the optimizer has of it
         self.there = self.sent = 0
 
@@ -95,7 +96,7 @@ class FileSender:
         if not self._parcels or self._current is None:
             return
         parcel, current = self._parcels[0], self._current
-        if stored.about != (parcel.key, parcel.folder, parcel.paths[self._at]):
+        if stored.about != (parcel.key, parcel.folder, parcel.files[self._at][0]):
             return  # an answer that was sent twice
         self._moved = now
         if stored.problem:
@@ -104,7 +105,7 @@ class FileSender:
         current.there = min(stored.offset, current.size)
         if not current.known:  # the first answer says where to begin, or to begin again
             current.known, current.sent = True, current.there
-        last = self._at + 1 == len(parcel.paths)
+        last = self._at + 1 == len(parcel.files)
         if stored.complete if last else current.there >= current.size:
             self._current = None
             if last:
@@ -116,7 +117,8 @@ class FileSender:
         parcel = self._parcels[0]
         try:
             if self._current is None:
-                self._current = _Sent(parcel.source / parcel.paths[self._at])
+                path, digest = parcel.files[self._at]
+                self._current = _Sent(parcel.source / path, digest)
             current = self._current
             if not current.known:
                 if not current.asked:
@@ -135,12 +137,12 @@ class FileSender:
                     self._put(current.sent, part)
                     current.sent += len(part)
         except OSError as error:
-            self._finish(f"cannot read {parcel.paths[self._at]}: {error}")
+            self._finish(f"cannot read {parcel.files[self._at][0]}: {error}")
 
     def _put(self, offset: int, part: bytes) -> None:
         parcel, current = self._parcels[0], self._current
         self._send("PUT", {"trial": parcel.key.trial, "attempt": parcel.key.attempt, "folder": parcel.folder,
-                           "path": parcel.paths[self._at], "size": current.size, "digest": current.digest,
+                           "path": parcel.files[self._at][0], "size": current.size, "digest": current.digest,
                            "offset": offset}, part)
 
     def _finish(self, problem: Optional[str]) -> None:
