@@ -8,9 +8,9 @@
 #include "searchspaces/log.hpp"
 #include "trainers/attempt_pool.hpp"
 #include "trainers/posix.hpp"
-#include "trainers/trainer_name.hpp"
 #include "transport/asio.hpp"
 #include "transport/codec.hpp"
+#include "transport/random_hex.hpp"
 #include "transport/zmq_socket.hpp"
 
 namespace betatune {

@@ -5,8 +5,6 @@
 
 namespace betatune {
 
-/// 128 random bits in hex, from the kernel.
-std::string random_hex();
 /// host-process-xxxx
 std::string trainer_name();
 /// KEY/name: with a key a trainer speaks for itself alone. Names that say so already stay.

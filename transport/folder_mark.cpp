@@ -1,10 +1,10 @@
 #include "transport/folder_mark.hpp"
 
-#include <fmt/format.h>
 #include <fstream>
-#include <random>
 #include <string>
 #include <system_error>
+
+#include "transport/random_hex.hpp"
 
 namespace betatune {
 namespace {
@@ -12,19 +12,11 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kName = "folder-mark";
-constexpr int kWords = 4;
-
-std::string random_mark() {
-  std::random_device device;
-  std::string mark;
-  for (int i = 0; i < kWords; ++i) mark += fmt::format("{:08x}", device());
-  return mark;
-}
 
 }  // namespace
 
 Result<std::string> renew_folder_mark(const fs::path& study_dir) {
-  std::string mark = random_mark();
+  std::string mark = random_hex();
   const fs::path file = study_dir / kName;
   const fs::path beside = study_dir / (std::string(kName) + ".tmp");
   std::ofstream out(beside, std::ios::trunc);

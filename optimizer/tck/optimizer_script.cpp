@@ -2,20 +2,12 @@
 
 #include <fmt/format.h>
 #include <fstream>
-#include <random>
 
 #include "transport/key_ring.hpp"
 #include "transport/private_file.hpp"
+#include "transport/random_hex.hpp"
 
 namespace betatune::tck {
-namespace {
-
-std::string random_session() {
-  std::random_device device;
-  return fmt::format("{:08x}{:08x}{:08x}{:08x}", device(), device(), device(), device());
-}
-
-}  // namespace
 
 Trainer::Trainer(OptimizerScript& script, std::string name)
     : script_(script), name_(std::move(name)) {
@@ -28,7 +20,7 @@ void Trainer::reconnect() {
   wire_ = std::make_unique<Wire>(ZmqSocket::Role::dealer, 'T', 'O', script_.transcript_lines());
   const Status connected = wire_->connect(script_.endpoint(), script_.key());
   BETATUNE_ASSERT(bool(connected));
-  session_ = random_session();
+  session_ = random_hex();
 }
 
 Hello Trainer::make_hello(int slots, std::vector<Held> held) const {
