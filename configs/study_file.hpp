@@ -151,9 +151,12 @@ struct AlgorithmFields {
 struct SchedulerFields {
   std::string name = "auto";
   static constexpr auto fields() {
-    return std::tuple{defaulted("name", &SchedulerFields::name,
-                                "auto (fifo without a fidelity, asha with one), fifo, asha, "
-                                "hyperband ... Its options stand beside it.")};
+    return std::tuple{
+        defaulted("name", &SchedulerFields::name,
+                  "auto, fifo, asha, freeze-thaw, hyperband ... Its options stand beside "
+                  "it. auto: fifo without a fidelity; with one freeze-thaw, or asha "
+                  "if there are several objectives or the searcher is neither auto "
+                  "nor gp.")};
   }
 };
 

@@ -94,7 +94,7 @@ struct TransferSpec {
 
 struct AlgorithmSpec {
   PolicySpec searcher;   ///< name "auto" if not given
-  PolicySpec scheduler;  ///< name "auto": fifo without a fidelity, asha with one
+  PolicySpec scheduler;  ///< name "auto": as scheduler_name() has it
   InitialSpec initial;
   TransferSpec transfer;
 };

@@ -82,8 +82,13 @@ struct MedianBasis {
   double median = 0;       ///< of the running averages of the others
   std::size_t trials = 0;  ///< others
 };
+/// For people: why a trial is trained to the end that nothing speaks for but that it is unlike all
+/// that were.
+struct LeapBasis {
+  double distance = 0;  ///< to the nearest of them, in the unit cube
+};
 /// Nothing: what a rung has says it all.
-using DecisionBasis = std::variant<std::monostate, ModelBasis, MedianBasis>;
+using DecisionBasis = std::variant<std::monostate, ModelBasis, MedianBasis, LeapBasis>;
 
 class Scheduler {
  public:
@@ -125,7 +130,9 @@ class Scheduler {
 
 using SchedulerRegistry = Registry<Scheduler, PolicyContext>;
 
-/// The names in the registries that the study's policies mean, `auto` resolved.
+/// The names in the registries that the study's policies mean, `auto` resolved: fifo without a
+/// fidelity; with one freeze-thaw, or asha where that cannot be or would be slower than the
+/// searcher.
 std::string scheduler_name(const StudySpec& spec);
 std::string searcher_name(const StudySpec& spec);
 

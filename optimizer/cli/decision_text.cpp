@@ -110,6 +110,13 @@ std::string basis_text(const MedianBasis& it, const Objective& objective) {
                      short_number(objective.value(it.median)));
 }
 
+std::string basis_text(const LeapBasis& it, const Objective&) {
+  return fmt::format(
+      "to see how it ends: it is unlike all that were trained to the end (distance {} from the "
+      "nearest, where a choice that differs is 1)",
+      short_number(it.distance));
+}
+
 std::string basis_text(std::monostate, const Objective&) {
   return {};
 }
@@ -183,6 +190,7 @@ Json basis_json(const DecisionBasis& basis, const Objective& objective) {
                 {"median", objective.value(median->median)},
                 {"trials", median->trials}};
   }
+  if (const auto* leap = std::get_if<LeapBasis>(&basis)) return Json{{"distance", leap->distance}};
   return nullptr;
 }
 

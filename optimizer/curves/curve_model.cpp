@@ -5,6 +5,7 @@
 #include <numeric>
 #include <utility>
 
+#include "optimizer/gp/hyperparameter_draw.hpp"
 #include "optimizer/gp/model.hpp"
 #include "optimizer/numerics/rows.hpp"
 
@@ -31,15 +32,16 @@ Moments moments_of(const Eigen::VectorXd& values) {
   return {mean, std::sqrt((values.array() - mean).square().mean())};
 }
 
-/// `order`: of which the lowest matter most.
+/// `order`: of which the lowest matter most. `draw`: as of CurveModel.
 GaussianProcess fit_gp(const FeatureMap& map, const RowMatrix& points, const Eigen::VectorXd& y,
-                       const Eigen::VectorXd& order) {
+                       const Eigen::VectorXd& order, std::optional<Key> draw = {}) {
   const auto few = choose_rows(order, kFitRows);
   const RowMatrix features = map.map(pick_rows(points, few));
   const Training training{map, features};
   const Eigen::VectorXd chosen = pick_values(y, few);
   const Hyperparameters start = most_probable_starts(training, chosen)[0].at;
-  const Hyperparameters found = fit_hyperparameters(training, chosen, start, kFitEvaluations).at;
+  Hyperparameters found = fit_hyperparameters(training, chosen, start, kFitEvaluations).at;
+  if (draw) found = draw_hyperparameters(training, chosen, found, *draw);
   const auto rows = choose_rows(order, kModelRows);
   GaussianProcess gp(map, found);
   gp.append(map.map(pick_rows(points, rows)));
@@ -89,8 +91,8 @@ struct CurveModel::Walk {
   Eigen::VectorXd mean, variance, own, change;
 };
 
-CurveModel::CurveModel(FeatureMap map, const CurveTable& table)
-    : map_(std::move(map)), table_(table), scale_(CurveScale::of(table)) {
+CurveModel::CurveModel(FeatureMap map, const CurveTable& table, std::optional<Key> draw)
+    : map_(std::move(map)), table_(table), draw_(draw), scale_(CurveScale::of(table)) {
   outputs_ = table.losses.unaryExpr([this](double loss) { return scale_.output_of(loss); });
   for (Eigen::Index level = 0; level + 1 < outputs_.cols(); ++level) links_.push_back(learn(level));
 }
@@ -143,7 +145,9 @@ CurveModel::Link CurveModel::learn(Eigen::Index level) const {
     left = y - (link.slope - 1) * x - link.momentum * v;
   }
   if (n >= kLeastForGp) {
-    link.gp = fit_gp(map_, pick_rows(table_.points, rows), left / link.deviation, to);
+    std::optional<Key> draw;
+    if (draw_) draw = fold_in(*draw_, static_cast<std::uint64_t>(level));
+    link.gp = fit_gp(map_, pick_rows(table_.points, rows), left / link.deviation, to, draw);
   }
   return link;
 }

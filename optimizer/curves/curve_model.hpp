@@ -16,6 +16,7 @@
 
 #include "optimizer/curves/curve_table.hpp"
 #include "optimizer/gp/gaussian_process.hpp"
+#include "searchspaces/random.hpp"
 
 namespace betatune {
 
@@ -38,8 +39,10 @@ struct CurveBeliefs {
 
 class CurveModel {
  public:
-  /// Precondition: the table has rows. It must outlive the model.
-  CurveModel(FeatureMap map, const CurveTable& table);
+  /// Precondition: the table has rows. It must outlive the model. draw: the links' hyper-parameters
+  /// are drawn from their posterior under it, instead of being the most probable ones, which are
+  /// sure that what never varied among the trials of a link does not matter.
+  CurveModel(FeatureMap map, const CurveTable& table, std::optional<Key> draw = {});
 
   const CurveScale& scale() const { return scale_; }
   /// At the last level, of every row; what is known has variance 0.
@@ -63,6 +66,7 @@ class CurveModel {
 
   FeatureMap map_;
   const CurveTable& table_;
+  std::optional<Key> draw_;
   CurveScale scale_;
   RowMatrix outputs_;  ///< NaN where the table has it
   std::vector<Link> links_;

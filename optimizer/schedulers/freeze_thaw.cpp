@@ -2,7 +2,10 @@
 /// start a new one: by expected improvement at the end for the price of getting there (after
 /// freeze-thaw, Swersky et al. 2014, arXiv:1406.3896). A share of the decisions stays with
 /// asynchronous successive halving (arXiv:1810.05934), which decides alone until there is anything
-/// to learn from: a model that is wrong costs little, and every link of it keeps being taught.
+/// to learn from: a model that is wrong costs little, and every link of it keeps being taught. So
+/// that it is taught about more than what won so far, its hyper-parameters are drawn anew for each
+/// decision, and a share of the steps goes to what is unlike all that was trained to the end
+/// (leaps.hpp).
 ///
 /// The price is counted in steps, or, where the budget is one of time, in the seconds that steps
 /// are expected to take with each configuration (Snoek et al. 2012, arXiv:1206.2944, section 3.2).
@@ -18,6 +21,7 @@
 #include "optimizer/numerics/rows.hpp"
 #include "optimizer/numerics/turns.hpp"
 #include "optimizer/schedulers/ladder.hpp"
+#include "optimizer/schedulers/leaps.hpp"
 #include "optimizer/schedulers/options.hpp"
 #include "optimizer/searchers/design.hpp"
 
@@ -34,6 +38,7 @@ constexpr auto enum_names(CountedIn) {
 struct FreezeThawOptions {
   double eta = 3;
   double ladder = 0.25;
+  double explore = 0.1;
   CountedIn price = CountedIn::automatic;
   static constexpr auto fields() {
     return std::tuple{
@@ -41,6 +46,9 @@ struct FreezeThawOptions {
                   "Distance of the rungs at which trials pause, as of asha."),
         defaulted("ladder", &FreezeThawOptions::ladder,
                   "Share of the decisions that asha's rule takes and not the model."),
+        defaulted("explore", &FreezeThawOptions::explore,
+                  "Share of the steps with which trials are trained to the end because they are "
+                  "unlike all that were. 0: none."),
         defaulted("price", &FreezeThawOptions::price,
                   "What training costs. steps: one is like another. seconds: as long as a model of "
                   "the times so far expects of the configuration. auto: seconds where `stopping` "
@@ -69,7 +77,8 @@ class FreezeThaw final : public Scheduler {
         key_(fold_in(study_key(spec), "freeze-thaw")),
         map_(spec.space.columns()),
         in_seconds_(counts_seconds(spec.stopping, options.price)),
-        ladder_(rung_levels(fidelity_.min, fidelity_.max, options.eta), options.eta, 1) {
+        ladder_(rung_levels(fidelity_.min, fidelity_.max, options.eta), options.eta, 1),
+        leaps_(options.explore, ladder_.levels().back(), fidelity_.resumable) {
     prices_.assign(ladder_.size(), 0);
     for (std::size_t rung = ladder_.size() - 1; rung-- > 0;) {
       prices_[rung] = price_of_step(rung) + prices_[rung + 1] / options.eta;
@@ -102,6 +111,7 @@ class FreezeThaw final : public Scheduler {
     return static_cast<int>(ladder_.rung(0).size()) >= space_.dims() + 2 &&
            ladder_.rung(ladder_.size() - 1).size() > 0;
   }
+  std::optional<Leap> leap(const StudyState& state) const;
   /// The model, what it says of the trials, and the lowest loss at the end that is known.
   struct Round {
     explicit Round(const FreezeThaw& own, CurveTable curves);
@@ -156,6 +166,7 @@ class FreezeThaw final : public Scheduler {
   FeatureMap map_;
   bool in_seconds_;
   Ladder ladder_;
+  Leaps leaps_;
   StepTimes times_;
   /// Expected steps of a trial from each rung on, if one in eta goes on at each.
   std::vector<double> prices_;
@@ -165,12 +176,16 @@ class FreezeThaw final : public Scheduler {
 };
 
 void FreezeThaw::observe(const StudyState& state, const Event& event) {
+  if (const auto* started = std::get_if<AttemptStarted>(&event.fact)) {
+    ++decisions_;
+    leaps_.observe(*started, ladder_);
+  }
   ladder_.observe(state, event);
   if (in_seconds_) times_.observe(state, event);
-  if (std::holds_alternative<AttemptStarted>(event.fact)) ++decisions_;
 }
 
 std::optional<Assignment> FreezeThaw::next(const StudyState& state, bool may_start) const {
+  if (const auto chosen = leap(state)) return Resume{chosen->trial, ladder_.levels().back()};
   if (is_models_turn()) {
     if (auto chosen = by_model(state, may_start)) return chosen;
   }
@@ -178,8 +193,16 @@ std::optional<Assignment> FreezeThaw::next(const StudyState& state, bool may_sta
   return ladder_.finish(state);
 }
 
+std::optional<Leap> FreezeThaw::leap(const StudyState& state) const {
+  if (!knows_enough() || !leaps_.due()) return std::nullopt;
+  return leaps_.choose(state, ladder_, map_,
+                       curve_table(space_, fidelity_, state.trials, encoded_));
+}
+
 FreezeThaw::Round::Round(const FreezeThaw& own, CurveTable curves)
-    : table(std::move(curves)), model(own.map_, table), rows(model.of_rows()) {}
+    : table(std::move(curves)),
+      model(own.map_, table, fold_in(fold_in(own.key_, "links"), own.decisions_)),
+      rows(model.of_rows()) {}
 
 std::unique_ptr<const FreezeThaw::Round> FreezeThaw::round(const StudyState& state) const {
   CurveTable table = curve_table(space_, fidelity_, state.trials, encoded_);
@@ -241,6 +264,9 @@ std::optional<Assignment> FreezeThaw::by_model(const StudyState& state, bool may
 }
 
 DecisionBasis FreezeThaw::basis(const StudyState& state, const Trial& trial) const {
+  if (const auto chosen = leap(state); chosen && chosen->trial == trial.id) {
+    return LeapBasis{chosen->distance};
+  }
   const int rung = ladder_.rung_of(trial.id);
   if (!is_models_turn() || rung < 0 || rung + 1 == static_cast<int>(ladder_.size())) return {};
   const auto now = round(state);
@@ -292,6 +318,11 @@ std::unique_ptr<Scheduler> make(const PolicyContext& context, const FreezeThawOp
   if (!(options.ladder >= 0 && options.ladder <= 1)) {
     diagnostics.error("E0502", "algorithm.scheduler.ladder must be in [0, 1]",
                       option_mark(node, "ladder"), "0.25: every fourth decision");
+    fine = false;
+  }
+  if (!(options.explore >= 0 && options.explore < 1)) {
+    diagnostics.error("E0502", "algorithm.scheduler.explore must be at least 0 and below 1",
+                      option_mark(node, "explore"), "0.1: a tenth of the steps; 0: none");
     fine = false;
   }
   if (!fine) return nullptr;

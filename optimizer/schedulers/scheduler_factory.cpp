@@ -44,7 +44,12 @@ std::string scheduler_name(const StudySpec& spec) {
   const std::string& wanted = spec.algorithm.scheduler.name;
   if (!wanted.empty() && wanted != "auto") return wanted;
   const bool compares = spec.fidelity && spec.fidelity->min < spec.fidelity->max;
-  return compares && !spec.noise.trains_again() ? "asha" : "fifo";
+  if (!compares || spec.noise.trains_again()) return "fifo";
+  // Its decisions take as long as these searchers' suggestions: others may be chosen because they
+  // are quick.
+  const std::string searcher = searcher_name(spec);
+  const bool by_model = searcher == "auto" || searcher == "gp";
+  return by_model && spec.objectives.size() == 1 ? "freeze-thaw" : "asha";
 }
 
 namespace {

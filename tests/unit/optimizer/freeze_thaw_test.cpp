@@ -16,8 +16,8 @@ using testing::HasSubstr;
 /// A scheduler that is asked after facts that a test writes: trials of one parameter.
 class Study {
  public:
-  explicit Study(double ladder = 0)
-      : spec_(fidelity_spec(1, 9, "freeze-thaw", {{"ladder", ladder}})) {
+  explicit Study(double ladder = 0, double explore = 0)
+      : spec_(fidelity_spec(1, 9, "freeze-thaw", {{"ladder", ladder}, {"explore", explore}})) {
     spec_.space = SearchSpace::make({test::real("x", 0, 1)}).value();
     spec_.study.seed = 1;
     scheduler_ = scheduler_of(spec_);
@@ -47,6 +47,13 @@ class Study {
   }
   std::optional<Assignment> next(bool may_start = true) const {
     return scheduler_->next(state_, may_start);
+  }
+  DecisionBasis basis(TrialId id) const { return scheduler_->basis(state_, state_.trials[id]); }
+  /// Where the trial that is resumed next is to be trained to.
+  std::optional<Step> goal() const {
+    const auto answer = next();
+    const auto* resume = answer ? std::get_if<Resume>(&*answer) : nullptr;
+    return resume == nullptr ? std::nullopt : std::optional(resume->until);
   }
   std::optional<TrialId> resumed(bool may_start = true) const {
     const auto answer = next(may_start);
@@ -125,6 +132,43 @@ TEST(FreezeThaw, LeavesEveryDecisionToTheLadderIfToldSo) {
   EXPECT_EQ(study.resumed(), TrialId{11}) << "the best of the first rung, as asha has it";
 }
 
+/// Alike, and trained to the end: 9 steps each.
+void train_some_alike(Study& study, int count) {
+  for (int i = 0; i < count; ++i) {
+    const TrialId id = study.create(0.02 * i);
+    for (const Step step : {1, 3, 9}) study.train(id, step, 5 + 0.1 * i - 0.1 * step);
+  }
+}
+
+TEST(FreezeThaw, TrainsToTheEndNowAndThenWhatIsUnlikeAllThatWere) {
+  Study study(0, 0.1);
+  train_some_alike(study, 8);
+  const TrialId unlike = study.create(0.9), near = study.create(0.3), bad = study.create(1);
+  study.train(unlike, 1, 5.05);
+  study.train(near, 1, 5.05);
+  study.train(bad, 1, 9);
+  EXPECT_NE(study.goal(), Step{9}) << "a full training would be more than a tenth of the steps";
+
+  train_some_alike(study, 1);
+  EXPECT_EQ(study.goal(), Step{9});
+  EXPECT_EQ(study.resumed(), unlike) << "of the better half the farthest";
+  const DecisionBasis basis = study.basis(unlike);
+  ASSERT_TRUE(std::holds_alternative<LeapBasis>(basis));
+  EXPECT_NEAR(std::get<LeapBasis>(basis).distance, 0.9 - 0.14, 1e-12);
+  EXPECT_FALSE(std::holds_alternative<LeapBasis>(study.basis(near)));
+
+  study.begin(unlike, 9);
+  EXPECT_NE(study.goal(), Step{9}) << "its steps count as soon as they are begun";
+}
+
+TEST(FreezeThaw, TrainsNobodyToTheEndForThatIfToldSo) {
+  Study study(0, 0);
+  train_some_alike(study, 20);
+  study.train(study.create(0.9), 1, 5.05);
+
+  EXPECT_NE(study.goal(), Step{9});
+}
+
 TEST(FreezeThaw, TellsOfItsRungs) {
   EXPECT_THAT(scheduler_of(fidelity_spec(1, 9, "freeze-thaw"))->rungs().levels,
               testing::ElementsAre(1, 3, 9));
@@ -142,6 +186,8 @@ TEST(FreezeThaw, RefusesOptionsThatMeanNothing) {
   EXPECT_THAT(problem({{"eta", 1}}), HasSubstr("algorithm.scheduler.eta must be above 1"));
   EXPECT_THAT(problem({{"ladder", 1.5}}),
               HasSubstr("algorithm.scheduler.ladder must be in [0, 1]"));
+  EXPECT_THAT(problem({{"explore", 1}}),
+              HasSubstr("algorithm.scheduler.explore must be at least 0 and below 1"));
   EXPECT_THAT(problem({{"ladder", 0.5}}, false), HasSubstr("the study has no `fidelity`"));
 }
 

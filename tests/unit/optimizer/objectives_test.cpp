@@ -90,6 +90,7 @@ TEST(Objectives, TheTargetsMustBeReachedByOneTrial) {
 TEST(Objectives, SchedulersWithAModelOfOneLossRefuseThem) {
   StudySpec spec = two_objectives(stepped_study(9, "auto"));
   EXPECT_EQ(scheduler_name(spec), "asha");
+  EXPECT_EQ(scheduler_name(stepped_study(9, "auto")), "freeze-thaw") << "with one objective";
   EXPECT_EQ(scheduler_name(two_objectives(small_study())), "fifo");
   for (const char* name : {"median-stopping", "freeze-thaw"}) {
     spec.algorithm.scheduler.name = name;
