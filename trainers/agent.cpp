@@ -158,8 +158,15 @@ class Agent {
       if (error) return;
       perform(core_.tick(now()));
       courier_.tick(core_.welcome(), now());
+      if (!working_) work();
       wait_for_tick();
     });
+  }
+
+  /// Between two parts, messages, workers and the clock have their turns.
+  void work() {
+    working_ = courier_.work(now());
+    if (working_) asio::post(loop_, [this] { work(); });
   }
 
   void wait_for_signal() {
@@ -188,6 +195,7 @@ class Agent {
   asio::steady_timer timer_;
   asio::signal_set signals_;
   Leave leave_;
+  bool working_ = false;
   bool left_ = false;
   bool hurried_ = false;
 };

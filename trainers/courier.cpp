@@ -240,4 +240,8 @@ void Courier::tick(bool welcome, Milliseconds now) {
   fetcher_.tick(now);
 }
 
+bool Courier::work(Milliseconds now) {
+  return welcome_ && sender_.step(now);
+}
+
 }  // namespace betatune

@@ -54,6 +54,9 @@ class Courier {
   void received(const Message& message, Milliseconds now);
   /// `welcome`: there is a session in which messages can be sent.
   void tick(bool welcome, Milliseconds now);
+  /// A part of what takes long and waits for nobody; true if there is more, to be done as soon as
+  /// everything else of the loop had its turn.
+  bool work(Milliseconds now);
 
  private:
   /// An attempt whose files travel.

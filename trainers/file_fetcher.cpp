@@ -46,7 +46,7 @@ void FileFetcher::begin() {
   std::error_code failed;
   fs::remove_all(beside(), failed);
   fs::create_directories(beside(), failed);
-  paths_ = {kSumsName};
+  files_ = {{kSumsName, *orders_.front().checkpoint.digest}};
   at_ = 0;
   here_ = asked_ = 0;
   size_.reset();
@@ -67,7 +67,8 @@ void FileFetcher::pump(Milliseconds now) {
   };
   while (wants_more()) {
     if (asked_ == here_) moved_ = now;
-    send_(GetFile{order.key.trial, order.key.attempt, order.checkpoint.uri, paths_[at_], asked_});
+    send_(GetFile{order.key.trial, order.key.attempt, order.checkpoint.uri, files_[at_].path,
+                  asked_});
     asked_ += limits::kFileChunkBytes;
   }
 }
@@ -76,7 +77,7 @@ void FileFetcher::received(const FileData& data, Milliseconds now) {
   if (orders_.empty()) return;
   const Order& order = orders_.front();
   const WorkKey key{data.trial, data.attempt};
-  if (order.key != key || data.folder != order.checkpoint.uri || data.path != paths_[at_] ||
+  if (order.key != key || data.folder != order.checkpoint.uri || data.path != files_[at_].path ||
       data.offset != here_) {
     return;  // an answer that came twice, or too late
   }
@@ -85,13 +86,15 @@ void FileFetcher::received(const FileData& data, Milliseconds now) {
   size_ = data.size;
   const Status written = write(data);
   if (!written) return finish(written);
+  if (here_ == 0) so_far_ = Digester();
+  so_far_.add(data.bytes);
   here_ += data.bytes.size();
   if (here_ >= *size_) return file_done(now);
   pump(now);
 }
 
 Status FileFetcher::write(const FileData& data) {
-  const fs::path file = beside() / paths_[at_];
+  const fs::path file = beside() / files_[at_].path;
   std::error_code failed;
   fs::create_directories(file.parent_path(), failed);
   std::ofstream out(file, std::ios::binary | (here_ == 0 ? std::ios::trunc : std::ios::app));
@@ -101,22 +104,27 @@ Status FileFetcher::write(const FileData& data) {
   return Ok{};
 }
 
-void FileFetcher::file_done(Milliseconds now) {
-  Status good = Ok{};
-  if (at_ == 0) {
-    const auto seal = read_seal(beside());
-    if (!seal) {
-      good = seal.error();
-    } else if (seal.value().digest != *orders_.front().checkpoint.digest) {
-      good = Error{ErrorKind::corrupt, "its list is not the one that was reported"};
-    } else {
-      for (const SealedFile& each : seal.value().files) paths_.push_back(each.path);
-    }
+Status FileFetcher::check() {
+  const SealedFile& file = files_[at_];
+  if (so_far_.hex() != file.digest) {
+    const std::string what = at_ == 0 ? " is not the one that was reported" : " has changed";
+    return Error{ErrorKind::corrupt, "checkpoint " + orders_.front().checkpoint.uri +
+                                         " is damaged: " + file.path + what};
   }
+  return at_ == 0 ? read_list() : Status(Ok{});
+}
+
+Status FileFetcher::read_list() {
+  BETATUNE_TRY(const Seal seal, read_seal(beside()));
+  files_.insert(files_.end(), seal.files.begin(), seal.files.end());
+  return Ok{};
+}
+
+void FileFetcher::file_done(Milliseconds now) {
+  const Status good = check();
   here_ = asked_ = 0;
   size_.reset();
-  if (good && ++at_ < paths_.size()) return pump(now);
-  if (good) good = check_seal(beside(), *orders_.front().checkpoint.digest);
+  if (good && ++at_ < files_.size()) return pump(now);
   if (!good && good.error().kind == ErrorKind::corrupt && ++spoilt_ < kSpoiltMost) {
     begin();
     return pump(now);

@@ -1,19 +1,21 @@
 #pragma once
 /// Gets checkpoints from an optimizer whose study's folder this machine does not see, one after the
-/// other (GET of BTP/1): its list first, then every file of it; checked byte for byte before it is
-/// anybody's.
+/// other (GET of BTP/1): its list first, then every file of it; checked byte for byte while they
+/// arrive, so that the loop never stands still to read them again.
 
 #include <chrono>
 #include <cstdint>
 #include <deque>
 #include <filesystem>
 #include <functional>
-#include <string>
+#include <optional>
 #include <vector>
 
 #include "searchspaces/result.hpp"
 #include "trainers/work_key.hpp"
+#include "transport/digest.hpp"
 #include "transport/message.hpp"
+#include "transport/sealed_folder.hpp"
 
 namespace betatune {
 
@@ -43,17 +45,21 @@ class FileFetcher {
   void pump(std::chrono::milliseconds now);
   void file_done(std::chrono::milliseconds now);
   Status write(const FileData& data);
+  /// Of the file that has arrived. Errors: corrupt, unavailable.
+  Status check();
+  Status read_list();
   std::filesystem::path beside() const;
   void finish(const Status& status);
 
   Send send_;
   Done done_;
-  std::deque<Order> orders_;        ///< the first is being fetched
-  std::vector<std::string> paths_;  ///< of its files; the list is the first
+  std::deque<Order> orders_;       ///< the first is being fetched
+  std::vector<SealedFile> files_;  ///< of it; the list is the first
   std::size_t at_ = 0;
   std::uint64_t here_ = 0;   ///< bytes of the present file that have arrived
   std::uint64_t asked_ = 0;  ///< bytes of it that were asked for
   std::optional<std::uint64_t> size_;
+  Digester so_far_;  ///< of what has arrived of the present file
   int spoilt_ = 0;
   std::chrono::milliseconds moved_{0};
 };

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "searchspaces/limits.hpp"
-#include "transport/digest.hpp"
 
 namespace betatune {
 namespace {
@@ -17,6 +16,8 @@ using Milliseconds = std::chrono::milliseconds;
 constexpr std::uint64_t kWindow = 8 * limits::kFileChunkBytes;
 constexpr Milliseconds kAgain{5'000};
 constexpr std::uint64_t kSmall = 32u << 10;
+/// Read for a digest at once: some milliseconds.
+constexpr std::uint64_t kStepBytes = 4u << 20;
 /// A parcel that the optimizer does not take is begun again so often.
 constexpr int kRefusedMost = 3;
 
@@ -51,6 +52,7 @@ void FileSender::tick(Milliseconds now) {
 void FileSender::pump(Milliseconds now) {
   if (parcels_.empty()) return;
   if (!current_ && !open_file()) return;
+  if (current_->digest.empty()) return;
   if (!current_->known) {
     if (std::exchange(current_->asked, true)) return;
     moved_ = now;
@@ -80,15 +82,43 @@ bool FileSender::open_file() {
   std::error_code failed;
   Current current;
   current.size = std::filesystem::file_size(file, failed);
-  // A list of digests spares reading a large file once more, while nobody beats.
-  auto digest = sealed.digest.empty() ? digest_of_file(file) : Result<std::string>(sealed.digest);
-  if (failed || !digest) {
+  if (failed) {
     finish(Error{ErrorKind::unavailable, "cannot read " + file.string()});
     return false;
   }
-  current.digest = std::move(digest).value();
+  // A list of digests spares reading a large file once more.
+  current.digest = sealed.digest;
   current_ = std::move(current);
+  return !current_->digest.empty() || read_on();
+}
+
+/// The next bytes of a file whose digest nobody has given. False where it cannot be read.
+bool FileSender::read_on() {
+  const Parcel& parcel = parcels_.front();
+  const std::filesystem::path path = parcel.from / parcel.files[at_].path;
+  if (!current_->reading) current_->reading.emplace();
+  std::string bytes(std::min(kStepBytes, current_->size - current_->read), '\0');
+  std::ifstream file(path, std::ios::binary);
+  file.seekg(static_cast<std::streamoff>(current_->read));
+  file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  if (!file) {
+    finish(Error{ErrorKind::unavailable, "cannot read " + path.string()});
+    return false;
+  }
+  current_->reading->add(bytes);
+  current_->read += bytes.size();
+  if (current_->read < current_->size) return true;
+  current_->digest = current_->reading->hex();
+  current_->reading.reset();
   return true;
+}
+
+bool FileSender::step(Milliseconds now) {
+  const bool reads = current_ && current_->digest.empty();
+  if (!reads || !read_on()) return false;
+  if (current_->digest.empty()) return true;
+  pump(now);
+  return false;
 }
 
 PutFile FileSender::message() const {
@@ -116,7 +146,7 @@ void FileSender::send_bytes() {
 }
 
 void FileSender::received(const FileStored& stored, Milliseconds now) {
-  if (parcels_.empty() || !current_) return;
+  if (parcels_.empty() || !current_ || current_->digest.empty()) return;
   const Parcel& parcel = parcels_.front();
   const WorkKey key{stored.trial, stored.attempt};
   if (parcel.key != key || stored.folder != parcel.folder ||

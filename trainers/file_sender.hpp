@@ -8,11 +8,13 @@
 #include <deque>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "searchspaces/result.hpp"
 #include "trainers/work_key.hpp"
+#include "transport/digest.hpp"
 #include "transport/message.hpp"
 #include "transport/sealed_folder.hpp"
 
@@ -41,12 +43,17 @@ class FileSender {
   /// A new session: what was on the way may be lost, and what the optimizer had too.
   void begin_again(std::chrono::milliseconds now);
   void tick(std::chrono::milliseconds now);
+  /// A digest that nobody has given is made in steps, between which the loop does everything else.
+  /// True if there is another step to do.
+  bool step(std::chrono::milliseconds now);
 
  private:
   /// The file being sent.
   struct Current {
     std::uint64_t size = 0;
-    std::string digest;
+    std::string digest;               ///< empty: it is being made
+    std::optional<Digester> reading;  ///< so far
+    std::uint64_t read = 0;
     bool asked = false;  ///< what the optimizer has of it
     bool known = false;
     std::uint64_t there = 0;  ///< bytes that it has
@@ -55,6 +62,7 @@ class FileSender {
 
   void pump(std::chrono::milliseconds now);
   bool open_file();
+  bool read_on();
   void ask();
   void send_bytes();
   PutFile message() const;

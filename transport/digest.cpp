@@ -15,24 +15,6 @@ namespace {
 constexpr std::size_t kDigestBytes = kDigestCharacters / 2;
 constexpr std::size_t kReadBytes = 1u << 20;
 
-class Digester {
- public:
-  Digester() { crypto_generichash_init(&state_, nullptr, 0, kDigestBytes); }
-  void add(const char* bytes, std::size_t count) {
-    crypto_generichash_update(&state_, reinterpret_cast<const unsigned char*>(bytes), count);
-  }
-  std::string hex() {
-    std::array<unsigned char, kDigestBytes> raw{};
-    crypto_generichash_final(&state_, raw.data(), raw.size());
-    std::array<char, kDigestCharacters + 1> text{};
-    sodium_bin2hex(text.data(), text.size(), raw.data(), raw.size());
-    return text.data();
-  }
-
- private:
-  crypto_generichash_state state_{};
-};
-
 Error errno_of(const std::filesystem::path& file) {
   const int code = errno;
   return Error{code == ENOENT ? ErrorKind::not_found : ErrorKind::unavailable,
@@ -41,9 +23,33 @@ Error errno_of(const std::filesystem::path& file) {
 
 }  // namespace
 
+struct Digester::State {
+  crypto_generichash_state hash{};
+};
+
+Digester::Digester() : state_(std::make_unique<State>()) {
+  crypto_generichash_init(&state_->hash, nullptr, 0, kDigestBytes);
+}
+Digester::Digester(Digester&&) noexcept = default;
+Digester& Digester::operator=(Digester&&) noexcept = default;
+Digester::~Digester() = default;
+
+void Digester::add(std::string_view bytes) {
+  crypto_generichash_update(&state_->hash, reinterpret_cast<const unsigned char*>(bytes.data()),
+                            bytes.size());
+}
+
+std::string Digester::hex() {
+  std::array<unsigned char, kDigestBytes> raw{};
+  crypto_generichash_final(&state_->hash, raw.data(), raw.size());
+  std::array<char, kDigestCharacters + 1> text{};
+  sodium_bin2hex(text.data(), text.size(), raw.data(), raw.size());
+  return text.data();
+}
+
 std::string digest_of(std::string_view bytes) {
   Digester digester;
-  digester.add(bytes.data(), bytes.size());
+  digester.add(bytes);
   return digester.hex();
 }
 
@@ -61,7 +67,7 @@ Result<std::string> digest_of_file(const std::filesystem::path& file) {
       return error;
     }
     if (got == 0) break;
-    digester.add(buffer.data(), static_cast<std::size_t>(got));
+    digester.add({buffer.data(), static_cast<std::size_t>(got)});
   }
   ::close(fd);
   return digester.hex();

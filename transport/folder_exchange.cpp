@@ -117,7 +117,7 @@ Result<FolderExchange::File*> FolderExchange::file_of(const PutFile& message, In
   }
   File& file = incoming.files[message.path];
   if (file.size == message.size && file.digest == message.digest) return &file;
-  file = File{message.size, message.digest, 0, false, 0};
+  file = File{message.size, message.digest, 0, false, std::nullopt, 0};
   const fs::path path = incoming.folder / message.path;
   std::error_code failed;
   fs::create_directories(path.parent_path(), failed);
@@ -156,10 +156,12 @@ Status FolderExchange::write(const PutFile& message, const fs::path& path, File&
     const Error error = io_error(path);
     ::close(fd);
     if (written != static_cast<ssize_t>(message.bytes.size())) return error;
+    if (file.held == 0) file.so_far.emplace();
+    file.so_far->add(message.bytes);
     file.held += message.bytes.size();
     if (file.held < file.size) return Ok{};
-    BETATUNE_TRY(const std::string digest, digest_of_file(path));
-    file.whole = digest == file.digest;
+    file.whole = file.so_far->hex() == file.digest;
+    file.so_far.reset();
     if (file.whole) return Ok{};
     file.held = 0;
     if (++file.spoilt >= kSpoiltMost) return not_wanted("the bytes have another digest");

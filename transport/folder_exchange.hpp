@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 
+#include "transport/digest.hpp"
 #include "transport/message.hpp"
 #include "transport/object_store.hpp"
 #include "transport/sealed_folder.hpp"
@@ -41,6 +42,7 @@ class FolderExchange {
     std::string digest;
     std::uint64_t held = 0;
     bool whole = false;
+    std::optional<Digester> so_far;  ///< of what is held of a file that is on its way
     int spoilt = 0;  ///< times that all bytes were there and the digest was another one
   };
   struct Key {

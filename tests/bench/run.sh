@@ -45,6 +45,8 @@ bench_transport() {
 bench_files() {
   say "checkpoints: with the study's folder shared, and over the connection"
   tests/bench/travelling_files.py "$bin"
+  say "and the longest time without a beat of the trainer meanwhile"
+  target bench_travelling_pause && "$bin/bench_travelling_pause"
 }
 bench_worker() {
   say "trainer: one worker process per trial"

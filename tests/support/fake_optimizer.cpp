@@ -120,9 +120,12 @@ void FakeOptimizer::take(const PeerId& peer, const Message& message) {
   } else if (const auto* done = std::get_if<Done>(&message)) {
     take_done(peer, *done);
   } else if (std::holds_alternative<Beat>(message)) {
+    if (on_beat) on_beat();
     send_to(peer, Beat{terms.epoch, {}, {}});
   } else if (const auto* bye = std::get_if<Bye>(&message)) {
     byes.push_back(*bye);
+  } else if (on_file) {
+    on_file(message);
   }
 }
 

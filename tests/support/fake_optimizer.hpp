@@ -47,6 +47,8 @@ class FakeOptimizer {
   bool acknowledges = true;
   bool answers = true;  ///< false: as if it hung
   std::function<void(const Report&)> on_report;
+  std::function<void()> on_beat;
+  std::function<void(const Message&)> on_file;  ///< PUT and GET
   std::vector<Hello> hellos;
   std::vector<Bye> byes;
   int credit = 0;

@@ -2,12 +2,13 @@
 
 import collections
 import contextlib
+import hashlib
 import shutil
 from pathlib import Path
 from typing import Callable, List, NamedTuple, Optional, Tuple
 
 from ._errors import DamagedCheckpoint
-from ._seal import SUMS, check_seal, digest_of_file, read_seal
+from ._seal import SUMS, digest_of_file, read_seal
 from ._work import Key
 
 PART = 256 * 1024
@@ -158,7 +159,8 @@ class Order(NamedTuple):
 
 
 class FileFetcher:
-    """Gets checkpoints, one after the other: the list first, then every file of it, and checks them byte for byte.
+    """Gets checkpoints, one after the other: the list first, then every file of it. They are checked byte for byte
+    while they arrive: reading them again would hold up the beats.
 
     send(verb, body, bytes), done(order, error): None where it is there, else what is wrong.
     """
@@ -193,17 +195,18 @@ class FileFetcher:
         if not self._orders:
             return
         order = self._orders[0]
-        if data.about != (order.key, order.checkpoint["uri"], self._paths[self._at], self._here):
+        if data.about != (order.key, order.checkpoint["uri"], self._files[self._at][0], self._here):
             return  # an answer that came twice, or too late
         self._moved = now
         if data.problem:
             return self._finish(DamagedCheckpoint(data.problem))
         self._size = data.size
         try:
-            file = self._beside() / self._paths[self._at]
+            file = self._beside() / self._files[self._at][0]
             file.parent.mkdir(parents=True, exist_ok=True)
             with open(file, "ab" if self._here else "wb") as out:
                 out.write(data.part)
+            self._so_far.update(data.part)
             self._here += len(data.part)
             if self._here < self._size:
                 return self._pump(now)
@@ -219,11 +222,17 @@ class FileFetcher:
         self._pump(now)
 
     def _begin(self) -> None:
-        self._paths, self._at = [SUMS], 0
+        self._files: List[Tuple[str, str]] = []  # path and digest; the list is the first
+        self._at = 0
+        self._begin_file()
+        if self._orders:
+            self._files.append((SUMS, self._orders[0].checkpoint["digest"]))
+            shutil.rmtree(self._beside(), ignore_errors=True)
+
+    def _begin_file(self) -> None:
         self._here = self._asked = 0
         self._size: Optional[int] = None
-        if self._orders:
-            shutil.rmtree(self._beside(), ignore_errors=True)
+        self._so_far = hashlib.blake2b(digest_size=32)
 
     def _beside(self) -> Path:
         folder = self._orders[0].folder
@@ -236,24 +245,21 @@ class FileFetcher:
             if self._asked == self._here:
                 self._moved = now
             self._send("GET", {"trial": order.key.trial, "attempt": order.key.attempt,
-                               "folder": order.checkpoint["uri"], "path": self._paths[self._at],
+                               "folder": order.checkpoint["uri"], "path": self._files[self._at][0],
                                "offset": self._asked}, None)
             self._asked += PART
 
     def _file_done(self) -> bool:
         """Whether it was the last one."""
-        digest = self._orders[0].checkpoint["digest"]
+        path, digest = self._files[self._at]
+        if self._so_far.hexdigest() != digest:
+            what = f"{path} has changed" if self._at else f"{SUMS} is not the one that was reported"
+            raise DamagedCheckpoint(f"checkpoint {self._orders[0].checkpoint['uri']} is damaged: {what}")
         if self._at == 0:
-            sealed, files = read_seal(self._beside())
-            if sealed != digest:
-                raise DamagedCheckpoint("its list is not the one that was reported")
-            self._paths += files
-        self._here, self._asked, self._size = 0, 0, None
+            self._files += read_seal(self._beside())[1].items()
+        self._begin_file()
         self._at += 1
-        if self._at < len(self._paths):
-            return False
-        check_seal(self._beside(), digest)
-        return True
+        return self._at == len(self._files)
 
     def _finish(self, error: Optional[Exception]) -> None:
         order = self._orders[0]
