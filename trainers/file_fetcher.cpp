@@ -33,7 +33,9 @@ void FileFetcher::drop(const WorkKey& key) {
   std::error_code ignored;
   if (first) fs::remove_all(beside(), ignored);
   std::erase_if(orders_, [&](const Order& each) { return each.key == key; });
-  if (first && !orders_.empty()) begin();
+  if (!first) return;
+  spoilt_ = 0;
+  if (!orders_.empty()) begin();
 }
 
 fs::path FileFetcher::beside() const {

@@ -153,6 +153,34 @@ class Travels(unittest.TestCase):
             self.assertIn("extra has changed", str(ended[0]))
             self.assertFalse((here / "c").exists())
 
+    def test_damage_of_one_that_is_dropped_does_not_count_for_the_next(self):
+        with tempfile.TemporaryDirectory() as here, tempfile.TemporaryDirectory() as there:
+            folder = pathlib.Path(there) / FOLDER
+            folder.mkdir(parents=True)
+            (folder / "model").write_bytes(b"weights")
+            order = Order(KEY, {"uri": FOLDER, "digest": seal_folder(folder)}, pathlib.Path(here) / "c")
+            sent, ended = [], []
+            fetcher = FileFetcher(lambda verb, body, part: sent.append(body), lambda order, error: ended.append(error))
+
+            def answer(damaged):
+                path = sent.pop()["path"]
+                whole = (folder / path).read_bytes()
+                part = b"X" + whole[1:] if damaged else whole
+                fetcher.received(Data((KEY, FOLDER, path, 0), len(whole), "", part), 0)
+
+            for dropped in (True, False):
+                fetcher.take(order)
+                fetcher.tick(0)
+                answer(damaged=False)  # the list
+                answer(damaged=True)
+                if dropped:
+                    fetcher.drop(KEY)
+                    sent.clear()
+            answer(damaged=False)
+            answer(damaged=False)
+
+            self.assertEqual(ended, [None])
+
     def test_a_refusal_ends_the_parcel(self):
         with tempfile.TemporaryDirectory() as here:
             (pathlib.Path(here) / "log").write_text("words")

@@ -86,14 +86,23 @@ class Travels : public ::testing::Test {
   void talk(Courier& courier) {
     courier.tick(true, Milliseconds(0));
     while (!sent_.empty()) {
-      for (const Message& each : std::exchange(sent_, {})) {
-        if (const auto* put = std::get_if<PutFile>(&each)) {
-          if (const auto stored = optimizer_.put(*put)) courier.received(*stored, Milliseconds(0));
-        } else {
-          courier.received(optimizer_.get(std::get<GetFile>(each)), Milliseconds(0));
-        }
-      }
+      answer(courier);
       courier.tick(true, Milliseconds(0));
+    }
+  }
+  /// What was said, as the optimizer would.
+  void answer(Courier& courier) {
+    for (const Message& each : std::exchange(sent_, {})) {
+      if (const auto* put = std::get_if<PutFile>(&each)) {
+        if (const auto stored = optimizer_.put(*put)) courier.received(*stored, Milliseconds(0));
+        continue;
+      }
+      FileData data = optimizer_.get(std::get<GetFile>(each));
+      if (data.path == "model" && damage_next_ > 0) {
+        --damage_next_;
+        data.bytes[0] = 'X';
+      }
+      courier.received(data, Milliseconds(0));
     }
   }
   std::vector<std::string> happened() { return std::exchange(happened_, {}); }
@@ -102,6 +111,7 @@ class Travels : public ::testing::Test {
   std::string mark_;
   FolderExchange optimizer_{study_.path()};
   std::vector<Message> sent_;
+  int damage_next_ = 0;  ///< so many DATA of the model are damaged on the way
   std::vector<std::string> happened_;
   Assign started_;
 };
@@ -149,6 +159,28 @@ TEST_F(Travels, ADamagedCheckpointFailsItsAttemptAsOneHere) {
   talk(courier);
 
   EXPECT_THAT(happened(), ElementsAre("failed checkpoint"));
+}
+
+TEST_F(Travels, DamageOfOneThatIsEndedDoesNotCountForTheNext) {
+  Courier courier = make();
+  const Assign first = from_checkpoint();
+  Assign second = first;
+  second.attempt = AttemptId{3};
+  const WorkKey next{second.trial, second.attempt};
+  courier.start(kKey, first);
+  damage_next_ = 1;
+  courier.tick(true, Milliseconds(0));
+  answer(courier);  // its list
+  answer(courier);  // its model, which is damaged: it asks again
+  courier.end(kKey, true);
+  sent_.clear();
+  EXPECT_THAT(happened(), ElementsAre("failed infra"));
+
+  courier.start(next, second);
+  damage_next_ = 1;
+  talk(courier);
+
+  EXPECT_THAT(happened(), ElementsAre("start"));
 }
 
 TEST_F(Travels, ACheckpointIsReportedWhenItHasArrivedAndTheEndBehindIt) {

@@ -182,6 +182,7 @@ class FileFetcher:
             shutil.rmtree(self._beside(), ignore_errors=True)
         self._orders = collections.deque(each for each in self._orders if each.key != key)
         if first:
+            self._spoilt = 0
             self._begin()
 
     def tick(self, now: float) -> None:
