@@ -1,10 +1,18 @@
 #include "optimizer/folder_desk.hpp"
 
+#include <chrono>
 #include <memory>
 
 #include "searchspaces/limits.hpp"
 
 namespace betatune {
+namespace {
+
+Monotonic monotonic_now() {
+  return std::chrono::duration_cast<Monotonic>(std::chrono::steady_clock::now().time_since_epoch());
+}
+
+}  // namespace
 
 FolderDesk::FolderDesk(asio::io_context& loop, const std::filesystem::path& study_dir, Send send)
     : loop_(loop), send_(std::move(send)), exchange_(study_dir), thread_(1) {}
@@ -22,9 +30,10 @@ void FolderDesk::take(Received received) {
   }
   // A function can be copied, and 256 KiB should not be.
   thread_.submit([this, received = std::make_shared<const Received>(std::move(received))] {
-    asio::post(loop_, [this, to = received->from, said = answer(received->message)] {
+    asio::post(loop_, [this, received, said = answer(received->message)] {
       --waiting_;
-      if (said) send_(to, *said);
+      transfers_.told(received->message, said, monotonic_now());
+      if (said) send_(received->from, *said);
     });
   });
 }
@@ -40,6 +49,7 @@ void FolderDesk::tidy(const StudyState& state) {
     thread_.submit([this, id = id, attempt = attempt] { exchange_.forget(id, attempt); });
     at = sending_.erase(at);
   }
+  transfers_.keep_current(state);
 }
 
 }  // namespace betatune

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "optimizer/coordinator.hpp"
+#include "optimizer/file_transfers.hpp"
 #include "optimizer/worker_pool.hpp"
 #include "transport/asio.hpp"
 #include "transport/folder_exchange.hpp"
@@ -25,6 +26,7 @@ class FolderDesk {
   void take(Received received);
   /// What has arrived for attempts that are over goes.
   void tidy(const StudyState& state);
+  const FileTransfers& transfers() const { return transfers_; }
 
  private:
   std::optional<Message> answer(const Message& message);
@@ -33,7 +35,8 @@ class FolderDesk {
   Send send_;
   std::size_t waiting_ = 0;
   std::set<std::pair<TrialId, AttemptId>> sending_;  ///< attempts that have put something
-  FolderExchange exchange_;                          ///< the thread's
+  FileTransfers transfers_;
+  FolderExchange exchange_;  ///< the thread's
   WorkerPool thread_;
 };
 

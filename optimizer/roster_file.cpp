@@ -13,13 +13,23 @@ using namespace std::chrono_literals;
 
 constexpr const char* kName = "trainers.json";
 
-SeenRoster seen_roster(const Coordinator& coordinator, const std::string& endpoint, Monotonic now) {
+double seconds_since(Monotonic then, Monotonic now) {
+  return std::max(0.0, std::chrono::duration<double>(now - then).count());
+}
+
+SeenRoster seen_roster(const Coordinator& coordinator, const std::string& endpoint,
+                       const FileTransfers& files, Monotonic now) {
   std::map<TrainerId, SeenTrainer> running;
   for (const TrialId id : coordinator.state().running) {
     const Trial& trial = coordinator.state().trials[id];
     SeenTrainer& seen = running[trial.trainer];
     seen.trials.push_back(id.n);
     seen.taken.push_back(trial.slots());
+    const auto file = files.all().find({id, trial.attempt});
+    if (file == files.all().end()) continue;
+    const FileTransfer& each = file->second;
+    seen.files.push_back({id.n, trial.attempt.n, each.way, each.folder, each.path, each.bytes,
+                          each.size, seconds_since(each.moved, now)});
   }
   SeenRoster out;
   out.endpoint = endpoint;
@@ -28,7 +38,7 @@ SeenRoster seen_roster(const Coordinator& coordinator, const std::string& endpoi
     SeenTrainer& seen = out.trainers.emplace_back(running[name]);
     seen.name = name;
     seen.slots = trainer.slots;
-    seen.silent_s = std::max(0.0, std::chrono::duration<double>(now - trainer.seen).count());
+    seen.silent_s = seconds_since(trainer.seen, now);
     seen.leaving = trainer.leaving;
   }
   return out;
@@ -49,7 +59,7 @@ void RosterFile::tick(const Coordinator& coordinator, Monotonic now) {
   const fs::path draft = file_.string() + ".new";
   {
     std::ofstream out(draft, std::ios::trunc);
-    SeenRoster seen = seen_roster(coordinator, endpoint_, now);
+    SeenRoster seen = seen_roster(coordinator, endpoint_, files_, now);
     seen.refused = refused_;
     out << json_text(encode_json(seen)) << "\n";
     // A disk that is full concerns the log; who looks sees the file of before.

@@ -10,9 +10,29 @@
 #include <vector>
 
 #include "optimizer/coordinator.hpp"
+#include "optimizer/file_transfers.hpp"
 #include "optimizer/refusal_limit.hpp"
 
 namespace betatune {
+
+/// A file on its way, of a trainer that does not see the study's folder.
+struct SeenFile {
+  std::uint64_t trial = 0, attempt = 0;
+  FileWay way = FileWay::sends;
+  std::string folder, path;
+  std::uint64_t bytes = 0, size = 0;
+  double still_s = 0;
+  static constexpr auto fields() {
+    return std::tuple{Field{"trial", &SeenFile::trial, "trial id"},
+                      Field{"attempt", &SeenFile::attempt, "attempt number"},
+                      Field{"way", &SeenFile::way, "what the trainer does: sends or fetches"},
+                      Field{"folder", &SeenFile::folder, "below the study's folder"},
+                      Field{"path", &SeenFile::path, "of the file in it"},
+                      Field{"bytes", &SeenFile::bytes, "that are there"},
+                      Field{"size", &SeenFile::size, "bytes of the file"},
+                      Field{"still_s", &SeenFile::still_s, "seconds since the last of them came"}};
+  }
+};
 
 struct SeenTrainer {
   std::string name;
@@ -21,6 +41,7 @@ struct SeenTrainer {
   std::vector<int> taken;             ///< slots that each of them takes
   double silent_s = 0;                ///< since its last message
   bool leaving = false;
+  std::vector<SeenFile> files;  ///< on their way
   static constexpr auto fields() {
     return std::tuple{
         Field{"name", &SeenTrainer::name, "of the trainer"},
@@ -28,7 +49,8 @@ struct SeenTrainer {
         Field{"trials", &SeenTrainer::trials, "that it runs now"},
         defaulted("taken", &SeenTrainer::taken, "slots of each of these"),
         Field{"silent_s", &SeenTrainer::silent_s, "seconds since its last message"},
-        Field{"leaving", &SeenTrainer::leaving, "takes no more work"}};
+        Field{"leaving", &SeenTrainer::leaving, "takes no more work"},
+        defaulted("files", &SeenTrainer::files, "on their way to it or from it")};
   }
 };
 
@@ -55,6 +77,7 @@ class RosterFile {
 
   void listening(const std::string& endpoint) { endpoint_ = endpoint; }
   void refused(const Refused& so_far) { refused_ = so_far; }
+  void files(const FileTransfers& now) { files_ = now; }
   /// `now` on the clock of the coordinator's inputs.
   void tick(const Coordinator& coordinator, Monotonic now);
 
@@ -62,6 +85,7 @@ class RosterFile {
   std::filesystem::path file_;
   std::string endpoint_;
   Refused refused_;
+  FileTransfers files_;
   std::optional<Monotonic> written_;
 };
 

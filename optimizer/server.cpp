@@ -281,6 +281,7 @@ class Server {
     desk_->tidy(parts_.coordinator.state());
     if (gate_) gate_->refresh(parts_.coordinator.roster());
     parts_.observer.on_refused(refused_);
+    parts_.observer.on_files(desk_->transfers());
     parts_.observer.on_tick(parts_.coordinator, trainers);
     look_for_hopeless(trainers);
   }

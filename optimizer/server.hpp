@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "optimizer/coordinator.hpp"
+#include "optimizer/file_transfers.hpp"
 #include "optimizer/launcher.hpp"
 #include "optimizer/refusal_limit.hpp"
 #include "optimizer/store.hpp"
@@ -36,6 +37,8 @@ class ServerObserver {
   virtual void on_listening(const std::string& /*endpoint*/) {}
   /// Before a tick, and at the end.
   virtual void on_refused(const Refused& /*so_far*/) {}
+  /// Before a tick: files on their way to and from trainers that do not see the study's folder.
+  virtual void on_files(const FileTransfers& /*now*/) {}
 };
 
 struct ServerOptions {

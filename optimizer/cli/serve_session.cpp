@@ -70,6 +70,7 @@ class Housekeeping final : public ServerObserver {
                                   std::chrono::steady_clock::now().time_since_epoch()));
   }
   void on_refused(const Refused& so_far) override { roster_.refused(so_far); }
+  void on_files(const FileTransfers& now) override { roster_.files(now); }
   void on_notice(const std::string& text) override { shown_.on_notice(text); }
   void on_listening(const std::string& endpoint) override {
     roster_.listening(endpoint);

@@ -98,6 +98,21 @@ std::string trials_text(const StudySummary& study) {
   return parts.empty() ? text : text + ": " + parts;
 }
 
+/// A line for each file on its way; it says so where one stands still.
+std::string files_text(const SeenTrainer& trainer) {
+  constexpr double kMiB = 1 << 20;
+  constexpr double kStill_s = 10;
+  std::string text;
+  for (const SeenFile& each : trainer.files) {
+    text += fmt::format(
+        "  {} {}/{}: {:.1f} of {:.1f} MiB{}\n", to_name(each.way), each.folder, each.path,
+        static_cast<double>(each.bytes) / kMiB, static_cast<double>(each.size) / kMiB,
+        each.still_s < kStill_s ? ""
+                                : fmt::format(", no further for {}", duration_text(each.still_s)));
+  }
+  return text;
+}
+
 /// What it runs, with the slots of what takes several.
 std::string work_text(const SeenTrainer& trainer) {
   if (trainer.trials.empty()) return "idle";
@@ -126,6 +141,7 @@ std::string trainers_text(const SeenRoster& roster, std::size_t shown) {
     text += fmt::format("{}: {} slot{}, {}{}, heard {:.1f} s ago\n", each.name, each.slots,
                         each.slots == 1 ? "" : "s", work_text(each),
                         each.leaving ? ", leaving" : "", each.silent_s);
+    text += files_text(each);
   }
   if (roster.trainers.size() > shown) {
     text += fmt::format("and {} more (--json has all)\n", roster.trainers.size() - shown);
