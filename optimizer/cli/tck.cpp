@@ -7,6 +7,7 @@
 #include "optimizer/cli/errors.hpp"
 #include "optimizer/cli/output.hpp"
 #include "optimizer/tck/runner.hpp"
+#include "optimizer/tck/transcript.hpp"
 
 namespace betatune {
 namespace {
@@ -14,10 +15,10 @@ namespace {
 namespace fs = std::filesystem;
 
 /// Of the transcript of a case that has failed.
-constexpr std::size_t kLinesShown = 40;
+constexpr std::size_t kLinesShown = 40, kCharactersShown = 600;
 
 struct Options {
-  std::string study, only, junit;
+  std::string study, only, junit, transcripts;
   std::vector<std::string> command;
   double patience_s = 20;
   bool json = false, quiet = false, curve = false;
@@ -37,7 +38,9 @@ void tell(const tck::Outcome& each, bool quiet) {
   const std::size_t first = all > kLinesShown ? all - kLinesShown : 0;
   if (first > 0) fmt::print(stderr, "           ... (--json has all of it)\n");
   for (std::size_t i = first; i < all; ++i) {
-    fmt::print(stderr, "           {}\n", each.transcript[i]);
+    const std::string& line = each.transcript[i];
+    fmt::print(stderr, "           {}{}\n", line.substr(0, kCharactersShown),
+               line.size() > kCharactersShown ? "..." : "");
   }
 }
 
@@ -53,6 +56,12 @@ int report(const std::string& subject, const std::vector<tck::Outcome>& outcomes
     file.close();
     if (!file) {
       fmt::print(stderr, "error: {}: cannot be written\n", options.junit);
+      return exit_codes::kStorage;
+    }
+  }
+  if (!options.transcripts.empty()) {
+    if (const Status written = tck::write_transcripts(options.transcripts, outcomes); !written) {
+      fmt::print(stderr, "error: {}\n", written.error().message);
       return exit_codes::kStorage;
     }
   }
@@ -116,6 +125,8 @@ void add_tck_command(CLI::App& app, int& exit_code) {
     CLI::App* command = kit->add_subcommand(name, what);
     command->add_option("--only", options->only, "Only cases whose id contains this.");
     command->add_option("--junit", options->junit, "Write JUnit's XML into this file.");
+    command->add_option("--transcripts", options->transcripts,
+                        "Write each case's conversation into a file of this folder.");
     command->add_option("--patience", options->patience_s, "Seconds to wait for one message.")
         ->check(CLI::PositiveNumber);
     command->add_flag("--json", options->json, "Print a JSON object.");

@@ -49,7 +49,7 @@ struct Outcome {
   Verdict verdict = Verdict::passed;
   std::string message;  ///< why it failed or was skipped
   double seconds = 0;
-  std::vector<std::string> transcript;  ///< "T> HELLO {...}"
+  std::vector<std::string> transcript;  ///< "T> HELLO {...}", whatever the verdict
 };
 
 }  // namespace betatune::tck

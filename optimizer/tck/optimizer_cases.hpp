@@ -13,5 +13,6 @@ std::vector<OptimizerCase> optimizer_attempt_cases();
 std::vector<OptimizerCase> optimizer_recovery_cases();
 std::vector<OptimizerCase> optimizer_checkpoint_cases();
 std::vector<OptimizerCase> optimizer_file_cases();
+std::vector<OptimizerCase> optimizer_conversation_cases();
 
 }  // namespace betatune::tck

@@ -58,14 +58,15 @@ std::string testcase(const Outcome& each) {
 Json report_json(const std::string& subject, const std::vector<Outcome>& outcomes) {
   Json cases = Json::array();
   for (const Outcome& each : outcomes) {
-    cases.push_back({{"id", each.id},
-                     {"level", to_name(each.level)},
-                     {"section", each.section},
-                     {"title", each.title},
-                     {"verdict", to_name(each.verdict)},
-                     {"message", each.message},
-                     {"seconds", each.seconds},
-                     {"transcript", each.transcript}});
+    cases.push_back(
+        {{"id", each.id},
+         {"level", to_name(each.level)},
+         {"section", each.section},
+         {"title", each.title},
+         {"verdict", to_name(each.verdict)},
+         {"message", each.message},
+         {"seconds", each.seconds},
+         {"transcript", each.verdict == Verdict::failed ? Json(each.transcript) : Json::array()}});
   }
   return Json{{"schema", "betatune.tck/1"},
               {"subject", subject},

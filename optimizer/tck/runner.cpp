@@ -38,8 +38,8 @@ Outcome run_case(const Case<Script>& each, const Target& target) {
     const bool skip = status.error().kind == ErrorKind::unsupported;
     out.verdict = skip ? Verdict::skipped : Verdict::failed;
     out.message = status.error().message;
-    if (!skip) out.transcript = script.transcript();
   }
+  out.transcript = script.transcript();
   out.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
   return out;
 }
@@ -72,7 +72,8 @@ std::vector<TrainerCase> all_trainer_cases() {
 
 std::vector<OptimizerCase> all_optimizer_cases() {
   return joined({optimizer_session_cases(), optimizer_message_cases(), optimizer_attempt_cases(),
-                 optimizer_recovery_cases(), optimizer_checkpoint_cases(), optimizer_file_cases()});
+                 optimizer_recovery_cases(), optimizer_checkpoint_cases(), optimizer_file_cases(),
+                 optimizer_conversation_cases()});
 }
 
 std::vector<Outcome> run_trainer_cases(const TrainerTarget& target, const std::string& only,

@@ -12,7 +12,9 @@ namespace {
 
 constexpr auto kLook = std::chrono::microseconds(500);
 constexpr auto kSlice = Milliseconds(200);
-constexpr std::size_t kLongestNote = 600;
+/// Cases send bodies of any size; an ordinary ASSIGN is far below this.
+constexpr std::size_t kLongestNote = 16'000;
+constexpr std::size_t kLongestWords = 600;
 constexpr std::size_t kBodyFrame = 2;
 
 }  // namespace
@@ -84,7 +86,7 @@ std::string last_words(Process& process, const std::filesystem::path& folder) {
   std::string said((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   while (!said.empty() && said.back() == '\n') said.pop_back();
   if (said.empty()) return "; it has exited";
-  if (said.size() > kLongestNote) said = "..." + said.substr(said.size() - kLongestNote);
+  if (said.size() > kLongestWords) said = "..." + said.substr(said.size() - kLongestWords);
   return "; it has exited, and said: " + said;
 }
 

@@ -1,6 +1,6 @@
 // docs/protocol.md against the program: its tables of verbs, error codes and limits come from what
-// encodes, refuses and counts; its transcripts are messages that this program reads.
-// BETATUNE_UPDATE_GOLDEN=1 writes the tables anew.
+// encodes, refuses and counts; its transcripts are the files that the conformance kit writes, and
+// messages that this program reads. BETATUNE_UPDATE_GOLDEN=1 writes tables and transcripts anew.
 
 #include <cstdlib>
 #include <fmt/format.h>
@@ -101,12 +101,25 @@ std::string limit_table() {
   return text;
 }
 
-TEST(ProtocolPage, HasEveryVerbFieldCodeAndLimitOfTheProgram) {
+/// tests/golden/protocol: recorded from the program by tck_transcripts_test.py, which compares
+/// them.
+std::map<std::string, std::string> transcript_blocks() {
+  std::map<std::string, std::string> blocks;
+  for (const auto& each : fs::directory_iterator(kSource / "tests/golden/protocol")) {
+    const std::string text = support::file_text(each.path());
+    const std::string messages = text.substr(text.find('\n') + 1);  // behind the line about it
+    blocks[each.path().stem().string()] = "```text\n" + messages + "```\n";
+  }
+  return blocks;
+}
+
+TEST(ProtocolPage, HasEveryVerbFieldCodeLimitAndTranscriptOfTheProgram) {
   const std::string page = support::file_text(kPage);
   std::map<std::string, std::string> blocks = {{"error codes", code_table()},
                                                {"limits", limit_table()}};
   const Json definitions = protocol_schema()["$defs"];
   for (const auto& [name, schema] : definitions.items()) blocks[name] = field_table(schema);
+  blocks.merge(transcript_blocks());
 
   const std::string wanted = support::with_blocks(page, blocks);
 
@@ -155,7 +168,7 @@ struct Said {
 
 std::vector<Said> transcripts() {
   std::istringstream lines(support::file_text(kPage));
-  const std::regex form(R"(^([TO])> ([A-Z]+) (\{.*\})(?:  \(\d+ bytes\))?$)");
+  const std::regex form(R"(^([TO])> ([A-Z]+) (\{.*\})(?: \(\d+ bytes\))?$)");
   std::vector<Said> found;
   for (std::string line; std::getline(lines, line);) {
     std::smatch match;
