@@ -230,10 +230,11 @@ void Courier::give_up(const WorkKey& key) {
 void Courier::received(const Message& message, Milliseconds now) {
   if (const auto* stored = std::get_if<FileStored>(&message)) return sender_.received(*stored, now);
   if (const auto* data = std::get_if<FileData>(&message)) return fetcher_.received(*data, now);
+  // Not by the clock: a session may end and another begin between two of its ticks.
+  if (std::holds_alternative<Welcome>(message)) sender_.begin_again(now);
 }
 
 void Courier::tick(bool welcome, Milliseconds now) {
-  if (welcome && !welcome_) sender_.begin_again(now);
   welcome_ = welcome;
   if (!welcome) return;
   sender_.tick(now);

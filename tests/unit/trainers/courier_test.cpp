@@ -204,6 +204,21 @@ TEST_F(Travels, ACheckpointIsReportedWhenItHasArrivedAndTheEndBehindIt) {
   EXPECT_FALSE(fs::exists(attempt_folder(started_)));
 }
 
+TEST_F(Travels, AfterAWelcomeAFolderBeginsWithItsFirstFile) {
+  Courier courier = make();
+  courier.start(kKey, assign());
+  courier.said(kKey, WorkerReport{4, {}, save()});
+  courier.tick(true, Milliseconds(0));
+  answer(courier);
+  ASSERT_EQ(std::get<PutFile>(sent_.at(0)).path, "B2SUMS") << "its other file has arrived";
+  sent_.clear();
+
+  courier.received(Welcome{}, Milliseconds(0));
+
+  ASSERT_EQ(sent_.size(), 1u);
+  EXPECT_EQ(std::get<PutFile>(sent_[0]).path, "model");
+}
+
 TEST_F(Travels, ACheckpointThatIsNotTakenFailsItsAttempt) {
   Courier courier = make();
   courier.start(kKey, assign());
