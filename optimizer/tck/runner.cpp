@@ -67,7 +67,8 @@ std::vector<T> joined(std::initializer_list<std::vector<T>> parts) {
 
 std::vector<TrainerCase> all_trainer_cases() {
   return joined({trainer_session_cases(), trainer_attempt_cases(), trainer_delivery_cases(),
-                 trainer_end_cases(), trainer_checkpoint_cases()});
+                 trainer_end_cases(), trainer_checkpoint_cases(), trainer_file_cases(),
+                 trainer_fetch_cases()});
 }
 
 std::vector<OptimizerCase> all_optimizer_cases() {

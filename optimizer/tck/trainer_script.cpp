@@ -81,6 +81,8 @@ void TrainerScript::keep_up(const Heard& heard) {
   } else if (const auto* report = std::get_if<Report>(&heard.message.value())) {
     reports_.push_back(*report);
     if (acknowledges) acknowledge(*report);
+  } else if (const auto* done = std::get_if<Done>(&heard.message.value())) {
+    dones_.push_back(*done);
   } else if (const auto* beat = std::get_if<Beat>(&heard.message.value())) {
     beat_ = *beat;
     if (!answers_beats) return;
@@ -90,6 +92,8 @@ void TrainerScript::keep_up(const Heard& heard) {
       (disowned.contains(each.trial) ? answer.drop : answer.held).push_back(each);
     }
     wire_->send(heard.from, answer);
+  } else if (on_file) {
+    on_file(heard.message.value());
   }
 }
 
@@ -101,6 +105,16 @@ Status TrainerScript::pass(Milliseconds time) {
     keep_up(*next);
   }
   return Ok{};
+}
+
+Result<bool> TrainerScript::until(const std::function<bool()>& holds) {
+  constexpr Milliseconds kLook{20};
+  const auto end = Clock::now() + target_.patience;
+  while (!holds()) {
+    if (Clock::now() >= end) return false;
+    BETATUNE_CHECK(pass(kLook));
+  }
+  return true;
 }
 
 Status TrainerScript::greet() {

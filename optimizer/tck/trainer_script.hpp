@@ -86,11 +86,15 @@ class TrainerScript {
   const std::filesystem::path& folder() const { return folder_; }
   const std::vector<std::string>& transcript() const { return transcript_; }
   const std::vector<Report>& reports() const { return reports_; }
+  const std::vector<Done>& dones() const { return dones_; }
+  /// Lets time pass until this holds, for as long as a message may take; false if it never does.
+  Result<bool> until(const std::function<bool()>& holds);
 
   Welcome terms;  ///< what welcome() says beside keep and drop
   bool answers_beats = true;
-  bool acknowledges = true;    ///< reports as they come, and DONEs in finish()
-  std::set<TrialId> disowned;  ///< dropped by the answers to BEATs
+  bool acknowledges = true;                     ///< reports as they come, and DONEs in finish()
+  std::set<TrialId> disowned;                   ///< dropped by the answers to BEATs
+  std::function<void(const Message&)> on_file;  ///< PUT and GET; nobody answers without it
   std::set<TrialId>
       unmentioned;  ///< neither held nor dropped by them: only what a case says counts
 
@@ -112,6 +116,7 @@ class TrainerScript {
   Ready ready_;
   Beat beat_;
   std::vector<Report> reports_;  ///< all that came
+  std::vector<Done> dones_;
   std::uint64_t next_trial_ = 0;
 };
 

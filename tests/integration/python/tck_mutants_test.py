@@ -23,11 +23,11 @@ def load(name):
 
 
 class Finds(unittest.TestCase):
-    def check(self, kind, cases, command):
+    def check(self, kind, cases, command, study=tck_test.EXTERNAL):
         """Every mutant fails its case; what is right passes them all."""
         def verdict(name):
             ran = tck_test.kit(kind, *(["STUDY"] if kind == "trainer" else []), "--json", "--quiet", "--patience", "6",
-                               "--only", cases[name], "--", *command(name))
+                               "--only", cases[name], "--", *command(name), study=study)
             report = json.loads(ran.stdout)
             return next(each for each in report["cases"] if each["id"] == cases[name])
 
@@ -39,6 +39,11 @@ class Finds(unittest.TestCase):
     def test_trainers(self):
         cases = {name: case for name, (_, _, case) in load("trainer").items()}
         self.check("trainer", cases, lambda name: (sys.executable, MUTANTS / "trainer.py", name, "{address}"))
+
+    def test_clients_whose_files_travel(self):
+        cases = {name: case for name, (_, case) in load("client").items()}
+        self.check("trainer", cases, lambda name: (sys.executable, MUTANTS / "client.py", name, "{address}"),
+                   study=tck_test.RESUMABLE)
 
     def test_optimizers(self):
         cases = {name: mutant.case for name, mutant in load("optimizer").items()}

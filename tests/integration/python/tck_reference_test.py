@@ -49,8 +49,10 @@ class Conforms(unittest.TestCase):
             program = pathlib.Path(folder) / "client.py"
             program.write_text(CLIENT.format(package=str(support.CLIENT)))
             command = (sys.executable, program, "{address}")
-            resumable = tck_test.EXTERNAL.replace(", resumable: false", "")
+            resumable = tck_test.RESUMABLE
             report = self.check(*command, only="T-CHECKPOINT", study=resumable)
+            self.assertEqual(report["skipped"], 0)
+            report = self.check(*command, only="T-FILES", study=resumable)
             self.assertEqual(report["skipped"], 0)
             self.check(*command, only="" if LONG else "T-DELIVERY", study=resumable)
 

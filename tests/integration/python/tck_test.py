@@ -26,12 +26,27 @@ fidelity: {max: 20, resumable: false}
 stopping: {trials: 1}
 trainer: {external: true, config: {delay_ms: 30}}
 """
+RESUMABLE = EXTERNAL.replace(", resumable: false", "")
 COMMAND = EXTERNAL.replace("{external: true, config: {delay_ms: 30}}", "{command: [sh, train.sh]}")
 SCRIPT = """\
 for step in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
   echo "{\\"step\\": $step, \\"loss\\": 0.$step}"
   sleep 0.03
 done
+"""
+# The same with checkpoints, and a file as large as some parts of it.
+SAVING = RESUMABLE.replace("{external: true, config: {delay_ms: 30}}", "{command: [python3, save.py]}")
+SAVER = """\
+import json, os, pathlib, time
+resume, saves = os.environ.get("BETATUNE_RESUME_DIR"), pathlib.Path(os.environ["BETATUNE_CHECKPOINT_DIR"])
+step = int(pathlib.Path(resume, "step").read_text()) if resume else 0
+(saves / "weights").write_bytes(bytes(600_000))
+while step < 20:
+    step += 1
+    time.sleep(0.03)
+    (saves / "new").write_text(str(step))
+    (saves / "new").rename(saves / "step")
+    print(json.dumps({"step": step, "loss": 1 / step}), flush=True)
 """
 
 
@@ -40,6 +55,7 @@ def kit(*arguments, study=EXTERNAL):
         folder = pathlib.Path(folder)
         (folder / "study.yaml").write_text(study)
         (folder / "train.sh").write_text(SCRIPT)
+        (folder / "save.py").write_text(SAVER)
         words = [str(each).replace("STUDY", str(folder / "study.yaml")) for each in arguments]
         ran = subprocess.run([BETATUNE, "tck", *words], capture_output=True, text=True)
         return ran
@@ -65,6 +81,11 @@ class Conforms(unittest.TestCase):
         report = self.check("trainer", "STUDY", "--", support.BUILD / "bin/betatune-trainer", "--connect", "{address}",
                             "--slots", "2", study=COMMAND)
         self.assertGreaterEqual(report["passed"], 60)
+
+    def test_own_trainer_whose_files_travel(self):
+        report = self.check("trainer", "STUDY", "--only", "T-FILES", "--", support.BUILD / "bin/betatune-trainer",
+                            "--connect", "{address}", study=SAVING)
+        self.assertEqual(report["skipped"], 0)
 
     def test_own_trainer_with_a_key(self):
         only = [] if LONG else ["--only", "T-DELIVERY"]
