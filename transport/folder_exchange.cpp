@@ -20,8 +20,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kIncoming = "incoming";
-/// Left free for the log, which is worth more than a checkpoint.
-constexpr std::uintmax_t kLeftFree = 256u << 20;
 /// A file that arrives with another digest so often is not what its trainer says.
 constexpr int kSpoiltMost = 3;
 
@@ -46,8 +44,8 @@ Error not_wanted(std::string why) {
 
 }  // namespace
 
-FolderExchange::FolderExchange(fs::path study_dir)
-    : study_dir_(std::move(study_dir)), objects_(study_dir_) {
+FolderExchange::FolderExchange(fs::path study_dir, ExchangeOptions options)
+    : study_dir_(std::move(study_dir)), options_(options), objects_(study_dir_) {
   std::error_code ignored;
   fs::remove_all(study_dir_ / kIncoming, ignored);
 }
@@ -141,7 +139,8 @@ Result<FolderExchange::File*> FolderExchange::file_of(const PutFile& message, In
 bool FolderExchange::has_room(std::uint64_t bytes) const {
   std::error_code failed;
   const fs::space_info space = fs::space(study_dir_, failed);
-  return failed || (space.available > kLeftFree && space.available - kLeftFree > bytes);
+  const std::uintmax_t left = options_.left_free_bytes;
+  return failed || (space.available > left && space.available - left > bytes);
 }
 
 /// The next bytes, if these are they; then whether all are there and are what they should be.
@@ -202,8 +201,18 @@ Status FolderExchange::publish(const PutFile& message, Incoming& incoming) const
     }
   }
   objects_.share(incoming.folder, seal);
-  BETATUNE_CHECK(sync_tree(incoming.folder));
-  return move_into_place(incoming.folder, study_dir_ / message.folder, study_dir_);
+  return give_name(incoming.folder, study_dir_ / message.folder);
+}
+
+Status FolderExchange::give_name(const fs::path& folder, const fs::path& name) const {
+  if (options_.survives_power_loss) {
+    BETATUNE_CHECK(sync_tree(folder));
+    return move_into_place(folder, name, study_dir_);
+  }
+  std::error_code failed;
+  fs::create_directories(name.parent_path(), failed);
+  if (!failed) fs::rename(folder, name, failed);
+  return failed ? Status(error_of(name, failed)) : Status(Ok{});
 }
 
 FileData FolderExchange::get(const GetFile& message) const {

@@ -20,10 +20,17 @@
 
 namespace betatune {
 
+struct ExchangeOptions {
+  /// What has its place is there after a loss of power, too: each folder is synced before.
+  bool survives_power_loss = true;
+  /// Of the disk, for the log, which is worth more than a checkpoint.
+  std::uintmax_t left_free_bytes = 256u << 20;
+};
+
 /// Reads and writes files, and blocks for as long as that takes: one thread's, not the loop's.
 class FolderExchange {
  public:
-  explicit FolderExchange(std::filesystem::path study_dir);
+  explicit FolderExchange(std::filesystem::path study_dir, ExchangeOptions options = {});
   FolderExchange(const FolderExchange&) = delete;
   FolderExchange& operator=(const FolderExchange&) = delete;
   /// Removes `incoming/`.
@@ -61,9 +68,11 @@ class FolderExchange {
   Status write(const PutFile& message, const std::filesystem::path& path, File& file) const;
   Status finish(const PutFile& message, Incoming& incoming, FileStored& answer);
   Status publish(const PutFile& message, Incoming& incoming) const;
+  Status give_name(const std::filesystem::path& folder, const std::filesystem::path& name) const;
   bool has_room(std::uint64_t bytes) const;
 
   std::filesystem::path study_dir_;
+  ExchangeOptions options_;
   ObjectStore objects_;
   std::map<Key, Incoming> incoming_;
   std::uint64_t next_ = 0;  ///< names a folder in incoming/
