@@ -14,7 +14,16 @@
 namespace betatune {
 
 /// Bugs put in on purpose, to show that the checks would see them.
-enum class Mutation { none, no_dedup, no_fence, send_before_append, no_reconcile, unsynced_store };
+enum class Mutation {
+  none,
+  no_dedup,
+  no_fence,
+  send_before_append,
+  no_reconcile,
+  unsynced_store,
+  early_checkpoint,  ///< reported before its files have arrived
+  trusted_files      ///< what arrives is not compared with its digests
+};
 constexpr auto enum_names(Mutation) {
   using enum Mutation;
   return std::array{EnumName<Mutation>{none, "none"},
@@ -22,7 +31,9 @@ constexpr auto enum_names(Mutation) {
                     EnumName<Mutation>{no_fence, "no_fence"},
                     EnumName<Mutation>{send_before_append, "send_before_append"},
                     EnumName<Mutation>{no_reconcile, "no_reconcile"},
-                    EnumName<Mutation>{unsynced_store, "unsynced_store"}};
+                    EnumName<Mutation>{unsynced_store, "unsynced_store"},
+                    EnumName<Mutation>{early_checkpoint, "early_checkpoint"},
+                    EnumName<Mutation>{trusted_files, "trusted_files"}};
 }
 
 struct SimulationOptions {
@@ -42,6 +53,8 @@ struct SimulationResult {
   std::size_t trials = 0;
   std::size_t restarts = 0;  ///< of the optimizer
   std::size_t lost = 0;      ///< attempts that ended as lost
+  /// Checkpoints whose files have arrived at the optimizer, or at a trainer that goes on from one.
+  std::size_t travelled = 0;
   double virtual_seconds = 0;
   std::vector<Event> log;
   std::uint64_t log_hash = 0;  ///< over every byte of the log: equal seeds, equal hashes

@@ -68,12 +68,13 @@ int run(const Options& options) {
   std::optional<std::string> scheduler;
   if (!options.schedulers.empty()) scheduler = options.schedulers.front();
   std::uint64_t broken = 0;
-  std::uint64_t events = 0;
+  std::uint64_t events = 0, travelled = 0;
   const std::uint64_t first = options.seed.value_or(options.first);
   const std::uint64_t count = options.seed ? 1 : options.seeds;
   for (std::uint64_t seed = first; seed < first + count; ++seed) {
     const SimulationResult result = simulate({seed, *mutation, scheduler, options.trainers});
     events += result.events;
+    travelled += result.travelled;
     if (!result.violations.empty()) ++broken;
     if (options.seed || !result.violations.empty()) print(result);
     if (!options.log.empty() && !write_log(options.log, result.log)) {
@@ -81,7 +82,8 @@ int run(const Options& options) {
       return exit_codes::kStorage;
     }
   }
-  fmt::print("{} seeds, {} events, {} broken\n", count, events, broken);
+  fmt::print("{} seeds, {} events, {} checkpoints travelled, {} broken\n", count, events, travelled,
+             broken);
   return broken == 0 ? exit_codes::kDone : exit_codes::kBug;
 }
 
@@ -170,7 +172,8 @@ void add_simulate_command(CLI::App& app, int& exit_code) {
       ->check(CLI::PositiveNumber);
   command->add_option("--mutation", options->mutation,
                       "Put a bug in, to see that the checks find it: no_dedup, no_fence, "
-                      "send_before_append, no_reconcile or unsynced_store.");
+                      "send_before_append, no_reconcile, unsynced_store, "
+                      "early_checkpoint or trusted_files.");
   command->add_option("--log", options->log, "With --seed: write its log there, an event a line.");
   add_width_options(*command, options->widths);
   command->callback([options, workers, json, &exit_code] {

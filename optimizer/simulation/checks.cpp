@@ -83,6 +83,8 @@ void Checks::on(const AttemptStarted& fact) {
   if (fact.checkpoint && damaged_.contains(fact.checkpoint->uri)) {
     broken(fmt::format("trial {} resumes from a checkpoint that is damaged", fact.trial.n));
   }
+  // After damage it may fall back to one that is removed by then, and further.
+  if (files_ != nullptr && fact.checkpoint && damaged_.empty()) must_be_there(fact.checkpoint->uri);
   told.resumed_from = fact.checkpoint ? fact.checkpoint->uri : "";
   told.attempts = fact.attempt.n;
   told.running = true;
@@ -130,6 +132,17 @@ void Checks::on(const ReportConflicted& fact) {
 
 void Checks::on(const CheckpointSaved& fact) {
   running(fact.trial, fact.attempt, "a checkpoint");
+  if (files_ != nullptr) must_be_there(fact.artifact.uri);
+}
+
+void Checks::must_be_there(const std::string& uri) {
+  if (files_->is_damaged(uri)) return;
+  if (const auto difference = files_->difference(uri)) broken("a checkpoint: " + *difference);
+}
+
+void Checks::begins_with(const ArtifactRef& artifact, const Contents& contents) {
+  if (files_->is_made(artifact.uri, contents)) return;
+  broken("an attempt begins with contents of " + artifact.uri + " that its trainer did not make");
 }
 
 void Checks::on(const Decided& fact) {
@@ -148,6 +161,9 @@ void Checks::on(const AttemptEnded& fact) {
   lost_ += fact.end == AttemptEnd::lost ? 1 : 0;
   if (fact.failure == FailureClass::checkpoint) {
     damaged_.insert(told->resumed_from);
+    if (files_ != nullptr && !files_->difference(told->resumed_from)) {
+      broken(told->resumed_from + " is called damaged, and is whole");
+    }
     if (fact.charged) broken(fmt::format("trial {} pays for a damaged checkpoint", fact.trial.n));
   }
   if (fact.end == AttemptEnd::lost || fact.end == AttemptEnd::failed) return;

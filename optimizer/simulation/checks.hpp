@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "optimizer/coordinator.hpp"
+#include "optimizer/simulation/files.hpp"
 
 namespace betatune::simulation {
 
@@ -22,6 +23,12 @@ class Checks {
   void allow_widths(std::vector<int> choices) { choices_ = std::move(choices); }
   /// live() looks at every n-th state only: it takes longer the larger the study is.
   void look_at_all_every(std::size_t n) { look_every_ = n; }
+  /// Checkpoints have contents, here.
+  void look_into(const StudyFiles& files) { files_ = &files; }
+  /// An attempt begins with these contents of a checkpoint.
+  void begins_with(const ArtifactRef& artifact, const Contents& contents);
+  /// All files of a checkpoint have arrived, at the optimizer or at a trainer.
+  void travelled() { ++travelled_; }
   /// A trainer offers so many slots.
   void offers(const TrainerId& trainer, int slots) { slots_[trainer] = slots; }
   /// A trainer made this report; its metric `serial` is unique in the world.
@@ -41,6 +48,7 @@ class Checks {
   const std::vector<std::string>& violations() const { return violations_; }
   const StudyState& replica() const { return replica_; }
   std::size_t lost() const { return lost_; }
+  std::size_t checkpoints_travelled() const { return travelled_; }
 
  private:
   struct Made {
@@ -70,6 +78,7 @@ class Checks {
   void on(const Reported& fact);
   void on(const ReportConflicted& fact);
   void on(const CheckpointSaved& fact);
+  void must_be_there(const std::string& uri);
   void on(const Decided& fact);
   void on(const AttemptEnded& fact);
   void on(const TrialClosed& fact);
@@ -85,6 +94,7 @@ class Checks {
 
   std::map<double, Made> made_;  ///< by serial
   std::set<std::string> published_, damaged_;
+  const StudyFiles* files_ = nullptr;  ///< null: checkpoints are names only
   std::vector<Told> trials_;
   std::set<Configuration> configurations_;
   std::map<TrainerId, int> slots_, busy_;
@@ -93,7 +103,7 @@ class Checks {
   int running_now_ = 0;
   StudyState replica_;  ///< fold of the log as it would be read from a disk
   std::vector<std::string> violations_;
-  std::size_t lost_ = 0;
+  std::size_t lost_ = 0, travelled_ = 0;
   std::size_t look_every_ = 1, looks_ = 0;
 };
 

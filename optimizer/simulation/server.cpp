@@ -48,6 +48,11 @@ SimServer::SimServer(World& world, Checks& checks, StudySpec spec, Mutation muta
   }
 }
 
+void SimServer::keep(const StudyFiles& files) {
+  files_ = &files;
+  desk_ = std::make_unique<SimDesk>(world_, files, post_, [this] { crash(world_.delay(0.1, 20)); });
+}
+
 void SimServer::start() {
   boot();
   tick();
@@ -69,6 +74,11 @@ void SimServer::boot() {
     return checks_.broken("the log does not replay: " + replayed.error().message);
   }
   checks_.live(coordinator_->state());
+  if (desk_) {
+    desk_->boot();
+    keeper_.emplace(files_->folder(), spec_->storage.checkpoints);
+    keeper_->sweep(coordinator_->state());
+  }
   const Effects effects = coordinator_->start(monotonic());
   if (commit(effects)) release(effects);
 }
@@ -117,7 +127,7 @@ void SimServer::turn() {
   inputs.swap(inbox_);
   Effects all;
   for (Input& input : inputs) {
-    merge(all, coordinator_->step(mutated(std::move(input)), monotonic()));
+    merge(all, step(mutated(std::move(input))));
   }
   if (mutation_ == Mutation::send_before_append) {
     for (const Outgoing& each : all.send) checks_.sending(each);
@@ -125,6 +135,12 @@ void SimServer::turn() {
   if (!commit(all)) return;
   if (world_.chance(world_.rates.server_crash)) return crash(world_.delay(0.1, 20));
   release(all);
+}
+
+Effects SimServer::step(Input input) {
+  Effects effects = coordinator_->step(input, monotonic());
+  if (desk_ && effects.admits_file) desk_->take(std::get<Received>(std::move(input)));
+  return effects;
 }
 
 void SimServer::merge(Effects& all, Effects more) {
@@ -151,6 +167,7 @@ bool SimServer::commit(const Effects& effects) {
     return false;
   }
   if (!append(events)) return false;
+  if (keeper_) keeper_->on_events(events, coordinator_->state());
   checks_.live(coordinator_->state());
   return true;
 }
@@ -171,6 +188,7 @@ void SimServer::release(const Effects& effects) {
     checks_.sending(each);
     post_(each.to, each.message);
   }
+  if (desk_) desk_->tidy(coordinator_->state());
   if (effects.plan) plan(*effects.plan);
   if (effects.finished) end(*effects.finished);
 }
@@ -186,6 +204,8 @@ void SimServer::plan(const PlanRequest& request) {
 
 void SimServer::crash(Monotonic pause) {
   coordinator_.reset();
+  keeper_.reset();
+  if (desk_) desk_->crash();
   inbox_.clear();
   turn_scheduled_ = false;
   ++restarts_;
@@ -196,6 +216,10 @@ void SimServer::crash(Monotonic pause) {
 void SimServer::end(const std::string& reason) {
   if (reason == "drained" || reason == "cancelled") return crash(world_.delay(1, 20));
   checks_.finished(reason, coordinator_->state(), *spec_->stopping.trials);
+  if (desk_) {
+    desk_->close(coordinator_->state());
+    if (files_->has_incoming()) checks_.broken("files of attempts that are over are kept");
+  }
   finished_ = reason;
 }
 

@@ -2,7 +2,9 @@
 /// The simulated shell round the real coordinator: a turn takes what has arrived, appends all facts
 /// at once and only then lets messages out; it is killed at every place where that order matters.
 
+#include "optimizer/checkpoints.hpp"
 #include "optimizer/simulation/checks.hpp"
+#include "optimizer/simulation/desk.hpp"
 #include "optimizer/simulation/study.hpp"
 #include "optimizer/simulation/world.hpp"
 #include "optimizer/store.hpp"
@@ -14,6 +16,8 @@ class SimServer {
   using Post = std::function<void(const PeerId& to, const Message& message)>;
 
   SimServer(World& world, Checks& checks, StudySpec spec, Mutation mutation, Post post);
+  /// Trainers may give and get the files of checkpoints.
+  void keep(const StudyFiles& files);
 
   void start();
   void receive(const PeerId& from, const Message& message);
@@ -35,6 +39,7 @@ class SimServer {
   /// Appends and checks; false if the process died on the way.
   bool commit(const Effects& effects);
   bool append(std::span<const Event> events);
+  Effects step(Input input);
   void release(const Effects& effects);
   void plan(const PlanRequest& request);
   void crash(Monotonic pause);
@@ -51,6 +56,9 @@ class SimServer {
   std::unique_ptr<StudyStore> store_;
   Policies policies_;
   bool on_demand_;
+  const StudyFiles* files_ = nullptr;
+  std::unique_ptr<SimDesk> desk_;             ///< null where checkpoints are names only
+  std::optional<CheckpointKeeper> keeper_;    ///< the process's
   std::unique_ptr<Coordinator> coordinator_;  ///< null while the process is down
   std::vector<Input> inbox_;
   bool turn_scheduled_ = false;

@@ -17,7 +17,17 @@ SimTrainer::SimTrainer(World& world, Checks& checks, Network& network, TrainerSe
       network_(network),
       setup_(std::move(setup)),
       first_name_(setup_.name),
-      post_(std::move(post)) {}
+      post_(std::move(post)),
+      courier_({[this](Message message) {
+                  if (welcome_) say(std::move(message));
+                },
+                [this](const SimCourier::Key& key, const ArtifactRef& artifact) {
+                  arrived(key, artifact);
+                },
+                [this](const SimCourier::Key& key, const std::optional<Contents>& contents) {
+                  fetched(key, contents);
+                }},
+               setup_.trusts) {}
 
 void SimTrainer::start() {
   connect();
@@ -66,6 +76,7 @@ void SimTrainer::beat() {
     if (job.done) say(*job.done);
   }
   say(Ready{credit()});
+  courier_.beat();
 }
 
 void SimTrainer::misfortune() {
@@ -78,6 +89,7 @@ void SimTrainer::crash() {
   up_ = false;
   jobs_.clear();
   ended_.clear();
+  courier_.clear();
   ++boots_;
   world_.clock.after(world_.delay(0.5, 20), [this] {
     up_ = true;
@@ -106,11 +118,13 @@ void SimTrainer::on(const Welcome& welcome) {
       drop(each.trial, each.attempt);
   }
   say(Ready{credit()});
+  courier_.welcome();
 }
 
 void SimTrainer::drop(TrialId trial, AttemptId attempt) {
   const auto found = jobs_.find(trial);
   if (found == jobs_.end() || found->second.assign.attempt != attempt) return;
+  courier_.drop({trial, attempt});
   jobs_.erase(found);
   ended_[trial] = std::max(ended_[trial], attempt);
 }
@@ -120,15 +134,70 @@ void SimTrainer::on(const Assign& assign) {
   if (over != ended_.end() && over->second >= assign.attempt) return;
   const auto found = jobs_.find(assign.trial);
   if (found != jobs_.end() && found->second.assign.attempt >= assign.attempt) return;
+  if (found != jobs_.end()) courier_.drop({assign.trial, found->second.assign.attempt});
   Job job;
   job.assign = assign;
   job.step = assign.from;
   job.generation = ++generation_;
   Job& begun = jobs_[assign.trial] = std::move(job);
-  if (assign.resume_from && world_.chance(world_.rates.damage)) {
-    return finish(begun, AttemptEnd::failed, FailureClass::checkpoint);
+  begin(begun);
+}
+
+void SimTrainer::begin(Job& job) {
+  const auto& from = job.assign.resume_from;
+  if (!from) return schedule_step(job.assign.trial);
+  const bool damaged = world_.chance(world_.rates.damage);
+  if (setup_.files == nullptr) {
+    if (!damaged) return schedule_step(job.assign.trial);
+    return finish(job, AttemptEnd::failed, FailureClass::checkpoint);
   }
-  schedule_step(assign.trial);
+  if (damaged) setup_.files->damage(from->uri, world_.random);
+  if (!setup_.elsewhere) return begin_with(job, setup_.files->read(from->uri));
+  job.fetching = true;
+  courier_.fetch({job.assign.trial, job.assign.attempt}, *from);
+}
+
+void SimTrainer::begin_with(Job& job, const std::optional<Contents>& contents) {
+  job.fetching = false;
+  const ArtifactRef& from = *job.assign.resume_from;
+  if (!contents || !(setup_.trusts || is_whole(*contents, *from.digest))) {
+    return finish(job, AttemptEnd::failed, FailureClass::checkpoint);
+  }
+  checks_.begins_with(from, *contents);
+  schedule_step(job.assign.trial);
+}
+
+SimTrainer::Job* SimTrainer::job_of(const SimCourier::Key& key) {
+  const auto found = jobs_.find(key.first);
+  const bool is = found != jobs_.end() && found->second.assign.attempt == key.second;
+  return is ? &found->second : nullptr;
+}
+
+/// Damaged once only: who fetches tries a second time, and must go on then.
+void SimTrainer::on(const FileData& data) {
+  const SimCourier::Key key(data.trial, data.attempt);
+  if (data.bytes.empty() || spoilt_.contains(key) || !world_.chance(world_.rates.spoil)) {
+    return courier_.on(data);
+  }
+  spoilt_.insert(key);
+  FileData damaged = data;
+  world_.spoil(damaged.bytes);
+  courier_.on(damaged);
+}
+
+void SimTrainer::fetched(const SimCourier::Key& key, const std::optional<Contents>& contents) {
+  if (contents) checks_.travelled();
+  if (Job* job = job_of(key)) begin_with(*job, contents);
+}
+
+void SimTrainer::arrived(const SimCourier::Key& key, const ArtifactRef& artifact) {
+  checks_.published(artifact);
+  checks_.travelled();
+  Job* job = job_of(key);
+  if (job == nullptr) return;
+  job->sending.pop_front();
+  emit(*job, false, artifact);
+  if (job->end && job->sending.empty()) finish(*job, job->end->first, job->end->second);
 }
 
 void SimTrainer::schedule_step(TrialId trial) {
@@ -145,6 +214,7 @@ void SimTrainer::train(TrialId trial, std::uint64_t generation) {
   const auto found = jobs_.find(trial);
   if (found == jobs_.end() || found->second.generation != generation || found->second.done) return;
   Job& job = found->second;
+  if (job.end) return;
   if (world_.chance(world_.rates.fail / 3)) {
     constexpr FailureClass kClasses[] = {FailureClass::user, FailureClass::oom,
                                          FailureClass::timeout, FailureClass::infra};
@@ -179,6 +249,28 @@ double SimTrainer::cost_of(const Job& job) {
 }
 
 void SimTrainer::report(Job& job, bool with_metrics, bool with_checkpoint) {
+  if (with_checkpoint) return publish(job, with_metrics);
+  emit(job, with_metrics, std::nullopt);
+}
+
+void SimTrainer::publish(Job& job, bool with_metrics) {
+  ArtifactRef artifact{fmt::format("checkpoints/trial-{}/attempt-{}-step-{}", job.assign.trial.n,
+                                   job.assign.attempt.n, job.step),
+                       job.step, 1};
+  const Contents* contents = setup_.files ? &setup_.files->make(artifact) : nullptr;
+  if (contents != nullptr && setup_.elsewhere) {
+    // What was measured does not wait for its checkpoint.
+    if (with_metrics) emit(job, true, std::nullopt);
+    job.sending.push_back(artifact);
+    if (setup_.reports_early) emit(job, false, artifact);
+    return courier_.send({job.assign.trial, job.assign.attempt}, artifact, *contents);
+  }
+  if (contents != nullptr) setup_.files->write(artifact.uri);
+  checks_.published(artifact);
+  emit(job, with_metrics, artifact);
+}
+
+void SimTrainer::emit(Job& job, bool with_metrics, std::optional<ArtifactRef> checkpoint) {
   Report report;
   report.trial = job.assign.trial;
   report.attempt = job.assign.attempt;
@@ -196,18 +288,15 @@ void SimTrainer::report(Job& job, bool with_metrics, bool with_checkpoint) {
     }
     report.metrics["serial"] = static_cast<double>(++world_.serial);
   }
-  if (with_checkpoint) {
-    report.checkpoint = ArtifactRef{fmt::format("checkpoints/trial-{}/attempt-{}-step-{}",
-                                                report.trial.n, report.attempt.n, report.step),
-                                    report.step, 1};
-    checks_.published(*report.checkpoint);
-  }
+  report.checkpoint = std::move(checkpoint);
   checks_.made(report);
   job.outbox.push_back(report);
   if (welcome_) say(std::move(report));
 }
 
 void SimTrainer::finish(Job& job, AttemptEnd end, std::optional<FailureClass> failure) {
+  job.end = {end, failure};
+  if (!job.sending.empty()) return;
   job.done = Done{job.assign.trial, job.assign.attempt,        job.seq, job.step, end,
                   failure,          failure ? "simulated" : ""};
   if (welcome_) say(*job.done);
@@ -228,7 +317,8 @@ void SimTrainer::on(const Decision& decision) {
   const auto found = jobs_.find(decision.trial);
   if (found == jobs_.end() || found->second.assign.attempt != decision.attempt) return;
   Job& job = found->second;
-  if (job.done) return;
+  if (job.done || job.end) return;
+  if (std::exchange(job.fetching, false)) courier_.drop({decision.trial, decision.attempt});
   const bool pauses = decision.action == Action::pause && job.assign.job.resumable;
   if (pauses && job.step > job.assign.from) report(job, false, true);
   finish(job, pauses ? AttemptEnd::paused : AttemptEnd::stopped, {});

@@ -5,8 +5,10 @@
 
 #include <deque>
 #include <map>
+#include <set>
 
 #include "optimizer/simulation/checks.hpp"
+#include "optimizer/simulation/courier.hpp"
 #include "optimizer/simulation/world.hpp"
 
 namespace betatune::simulation {
@@ -18,8 +20,12 @@ struct TrainerSetup {
   bool renames = false;  ///< takes a new name after each crash, as a relaunched process does
   std::string metric;
   bool maximize = false;
-  std::string cost;    ///< name of a second objective, to be minimised; empty: none
-  bool rates = false;  ///< it reports samples/s
+  std::string cost;             ///< name of a second objective, to be minimised; empty: none
+  bool rates = false;           ///< it reports samples/s
+  StudyFiles* files = nullptr;  ///< contents of checkpoints; null: they are names only
+  bool elsewhere = false;       ///< it does not see the study's folder: they travel
+  bool reports_early = false;   ///< a bug: a checkpoint before it has arrived
+  bool trusts = false;          ///< a bug: contents are not compared with their digests
 };
 
 class SimTrainer {
@@ -40,6 +46,9 @@ class SimTrainer {
     std::uint64_t seq = 0, acknowledged = 0;
     std::deque<Report> outbox;
     std::optional<Done> done;
+    bool fetching = false;
+    std::deque<ArtifactRef> sending;  ///< checkpoints on their way, in their order
+    std::optional<std::pair<AttemptEnd, std::optional<FailureClass>>> end;  ///< said behind them
     std::uint64_t generation = 0;
   };
 
@@ -55,12 +64,21 @@ class SimTrainer {
   void on(const Beat& answer);
   void on(const Refusal& refusal);
   void on(const Bye&);
+  void on(const FileStored& stored) { courier_.on(stored); }
+  void on(const FileData& data);
   template <class T>
   void on(const T&) {}
 
   void schedule_step(TrialId trial);
   void train(TrialId trial, std::uint64_t generation);
+  void begin(Job& job);
+  void begin_with(Job& job, const std::optional<Contents>& contents);
+  void fetched(const SimCourier::Key& key, const std::optional<Contents>& contents);
+  void arrived(const SimCourier::Key& key, const ArtifactRef& artifact);
+  Job* job_of(const SimCourier::Key& key);
   void report(Job& job, bool with_metrics, bool with_checkpoint);
+  void publish(Job& job, bool with_metrics);
+  void emit(Job& job, bool with_metrics, std::optional<ArtifactRef> checkpoint);
   void finish(Job& job, AttemptEnd end, std::optional<FailureClass> failure);
   double loss_of(const Job& job);
   static double cost_of(const Job& job);
@@ -76,6 +94,8 @@ class SimTrainer {
   TrainerSetup setup_;
   TrainerId first_name_;
   Post post_;
+  SimCourier courier_;
+  std::set<SimCourier::Key> spoilt_;  ///< attempts whose DATA was damaged on the way once
   bool up_ = true, welcome_ = false;
   int session_ = 0, boots_ = 0;
   Monotonic hung_until_{0};

@@ -45,6 +45,12 @@ Monotonic World::delay(double least_s, double most_s) {
   return Monotonic(static_cast<std::int64_t>(seconds * 1e6));
 }
 
+void World::spoil(std::string& bytes) {
+  if (bytes.empty()) return;
+  char& byte = bytes[random.below(bytes.size())];
+  byte = static_cast<char>(byte ^ 1);
+}
+
 void Network::carry(const TrainerId& link, const std::function<void()>& deliver) {
   const int copies = world_.chance(world_.rates.duplicate) ? 2 : 1;
   for (int copy = 0; copy < copies; ++copy) {

@@ -47,6 +47,7 @@ struct FaultRates {
   double torn_append = 0;                     ///< of the crashes: only the first facts are kept
   double fail = 0, diverge = 0;               ///< per attempt
   double damage = 0;                          ///< per attempt that goes on from a checkpoint
+  double spoil = 0;                           ///< per part of a file
   double user = 0;                            ///< per second: enqueue, stop, drain
 };
 FaultRates draw_rates(Stream& random);
@@ -64,6 +65,8 @@ struct World {
 
   bool chance(double probability) { return clock.now() < calm && random.uniform() < probability; }
   Monotonic delay(double least_s, double most_s);
+  /// Changes a bit of these bytes.
+  void spoil(std::string& bytes);
 };
 
 /// Carries messages late, twice, in another order, or not at all.

@@ -59,13 +59,16 @@ TEST(SimulationSeed, GivesTheSameLogByteForByte) {
 TEST(SimulationSeeds, DifferInWhatHappens) {
   std::size_t restarts = 0;
   std::size_t lost = 0;
+  std::size_t travelled = 0;
   for (std::uint64_t seed = 0; seed < 40; ++seed) {
     const SimulationResult result = simulate({seed, Mutation::none, {}});
     restarts += result.restarts;
     lost += result.lost;
+    travelled += result.travelled;
   }
   EXPECT_GT(restarts, 40u);
   EXPECT_GT(lost, 40u);
+  EXPECT_GT(travelled, 40u);
 }
 
 /// The checks must see bugs: in how many of the first seeds each mutation is caught at least. Well
@@ -95,7 +98,9 @@ INSTANTIATE_TEST_SUITE_P(Mutations, SimulationOfABug,
                                            Caught{Mutation::no_fence, 120, 12},           // (32)
                                            Caught{Mutation::send_before_append, 20, 20},  // (20)
                                            Caught{Mutation::no_reconcile, 400, 8},        // (24)
-                                           Caught{Mutation::unsynced_store, 120, 50}),    // (85)
+                                           Caught{Mutation::unsynced_store, 120, 50},     // (85)
+                                           Caught{Mutation::early_checkpoint, 240, 20},   // (50)
+                                           Caught{Mutation::trusted_files, 240, 12}),     // (36)
                          name_of);
 
 }  // namespace
