@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Data-parallel steps beside PyTorch's, two ranks with a thread each: milliseconds per step.
 
-usage: bench.py [--short] BENCH_DISTRIBUTED [PYTHON_WITH_TORCH ...]       --short: two rounds, no compression
+usage: bench.py [--short] BENCH_DISTRIBUTED [PYTHON_WITH_TORCH ...]       --short: two rounds, no compression, nothing tuned
 
 The sides run in turns, each in processes of its own, ROUNDS times; the table has the least of a run's
 median wall time, and of its CPU time (of one rank, all threads), over the rounds: what other programs on
@@ -16,12 +16,13 @@ import sys
 RANKS, ROUNDS = 2, 3
 STEPS = {"mlp": 10, "cnn": 40}
 OURS = ["shared_memory", "gloo", "c10d"]
+TUNED = ["gloo", "shared_memory"]
 COMPRESSED = [("gloo", "fp16"), ("gloo", "powersgd"), ("shared_memory", "fp16"), ("shared_memory", "powersgd")]
 
 
 def run(command):
     environment = dict(os.environ, OMP_NUM_THREADS="1", OMP_WAIT_POLICY="passive", GLOO_SOCKET_IFNAME="lo")
-    result = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=600)
+    result = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=900)
     if result.returncode != 0 or not result.stdout.strip():
         raise RuntimeError(f"{command}: {result.stderr[-2000:]}")
     return json.loads(result.stdout)
@@ -40,6 +41,8 @@ def main():
             sides[name] = [native, kind, model, str(RANKS), str(steps)]
         for kind, compression in [] if short else COMPRESSED:
             sides[f"betatune over {kind}, {compression}"] = [native, kind, model, str(RANKS), str(steps), compression]
+        for kind in [] if short else TUNED:
+            sides[f"betatune over {kind}, tuned"] = [native, kind, model, str(RANKS), str(steps), "none", "tune"]
         for python in pythons:
             version = subprocess.run([python, "-c", "import torch; print(torch.__version__)"], capture_output=True,
                                      text=True, check=True).stdout.strip()
@@ -54,6 +57,8 @@ def main():
             ratios = [ms[key] / peer[key] if peer else float("nan") for key in ("wall_ms", "cpu_ms")]
             print(f"{model:6} {name:38} {ms['wall_ms']:9.1f} {ratios[0]:6.2f} {ms['cpu_ms']:9.1f} {ratios[1]:6.2f}   "
                   f"wall of each run: {' '.join(format(r['wall_ms'], '.0f') for r in runs[name])}", flush=True)
+            for found in (r["news"] for r in runs[name] if r.get("news")):
+                print(f"       {found}", flush=True)
 
 
 main()

@@ -1,11 +1,13 @@
 /// Training steps on two or more ranks of this machine, one thread each: wall milliseconds per
 /// step, and those of CPU of one rank. bench.py runs it beside PyTorch's DistributedDataParallel.
 ///
-///   bench_distributed KIND MODEL RANKS STEPS [COMPRESSION]
+///   bench_distributed KIND MODEL RANKS STEPS [COMPRESSION] [tune]
 ///   KIND   alone (every rank for itself: what a step costs without an exchange), shared_memory,
 ///   gloo,
 ///          c10d (libtorch's own Reducer over Gloo)
 ///   MODEL  mlp (10 million parameters), cnn
+///   tune   the communication is tuned before, in steps that do not count; what was found is
+///   printed
 
 #include <algorithm>
 #include <chrono>
@@ -28,7 +30,7 @@ namespace {
 using namespace betatune::distributed;
 using Clock = std::chrono::steady_clock;
 
-constexpr int kWarmUp = 3;
+constexpr int kWarmUp = 3, kTuningWindow = 10, kTuningSteps = 1'000;
 constexpr std::int64_t kMlpBatch = 128, kCnnBatch = 64;  // per rank
 
 torch::nn::Sequential make_model(const std::string& model) {
@@ -102,11 +104,12 @@ double cpu_ms() {
 }
 
 std::unique_ptr<Strategy> make_strategy(const std::string& kind, World world,
-                                        const std::string& compression) {
+                                        const std::string& compression, bool tune) {
   if (kind == "c10d") return std::make_unique<C10d>(world);
   DataParallelOptions options;
   options.compression.kind = compression_named(compression);
   options.compression.start = 0;
+  if (tune) options.tuning_window = kTuningWindow;
   if (kind == "alone") {
     world.rank = 0;
     world.size = 1;
@@ -116,11 +119,11 @@ std::unique_ptr<Strategy> make_strategy(const std::string& kind, World world,
 }
 
 void run(const World& world, const std::string& kind, const std::string& model, int steps,
-         const std::string& compression) {
+         const std::string& compression, bool tune) {
   at::set_num_threads(1);
   torch::manual_seed(1);
   auto net = make_model(model);
-  const auto strategy = make_strategy(kind, world, compression);
+  const auto strategy = make_strategy(kind, world, compression, tune);
   Replica replica;
   for (const auto& p : net->named_parameters()) {
     replica.parameters.emplace_back(p.key(), p.value());
@@ -132,22 +135,27 @@ void run(const World& world, const std::string& kind, const std::string& model, 
   const auto y = torch::randint(10, {batch}, torch::kLong);
   std::vector<double> ms;
   double loss_value = 0, cpu_before = 0;
-  for (int i = 0; i < kWarmUp + steps; ++i) {
-    if (i == kWarmUp) cpu_before = cpu_ms();
-    const auto begin = Clock::now();
+  const auto step = [&] {
     strategy->before_forward();
     const auto loss = torch::nn::functional::cross_entropy(net->forward(x), y);
     strategy->backward(loss, 1.0 / strategy->size(), true);
     strategy->step(optimizer);
     loss_value = loss.item<double>();
+  };
+  for (int i = 0; tune && strategy->metrics().empty() && i < kTuningSteps; ++i) step();
+  for (int i = 0; i < kWarmUp + steps; ++i) {
+    if (i == kWarmUp) cpu_before = cpu_ms();
+    const auto begin = Clock::now();
+    step();
     if (i >= kWarmUp) {
       ms.push_back(std::chrono::duration<double, std::milli>(Clock::now() - begin).count());
     }
   }
   if (world.rank != 0) return;
   std::sort(ms.begin(), ms.end());
-  std::printf("{\"wall_ms\": %.3f, \"cpu_ms\": %.3f, \"loss\": %.6f}\n", ms[ms.size() / 2],
-              (cpu_ms() - cpu_before) / steps, loss_value);
+  std::printf("{\"wall_ms\": %.3f, \"cpu_ms\": %.3f, \"loss\": %.6f, \"news\": \"%s\"}\n",
+              ms[ms.size() / 2], (cpu_ms() - cpu_before) / steps, loss_value,
+              strategy->news().c_str());
   std::fflush(stdout);
 }
 
@@ -155,7 +163,7 @@ void run(const World& world, const std::string& kind, const std::string& model, 
 
 int main(int argc, char** argv) {
   if (argc < 5) {
-    std::fprintf(stderr, "usage: bench_distributed KIND MODEL RANKS STEPS [COMPRESSION]\n");
+    std::fprintf(stderr, "usage: bench_distributed KIND MODEL RANKS STEPS [COMPRESSION] [tune]\n");
     return 2;
   }
   char folder[] = "/tmp/betatune-bench-XXXXXX";
@@ -168,7 +176,8 @@ int main(int argc, char** argv) {
     if (fork() != 0) continue;
     world.rank = rank;
     try {
-      run(world, argv[1], argv[2], std::atoi(argv[4]), argc > 5 ? argv[5] : "none");
+      run(world, argv[1], argv[2], std::atoi(argv[4]), argc > 5 ? argv[5] : "none",
+          argc > 6 && std::string(argv[6]) == "tune");
     } catch (const std::exception& e) {
       std::fprintf(stderr, "rank %d: %s\n", rank, e.what());
       _exit(1);

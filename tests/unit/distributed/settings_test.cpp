@@ -48,6 +48,7 @@ TEST(DistributedSettings, AreDataParallelWithTheDocumentedDefaults) {
     EXPECT_TRUE(s.check_finite);
     EXPECT_FALSE(s.shard_optimizer);
     EXPECT_FALSE(s.timeline);
+    EXPECT_EQ(s.tuning_window, 0);
     EXPECT_FALSE(s.asynchronous.has_value());
   }
 }
@@ -104,6 +105,9 @@ TEST(DistributedSettings, NameWhatIsOutsideItsRange) {
            {R"({"check_finite": 1})", "check_finite", "true or false"},
            {R"({"shard_optimizer": "yes"})", "shard_optimizer", "true or false"},
            {R"({"timeline": 0})", "timeline", "true or false"},
+           {R"({"tune_communication": 1})", "tune_communication", "true or false"},
+           {R"({"tune_communication": true, "tune_window": 2})", "tune_window", "3 to 1000"},
+           {R"({"tune_communication": true, "tune_window": 1001})", "tune_window", "3 to 1000"},
            {R"({"strategy": 1})", "strategy", "must be a text"},
            {R"({"compression": "powersgd", "compression_rank": 0})", "compression_rank", "1 to 64"},
            {R"({"compression": "powersgd", "compression_rank": 65})", "compression_rank",
@@ -122,9 +126,22 @@ TEST(DistributedSettings, RefuseWhatHasNoEffectAndWhatIsNotKnown) {
   EXPECT_THAT(problem(R"({"compression_start": 2})"), HasSubstr("`compression_start`"));
   EXPECT_THAT(problem(R"({"shard_optimiser": true})"), HasSubstr("`shard_optimizer`?"));
   EXPECT_THAT(problem(R"({"servers": 2})"), HasSubstr("unknown distributed setting `servers`"));
-  for (const char* name : {"shard_optimizer", "timeline", "check_finite"}) {
+  for (const char* name : {"shard_optimizer", "timeline", "check_finite", "tune_communication"}) {
     const std::string text = std::string(R"({"strategy": "downpour", ")") + name + "\": true}";
     EXPECT_THAT(problem(text, kPlainSgd), HasSubstr('`' + std::string(name) + '`'));
+  }
+}
+
+TEST(DistributedSettings, TuneCommunicationFromBucketsThatAreThere) {
+  EXPECT_EQ(read(R"({"tune_communication": true})").tuning_window, 10);
+  EXPECT_EQ(read(R"({"tune_communication": true, "tune_window": 3})").tuning_window, 3);
+  EXPECT_EQ(read(R"({"tune_communication": false})").tuning_window, 0);
+  EXPECT_THAT(problem(R"({"tune_window": 10})"),
+              AllOf(HasSubstr("`tune_window`"), HasSubstr("tune_communication: true")));
+  for (const char* name : {"bucket_mib", "first_bucket_mib"}) {
+    const std::string text = std::string(R"({"tune_communication": true, ")") + name + R"(": 0})";
+    EXPECT_THAT(problem(text), AllOf(HasSubstr('`' + std::string(name) + '`'),
+                                     HasSubstr("tune_communication cannot begin")));
   }
 }
 

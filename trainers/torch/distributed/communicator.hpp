@@ -69,6 +69,13 @@ class Communicator {
   /// values := sums over the ranks.
   void sum(std::vector<double>& values);
 
+  /// Sizes of the pieces in which all_reduce may send a tensor, in bytes, ascending; empty where
+  /// the backend has its own way. They change its speed and not its result.
+  virtual std::vector<std::size_t> pieces() const { return {}; }
+  virtual std::size_t piece() const { return 0; }
+  /// bytes  one of pieces(), the same on all ranks; while no operation is under way
+  virtual void set_piece(std::size_t bytes) { static_cast<void>(bytes); }
+
   /// Makes operations that the other ranks wait in fail soon, with this reason. Not collective.
   virtual void abort(const std::string& reason) = 0;
 

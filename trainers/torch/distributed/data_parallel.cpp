@@ -7,6 +7,7 @@
 #include <torch/optim/optimizer.h>
 #include <torch/serialize/archive.h>
 
+#include "trainers/torch/distributed/communication_tuner.hpp"
 #include "trainers/torch/distributed/optimizer_shards.hpp"
 #include "trainers/torch/distributed/reducer.hpp"
 #include "trainers/torch/distributed/replica.hpp"
@@ -44,6 +45,10 @@ void DataParallel::attach(const Replica& replica) {
     if (options_.shard_optimizer) {
       shards_ = std::make_unique<OptimizerShards>(*communicator_, replica_.parameters);
     }
+    if (options_.tuning_window > 0) {
+      tuner_ = std::make_unique<CommunicationTuner>(*communicator_, *reducer_, options_.buckets,
+                                                    options_.tuning_window);
+    }
   }
 }
 
@@ -58,6 +63,7 @@ std::vector<std::string> DataParallel::lines() const {
           "max_gradient_norm " + std::to_string(o.max_gradient_norm),
           "check_finite " + std::to_string(o.check_finite),
           "shard_optimizer " + std::to_string(o.shard_optimizer),
+          "tuned in windows of " + std::to_string(o.tuning_window) + " steps",
           std::string("timeline ") + (o.timeline_path.empty() ? "no" : "yes")};
 }
 
@@ -117,10 +123,12 @@ StepResult DataParallel::step(torch::optim::Optimizer& optimizer) {
       timeline_->add(Timeline::Track::compute, "share parameters", stepped, Clock::now());
     }
   }
+  if (tuner_) tuner_->stepped();
   return result;
 }
 
 void DataParallel::finish_epoch() {
+  if (tuner_) tuner_->paused();
   make_equal(*communicator_, replica_.buffers);
   if (!timeline_) return;
   const auto events = communicator_->gather_texts(timeline_->events_json());
@@ -129,6 +137,14 @@ void DataParallel::finish_epoch() {
 
 double DataParallel::waited_seconds() const {
   return (reducer_ ? reducer_->waited_seconds() : 0) + sharing_.count();
+}
+
+std::map<std::string, double> DataParallel::metrics() const {
+  return tuner_ ? tuner_->metrics() : std::map<std::string, double>{};
+}
+
+std::string DataParallel::news() {
+  return tuner_ ? tuner_->news() : "";
 }
 
 void DataParallel::sum(std::vector<double>& values) {
@@ -148,6 +164,16 @@ Communicator* DataParallel::layers_communicator() {
 }
 
 void DataParallel::save(const std::string& directory) {
+  if (tuner_) tuner_->save(directory);
+  save_compression(directory);
+}
+
+void DataParallel::load(const std::string& directory) {
+  if (tuner_) tuner_->load(directory);
+  load_compression(directory);
+}
+
+void DataParallel::save_compression(const std::string& directory) {
   if (options_.compression.kind != CompressionKind::powersgd) return;
   torch::serialize::OutputArchive archive;
   archive.write("steps", at::scalar_tensor(steps_, at::kLong));
@@ -160,7 +186,7 @@ void DataParallel::save(const std::string& directory) {
   archive.save_to(state_path(directory, rank()));
 }
 
-void DataParallel::load(const std::string& directory) {
+void DataParallel::load_compression(const std::string& directory) {
   if (options_.compression.kind != CompressionKind::powersgd) return;
   const std::string path = state_path(directory, rank());
   try {

@@ -27,6 +27,9 @@ struct DataParallelOptions {
   /// optimizers that skip parameters without a gradient and make no state for them before the
   /// first: libtorch's SGD, Adam, AdamW and RMSprop.
   bool shard_optimizer = false;
+  /// Steps that score one way of exchanging gradients (communication_tuner.hpp); 0: they are
+  /// exchanged as `buckets` says.
+  int tuning_window = 0;
   /// "": none. Else rank 0 writes a trace of all ranks' steps there at each end of an epoch.
   std::string timeline_path;
 };
@@ -44,8 +47,11 @@ class DataParallel final : public Strategy {
   /// training pass does not read them.
   void finish_epoch() override;
   double waited_seconds() const override;
+  std::map<std::string, double> metrics() const override;
+  std::string news() override;
   void sum(std::vector<double>& values) override;
-  /// With powersgd, `compression-rank-R.pt`: what is left to be fed back.
+  /// With powersgd, `compression-rank-R.pt`: what is left to be fed back; of communication that is
+  /// tuned, `communication.json`.
   void save(const std::string& directory) override;
   void load(const std::string& directory) override;
   int optimizer_shards() const override;
@@ -61,6 +67,8 @@ class DataParallel final : public Strategy {
 
  private:
   std::vector<std::string> lines() const;  ///< the options, which all ranks must have
+  void load_compression(const std::string& directory);
+  void save_compression(const std::string& directory);
   double exchange();
 
   std::unique_ptr<Communicator> communicator_;
@@ -70,6 +78,7 @@ class DataParallel final : public Strategy {
   std::unique_ptr<class Timeline> timeline_;
   std::unique_ptr<class Reducer> reducer_;
   std::unique_ptr<class OptimizerShards> shards_;
+  std::unique_ptr<class CommunicationTuner> tuner_;
   double share_ = 0;  ///< of this rank in the step so far
   std::int64_t steps_ = 0;
   std::chrono::duration<double> sharing_{0};  ///< parameters, of an optimizer in shards

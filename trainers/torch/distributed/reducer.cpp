@@ -65,9 +65,21 @@ Reducer::~Reducer() {
   for (auto& remove : remove_hooks_) remove();
 }
 
-void Reducer::build(const std::vector<std::size_t>& order) {
+std::vector<GradientSize> Reducer::gradient_sizes() const {
   std::vector<GradientSize> sizes;
   for (const auto& [name, p] : parameters_) sizes.push_back({p.nbytes(), kind_of(p)});
+  return sizes;
+}
+
+void Reducer::set_limits(const BucketLimits& limits) {
+  limits_ = limits;
+  const std::vector<std::size_t> order = order_;
+  build(order);
+}
+
+void Reducer::build(const std::vector<std::size_t>& order) {
+  order_ = order;
+  const std::vector<GradientSize> sizes = gradient_sizes();
   place_.assign(parameters_.size(), {});
   buckets_.clear();
   for (auto& indices : assign_buckets(sizes, order, limits_)) {

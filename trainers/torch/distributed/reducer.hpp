@@ -52,6 +52,11 @@ class Reducer {
   /// In finish(), for the exchange alone; with a compressor also for what it does behind it.
   double waited_seconds() const { return waited_.count(); }
 
+  /// Other buckets from the next step on; between finish() and begin(), the same on all ranks, with
+  /// no gradients left that finish() made.
+  void set_limits(const BucketLimits& limits);
+  std::vector<GradientSize> gradient_sizes() const;
+
   /// Indices of the parameters, in the buckets as they are; for tests and logs.
   std::vector<std::vector<std::size_t>> buckets() const;
 
@@ -79,7 +84,8 @@ class Reducer {
   std::vector<std::pair<std::size_t, std::size_t>> place_;  ///< of a parameter: bucket, index in it
   std::vector<bool> filled_;
   std::vector<std::size_t> ready_order_;
-  std::size_t next_ = 0;  ///< the first bucket that is not on its way
+  std::vector<std::size_t> order_;  ///< that the buckets were made in
+  std::size_t next_ = 0;            ///< the first bucket that is not on its way
   std::int64_t step_ = 0;
   bool exchanging_ = false, rebuilt_ = false;
   double share_ = 1;

@@ -50,6 +50,15 @@ void read_data_parallel(Fields& fields, Settings& settings) {
   settings.check_finite = fields.boolean("check_finite", settings.check_finite);
   settings.shard_optimizer = fields.boolean("shard_optimizer", settings.shard_optimizer);
   settings.timeline = fields.boolean("timeline", settings.timeline);
+  const bool tune = fields.boolean("tune_communication", false);
+  if (fields.branch("tune_communication", "true", tune, {"tune_window"})) {
+    settings.tuning_window = static_cast<int>(fields.integer("tune_window", 10, 3, 1'000));
+    for (const auto& [name, bytes] : {std::pair{"bucket_mib", settings.buckets.bytes},
+                                      {"first_bucket_mib", settings.buckets.first_bytes}}) {
+      if (bytes == 0)
+        fields.fail(name, "0, from which tune_communication cannot begin; leave it out");
+    }
+  }
   CompressionOptions& compression = settings.compression;
   compression.kind = fields.choice("compression", compression.kind, kCompressions);
   if (fields.branch("compression", "powersgd", compression.kind == CompressionKind::powersgd,

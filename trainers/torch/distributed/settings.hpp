@@ -32,6 +32,7 @@ struct Settings {
   bool check_finite = true;
   bool shard_optimizer = false;
   bool timeline = false;
+  int tuning_window = 0;  ///< steps that score one way of exchanging gradients; 0: not tuned
   /// Another strategy than data-parallel.
   std::optional<asynchronous::Configured> asynchronous;
   int servers = 1;

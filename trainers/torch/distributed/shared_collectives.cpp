@@ -8,9 +8,6 @@
 namespace betatune::distributed {
 namespace {
 
-/// Per rank and piece. Two sets of slots of two ranks, and the results, fit in a second-level
-/// cache.
-constexpr std::size_t kPiece = 256 << 10;
 constexpr std::size_t kCell = 64 << 10;  ///< of a send
 constexpr std::size_t kLine = 64;
 
@@ -76,7 +73,7 @@ struct SharedCollectives::Channel {
 
 std::size_t SharedCollectives::data_bytes(int size) {
   const auto ranks = static_cast<std::size_t>(size);
-  return 2 * kPiece * (ranks + 1) + ranks * ranks * align(sizeof(Channel));
+  return 2 * kMostPiece * (ranks + 1) + ranks * ranks * align(sizeof(Channel));
 }
 
 SharedCollectives::SharedCollectives(const World& world, const std::string& path)
@@ -91,10 +88,10 @@ SharedCollectives::SharedCollectives(const World& world, const std::string& path
       size_(world.size) {}
 
 std::byte* SharedCollectives::buffer() const {
-  return segment_.data() + (pieces_ % 2) * kPiece * static_cast<std::size_t>(size_ + 1);
+  return segment_.data() + (pieces_ % 2) * kMostPiece * static_cast<std::size_t>(size_ + 1);
 }
 std::byte* SharedCollectives::slot(int rank) const {
-  return buffer() + static_cast<std::size_t>(rank) * kPiece;
+  return buffer() + static_cast<std::size_t>(rank) * kMostPiece;
 }
 std::byte* SharedCollectives::result() const {
   return slot(size_);
@@ -103,7 +100,7 @@ std::byte* SharedCollectives::result() const {
 SharedCollectives::Channel& SharedCollectives::channel(int from, int to) const {
   const auto index = static_cast<std::size_t>(from * size_ + to);
   return *reinterpret_cast<Channel*>(segment_.data() +
-                                     2 * kPiece * static_cast<std::size_t>(size_ + 1) +
+                                     2 * kMostPiece * static_cast<std::size_t>(size_ + 1) +
                                      index * align(sizeof(Channel)));
 }
 
@@ -156,9 +153,9 @@ void SharedCollectives::all_reduce(std::byte* data, std::size_t count, Element e
   begin({Call::Kind::all_reduce, element, reduction, 0, count});
   const std::size_t width = bytes_of(element), all = count * width;
   std::vector<const std::byte*> inputs(static_cast<std::size_t>(size_));
-  for (std::size_t offset = 0; offset < all; offset += kPiece, ++pieces_) {
+  for (std::size_t offset = 0; offset < all; offset += piece_, ++pieces_) {
     std::byte* piece = data + offset;
-    const std::size_t bytes = std::min(kPiece, all - offset);
+    const std::size_t bytes = std::min(piece_, all - offset);
     const Share own = share_of(bytes, rank_, size_);
     std::memcpy(slot(rank_), piece, own.begin);
     std::memcpy(slot(rank_) + own.end, piece + own.end, bytes - own.end);

@@ -35,6 +35,13 @@ class SharedCollectives {
   void receive(std::byte* data, std::size_t bytes, int from);
   void abort(const std::string& reason) { segment_.abort(reason); }
 
+  /// Bytes of the pieces of an all_reduce, which do not change its result: to be set between calls,
+  /// the same on all ranks. Other calls keep to kPiece.
+  /// Two sets of slots (of kPiece each) of two ranks, and the results, fit in a second-level cache.
+  static constexpr std::size_t kPiece = 256 << 10, kMostPiece = 1 << 20;
+  std::size_t piece() const { return piece_; }
+  void set_piece(std::size_t bytes) { piece_ = bytes; }
+
  private:
   struct Call;
   struct Channel;
@@ -59,6 +66,7 @@ class SharedCollectives {
   std::uint32_t calls_ = 0;
   std::uint64_t call_ = 0;  ///< the current one, encoded
   bool checked_ = true;     ///< that the others make the same call
+  std::size_t piece_ = kPiece;
 };
 
 }  // namespace betatune::distributed

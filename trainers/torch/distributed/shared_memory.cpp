@@ -66,6 +66,15 @@ class SharedMemory final : public Communicator {
     return receives_.start(
         [this, tensor, from] { collectives_.receive(bytes(tensor), tensor.nbytes(), from); });
   }
+  std::vector<std::size_t> pieces() const override {
+    std::vector<std::size_t> sizes;
+    for (std::size_t bytes = 64 << 10; bytes <= SharedCollectives::kMostPiece; bytes *= 2) {
+      sizes.push_back(bytes);
+    }
+    return sizes;
+  }
+  std::size_t piece() const override { return collectives_.piece(); }
+  void set_piece(std::size_t bytes) override { collectives_.set_piece(bytes); }
   void abort(const std::string& reason) override { collectives_.abort(reason); }
 
  private:

@@ -19,6 +19,7 @@
 
 #include <ATen/core/Tensor.h>
 #include <limits>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -64,6 +65,11 @@ class Strategy {
   /// Seconds of step() so far in which this rank waited for what the ranks exchange: what the
   /// backward pass did not hide. On CPUs alone; where work is queued on a GPU, nobody waits there.
   virtual double waited_seconds() const { return 0; }
+
+  /// What it has found out by now, for the reports; the same on all ranks.
+  virtual std::map<std::string, double> metrics() const { return {}; }
+  /// What is new since the last call, for the log; "": nothing.
+  virtual std::string news() { return ""; }
 
   /// values := sums over the ranks (of losses and counts, say). Collective.
   virtual void sum(std::vector<double>& values) = 0;

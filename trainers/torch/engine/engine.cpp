@@ -140,6 +140,8 @@ struct Engine::Impl {
     if (world.size > 1) strategy->sum(sums);
     result.loss = sums[0] / static_cast<double>(result.samples);
     if (world.size > 1 && device.is_cpu()) result.waited_seconds = sums[1] / world.size;
+    result.metrics = strategy->metrics();
+    result.news = strategy->news();
   }
 
   EpochResult train(std::int64_t epoch) {

@@ -4,6 +4,7 @@
 /// Task's. It knows no other process: what ranks of a gang do together is a Strategy's.
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,6 +30,8 @@ struct EpochResult {
   double last_learning_rate = 0;
   /// Of a gang on CPUs: the mean over the ranks of Strategy::waited_seconds in this epoch.
   std::optional<double> waited_seconds = {};
+  std::map<std::string, double> metrics = {};  ///< of the strategy, for the report
+  std::string news = {};                       ///< of the strategy, for the log; "": none
 };
 
 struct Score {

@@ -44,6 +44,7 @@ std::shared_ptr<distributed::Strategy> make_data_parallel(
   options.compression = settings.compression;
   options.check_finite = settings.check_finite;
   options.shard_optimizer = settings.shard_optimizer;
+  options.tuning_window = settings.tuning_window;
   options.max_gradient_norm = recipe.optimizer.clip_norm;
   if (settings.timeline) {
     // Beside the attempt's log, where it stays.

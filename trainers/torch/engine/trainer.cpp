@@ -99,6 +99,8 @@ plugin::Verdict EpochTrainer::run_epoch(std::int64_t epoch, bool last) {
   if (result.waited_seconds) {
     metrics["communication_share"] = *result.waited_seconds / result.seconds;
   }
+  metrics.insert(result.metrics.begin(), result.metrics.end());
+  if (!result.news.empty()) host_.log(kInfo, result.news);
   judge_epoch(result, last, metrics);
   Json report;
   for (const auto& [name, number] : metrics) report[name] = finite_or_text(number);
