@@ -45,7 +45,8 @@ class Agent {
         [this](const WorkKey& key, const WorkerMessage& said) { courier_.said(key, said); },
         [this](const WorkKey& key, const ProcessEnd& end) { courier_.over(key, end); },
         [this](const WorkKey& key, const AttemptFailure& failure) { courier_.over(key, failure); },
-        [this](const WorkKey& key) { return core_.may_read(key); }};
+        [this](const WorkKey& key) { return core_.may_read(key); },
+        [this](const WorkKey& key, bool waits) { core_.files_travel(key, waits, now()); }};
   }
 
   Courier::Outside outside() {

@@ -104,8 +104,8 @@ class AgentCore {
   AgentEffects work_ended(const WorkKey& key, const ProcessEnd& end, Milliseconds now);
   /// It could not even begin: the plug-in is missing, or does not load.
   AgentEffects work_failed(const WorkKey& key, const AttemptFailure& failure, Milliseconds now);
-  /// The attempt's process has not begun yet, or is over, and its files are on the way: the limits
-  /// of time do not count until it begins.
+  /// The attempt's process has not begun yet (its files are on the way, its GPUs are not free), or
+  /// is over and leaves files: the limits of time do not count until it begins.
   void files_travel(const WorkKey& key, bool travel, Milliseconds now);
   AgentEffects tick(Milliseconds now);
   /// Finishes what runs, takes no more, leaves.

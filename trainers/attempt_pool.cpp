@@ -35,15 +35,23 @@ struct AttemptPool::Running {
   ServerPtr server;
   Descriptor link;
   bool reading = false;
-  std::vector<std::string> devices;
+  std::vector<std::string> devices;  ///< chosen for it, of those that there are
+  std::vector<std::string> gpus;     ///< that it may use; empty: none, or all that there are
+  bool takes_gpus = false;
+  std::string packet;    ///< that starts it, until it does
+  UniqueFd worker_end;   ///< of the link, until then
+  Milliseconds free_by;  ///< when its GPUs are not waited for any longer
+  asio::steady_timer again;
 
-  Running(asio::io_context& loop, int fd) : link(loop, fd) {}
+  Running(asio::io_context& loop, int fd) : link(loop, fd), again(loop) {}
 };
 
 namespace {
 
 constexpr int kPacketsPerTurn = 64;
 constexpr Milliseconds kSweepAgain{50};
+constexpr Milliseconds kGpuAgain{50};
+constexpr Milliseconds kGpuLongest{10'000};
 
 /// Changes when the file does: a plug-in that was built again is loaded again.
 std::string identity(const std::string& path) {
@@ -70,6 +78,7 @@ AttemptPool::AttemptPool(asio::io_context& loop, Listener listener, Milliseconds
       listener_(std::move(listener)),
       grace_(grace),
       devices_(visible_devices()),
+      gpu_memory_([this](const auto& gpus) { return nvml_.holders(gpus); }),
       sweep_(loop) {
   // What a killed fork server leaves behind becomes this process's child, and is ended.
   become_subreaper();
@@ -133,16 +142,66 @@ void AttemptPool::start(const WorkKey& key, const Assign& assign) {
   std::stringstream devices(job.environment["CUDA_VISIBLE_DEVICES"]);
   for (std::string each; std::getline(devices, each, ',');) running->devices.push_back(each);
   if (running->devices.empty()) job.environment.erase("CUDA_VISIBLE_DEVICES");
-  const std::string packet = json_text({{"spawn", running->number}, {"job", encode_json(job)}});
-  const Status sent =
-      send_packet(server.value()->control.native_handle(), packet, link.value().second.get());
-  // A server that has just ended says why, or its end does, once that is read: server_died().
-  const bool gone = !sent && sent.error().kind == ErrorKind::unavailable;
-  if (!sent && !gone) return fail(key, FailureClass::infra, sent.error().message);
+  running->takes_gpus = wanted.gpus > 0;
+  running->gpus = running->devices.empty() ? devices_ : running->devices;
+  running->packet = json_text({{"spawn", running->number}, {"job", encode_json(job)}});
+  running->worker_end = std::move(link.value().second);
+  running->free_by = monotonic_ms() + kGpuLongest;
   for (const std::string& each : running->devices) ++device_use_[each];
   ++running->server->running;
   running_[running->number] = running;
-  read_link(running);
+  start_when_free(running);
+}
+
+bool AttemptPool::waits(const RunningPtr& running) const {
+  return !running->packet.empty();
+}
+
+/// Those that no other trial of this trainer uses: what two share is never free.
+std::vector<std::string> AttemptPool::gpus_to_be_free(const Running& running) const {
+  std::vector<std::string> gpus = running.gpus;
+  for (const auto& [number, other] : running_) {
+    if (number == running.number || !other->takes_gpus) continue;
+    std::erase_if(gpus, [&](const std::string& gpu) {
+      return std::find(other->gpus.begin(), other->gpus.end(), gpu) != other->gpus.end();
+    });
+  }
+  return gpus;
+}
+
+void AttemptPool::start_when_free(const RunningPtr& running) {
+  if (!running->takes_gpus) return spawn(running);
+  const auto gpus = gpus_to_be_free(*running);
+  const bool shared = gpus.empty() && (running_.size() > 1 || !running->gpus.empty());
+  const auto left = shared ? std::vector<GpuHolder>{} : gpu_memory_.left(gpus);
+  if (!left.empty() && monotonic_ms() < running->free_by) {
+    listener_.waits(running->key, true);
+    running->again.expires_after(kGpuAgain);
+    running->again.async_wait([this, running](const boost::system::error_code& error) {
+      const bool wanted = running_.count(running->number) != 0 && waits(running);
+      if (!error && wanted) start_when_free(running);
+    });
+    return;
+  }
+  if (!left.empty()) {
+    log().warn("trial {} starts on GPUs that are not free after {} s: {}", running->key.trial.n,
+               kGpuLongest.count() / 1'000, text_of(left));
+    gpu_memory_.give_up(left);
+  }
+  listener_.waits(running->key, false);
+  spawn(running);
+}
+
+void AttemptPool::spawn(const RunningPtr& running) {
+  const Status sent = send_packet(running->server->control.native_handle(), running->packet,
+                                  running->worker_end.get());
+  running->packet.clear();
+  running->worker_end.reset();
+  // A server that has just ended says why, or its end does, once that is read: server_died().
+  const bool gone = !sent && sent.error().kind == ErrorKind::unavailable;
+  if (sent || gone) return read_link(running);
+  take_running(running->number);
+  fail(running->key, FailureClass::infra, sent.error().message);
 }
 
 Result<AttemptPool::ServerPtr> AttemptPool::server_for(const Assign& assign) {
@@ -308,6 +367,16 @@ void AttemptPool::tell(const WorkKey& key, Action action) {
 void AttemptPool::end(const WorkKey& key) {
   for (const auto& [number, running] : running_) {
     if (running->key != key) continue;
+    if (waits(running)) {
+      // Nothing of it has begun. Later, not now: as in fail().
+      ProcessEnd end;
+      end.wait_status = SIGTERM;
+      running->packet.clear();
+      asio::post(loop_, [this, n = number, end] {
+        if (const RunningPtr ended = take_running(n)) listener_.ended(ended->key, end);
+      });
+      return;
+    }
     if (!running->server->loaded) {
       // Still loading, or hanging in it: nobody there reads. The next attempt gets a new server.
       ::kill(running->server->pid, SIGKILL);

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "trainers/agent_core.hpp"
+#include "trainers/gpu_memory.hpp"
 #include "trainers/posix.hpp"
 #include "transport/asio.hpp"
 
@@ -21,6 +22,8 @@ class AttemptPool {
     std::function<void(const WorkKey&, const AttemptFailure&)> failed;
     /// Whether more of this attempt's reports can be taken now.
     std::function<bool(const WorkKey&)> may_read;
+    /// It cannot begin yet, or does now: its GPUs are not free.
+    std::function<void(const WorkKey&, bool)> waits;
   };
 
   AttemptPool(asio::io_context& loop, Listener listener, Milliseconds grace);
@@ -49,6 +52,10 @@ class AttemptPool {
   /// False once the link has been read to its end.
   bool drain_link(const RunningPtr& running, bool all);
   RunningPtr take_running(std::uint64_t number);
+  void start_when_free(const RunningPtr& running);
+  std::vector<std::string> gpus_to_be_free(const Running& running) const;
+  void spawn(const RunningPtr& running);
+  bool waits(const RunningPtr& running) const;
   std::map<std::string, std::string> environment_of(const Assign& assign);
   void fail(const WorkKey& key, FailureClass kind, const std::string& message);
 
@@ -60,6 +67,8 @@ class AttemptPool {
   std::map<std::uint64_t, RunningPtr> running_;
   std::vector<std::string> devices_;  ///< CUDA devices to share out, if any are visible
   std::map<std::string, int> device_use_;
+  Nvml nvml_;
+  GpuMemory gpu_memory_;
   asio::steady_timer sweep_;
 };
 

@@ -125,6 +125,21 @@ bool is_stopped(pid_t pid) {
   return state == 'T' || state == 't';
 }
 
+bool has_ended(pid_t pid) {
+  const char state = read_stat(pid).state;
+  return state == '?' || state == 'Z' || state == 'X';
+}
+
+bool is_descendant(pid_t pid, pid_t ancestor) {
+  // A chain that changes while it is followed ends at init, or in what is gone.
+  constexpr int kDeepest = 1'000;
+  for (int i = 0; i < kDeepest && pid > 1; ++i) {
+    if (pid == ancestor) return true;
+    pid = read_stat(pid).parent;
+  }
+  return false;
+}
+
 int thread_count() {
   const std::unique_ptr<DIR, int (*)(DIR*)> tasks(::opendir("/proc/self/task"), &::closedir);
   if (!tasks) return 1;

@@ -32,6 +32,11 @@ void end_all_descendants();
 /// Whether a signal (SIGSTOP, SIGTSTP) or a tracer has stopped the process.
 bool is_stopped(pid_t pid);
 
+/// Whether a process is no more, or waits only for its parent to hear of its end.
+bool has_ended(pid_t pid);
+/// Whether `ancestor` is a parent of it, or a parent's parent, and so on; or it itself.
+bool is_descendant(pid_t pid, pid_t ancestor);
+
 /// Threads of this process.
 int thread_count();
 
