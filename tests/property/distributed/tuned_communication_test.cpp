@@ -248,6 +248,18 @@ TEST(TunedCommunicationFromACheckpoint, OfAnotherGangIsTunedAnewAndSaysSo) {
               AllOf(HasSubstr("tuned anew"), HasSubstr("2 ranks"), HasSubstr("3 ranks")));
 }
 
+TEST(TunedCommunicationFromACheckpoint, OfATrainingThatWasNotTunedIsNoTrouble) {
+  const support::TemporaryDirectory folder;
+  TunedPlan plan = tuned(small_buckets());
+  plan.load = folder.path().string();
+
+  const Json found = train(plan, 2);
+
+  ASSERT_EQ(found["news"].size(), 2u);
+  EXPECT_THAT(found["news"][0].get<std::string>(), HasSubstr("tuned anew"));
+  EXPECT_FALSE(found["metrics"].empty());
+}
+
 TEST(TunedCommunicationFromACheckpoint, ThatIsDamagedIsNamed) {
   for (const char* text : {"", "{}", "[1", R"({"version": 1, "of": "x", "seconds": [1, "a"]})",
                            R"({"version": 1, "of": "x", "seconds": [1, -1]})",

@@ -125,6 +125,11 @@ void CommunicationTuner::save(const std::string& directory) const {
 
 void CommunicationTuner::load(const std::string& directory) {
   const std::string path = path_of(directory);
+  // Of a training by one rank, or from before the setting was made.
+  if (!std::filesystem::exists(path)) {
+    news_ = "communication is tuned anew: it was not when the checkpoint was saved";
+    return;
+  }
   std::ifstream file(path);
   const std::string text{std::istreambuf_iterator<char>(file), {}};
   const Json stored = Json::parse(text, nullptr, /*allow_exceptions=*/false);
