@@ -136,7 +136,7 @@ TEST(FreezeThaw, LeavesEveryDecisionToTheLadderIfToldSo) {
 void train_some_alike(Study& study, int count) {
   for (int i = 0; i < count; ++i) {
     const TrialId id = study.create(0.02 * i);
-    for (const Step step : {1, 3, 9}) study.train(id, step, 5 + 0.1 * i - 0.1 * step);
+    for (const int step : {1, 3, 9}) study.train(id, step, 5 + 0.1 * i - 0.1 * step);
   }
 }
 
