@@ -89,8 +89,13 @@ TEST(Objectives, TheTargetsMustBeReachedByOneTrial) {
 
 TEST(Objectives, SchedulersWithAModelOfOneLossRefuseThem) {
   StudySpec spec = two_objectives(stepped_study(9, "auto"));
+  spec.algorithm.searcher.name = "gp";
   EXPECT_EQ(scheduler_name(spec), "asha");
-  EXPECT_EQ(scheduler_name(stepped_study(9, "auto")), "freeze-thaw") << "with one objective";
+  StudySpec one = stepped_study(9, "auto");
+  one.algorithm.searcher.name = "gp";
+  EXPECT_EQ(scheduler_name(one), "freeze-thaw");
+  one.algorithm.searcher.name = "tpe";
+  EXPECT_EQ(scheduler_name(one), "asha") << "which is as quick as the searcher";
   EXPECT_EQ(scheduler_name(two_objectives(small_study())), "fifo");
   for (const char* name : {"median-stopping", "freeze-thaw"}) {
     spec.algorithm.scheduler.name = name;
