@@ -8,6 +8,9 @@
 namespace betatune {
 namespace {
 
+/// Distance from which on a trial is unlike another one: a local search makes many that are not.
+constexpr double kUnlike = 0.1;
+
 /// Rungs between a trial and the end, from which on going there is no ordinary promotion.
 bool is_far_below(const Ladder& ladder, int rung) {
   return rung >= 0 && rung + 2 < static_cast<int>(ladder.size());
@@ -42,7 +45,7 @@ std::optional<Leap> Leaps::choose(const StudyState& state, const Ladder& ladder,
   const RowMatrix features = map.map(pick_rows(table.points, candidates));
   const Eigen::VectorXd weights = Eigen::VectorXd::Ones(map.columns());
   std::optional<Leap> out;
-  double farthest = 0;
+  double farthest = kUnlike * kUnlike;
   for (std::size_t i = 0; i < candidates.size(); ++i) {
     Eigen::VectorXd squares = Eigen::VectorXd::Zero(known.cols());
     map.add_distances(weights, features.col(static_cast<Eigen::Index>(i)), known, known.cols(),

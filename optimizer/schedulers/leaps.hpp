@@ -31,7 +31,7 @@ class Leaps {
   bool due() const { return share_ > 0 && leapt_ + top_ <= share_ * (trained_ + top_); }
   /// Of the paused trials that are in the better half at their rung, two rungs or more below the
   /// end and break no limit, the one farthest from all that were or are trained to the end; nothing
-  /// if there are none. table: of all trials.
+  /// if none is farther than a tenth of a range. table: of all trials.
   std::optional<Leap> choose(const StudyState& state, const Ladder& ladder, const FeatureMap& map,
                              const CurveTable& table) const;
 

@@ -159,6 +159,13 @@ TEST(FreezeThaw, TrainsToTheEndNowAndThenWhatIsUnlikeAllThatWere) {
 
   study.begin(unlike, 9);
   EXPECT_NE(study.goal(), Step{9}) << "its steps count as soon as they are begun";
+
+  train_some_alike(study, 10);
+  EXPECT_EQ(study.resumed(), near) << "0.16 from the nearest";
+  study.begin(near, 9);
+  train_some_alike(study, 10);
+  study.train(study.create(0.35), 1, 5.05);
+  EXPECT_NE(study.goal(), Step{9}) << "0.05 from the nearest";
 }
 
 TEST(FreezeThaw, TrainsNobodyToTheEndForThatIfToldSo) {
