@@ -162,8 +162,9 @@ std::vector<std::string> AttemptPool::gpus_to_be_free(const Running& running) co
   std::vector<std::string> gpus = running.gpus;
   for (const auto& [number, other] : running_) {
     if (number == running.number || !other->takes_gpus) continue;
-    std::erase_if(gpus, [&](const std::string& gpu) {
-      return std::find(other->gpus.begin(), other->gpus.end(), gpu) != other->gpus.end();
+    const std::vector<std::string>& taken = other->gpus;
+    std::erase_if(gpus, [&taken](const std::string& gpu) {
+      return std::find(taken.begin(), taken.end(), gpu) != taken.end();
     });
   }
   return gpus;

@@ -58,7 +58,9 @@ void measure(int n) {
   const auto decide = [&](std::uint64_t i, bool with_new) {
     const CurveTable table =
         curve_table(study.space(), *study.spec().fidelity, study.history().trials, encoded);
-    const CurveModel model(map, table);
+    // A decision draws its model, as freeze_thaw.cpp does.
+    const auto draw = with_new ? std::optional(fold_in(root_key(4), i)) : std::nullopt;
+    const CurveModel model(map, table, draw);
     const CurveBeliefs rows = model.of_rows();
     if (with_new) {
       log_prospect_of_new(study.space(), model, table, rows, fold_in(root_key(3), i));
