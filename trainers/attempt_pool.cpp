@@ -40,7 +40,7 @@ struct AttemptPool::Running {
   bool takes_gpus = false;
   std::string packet;    ///< that starts it, until it does
   UniqueFd worker_end;   ///< of the link, until then
-  Milliseconds free_by;  ///< when its GPUs are not waited for any longer
+  Milliseconds free_by{};  ///< when its GPUs are not waited for any longer
   asio::steady_timer again;
 
   Running(asio::io_context& loop, int fd) : link(loop, fd), again(loop) {}
