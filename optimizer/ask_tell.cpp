@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "optimizer/account.hpp"
+#include "optimizer/monotonic_clock.hpp"
 #include "optimizer/pareto/study_front.hpp"
 #include "optimizer/requests.hpp"
 #include "searchspaces/limits.hpp"
@@ -15,10 +16,6 @@ namespace {
 
 /// The trainer inside the process: its name in the log, and its connection.
 constexpr const char* kDriver = "ask-tell";
-
-Monotonic now() {
-  return std::chrono::duration_cast<Monotonic>(std::chrono::steady_clock::now().time_since_epoch());
-}
 
 Error wrong(const std::string& message) {
   return {ErrorKind::invalid_argument, message};
@@ -43,7 +40,7 @@ Result<std::unique_ptr<AskTell>> AskTell::open(StudySession session) {
 }
 
 Status AskTell::begin() {
-  Effects effects = session_.coordinator->start(now());
+  Effects effects = session_.coordinator->start(monotonic_now());
   std::deque<Input> inputs;
   Sequence seq = state().seq - effects.append.size();
   for (Fact& fact : effects.append) {
@@ -92,7 +89,7 @@ void AskTell::give(Input input) {
   std::deque<Input> inputs;
   inputs.push_back(std::move(input));
   while (!inputs.empty()) {
-    Effects effects = session_.coordinator->step(inputs.front(), now());
+    Effects effects = session_.coordinator->step(inputs.front(), monotonic_now());
     inputs.pop_front();
     Sequence seq = state().seq - effects.append.size();
     for (Fact& fact : effects.append) {

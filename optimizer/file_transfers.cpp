@@ -4,6 +4,11 @@
 
 namespace betatune {
 
+bool is_under_way(const StudyState& state, TrialId trial, AttemptId attempt) {
+  const Trial& now = state.trials[trial];
+  return now.state == TrialState::running && now.attempt == attempt;
+}
+
 void FileTransfers::told(const Message& asked, const std::optional<Message>& answer,
                          Monotonic now) {
   if (const auto* put = std::get_if<PutFile>(&asked)) {
@@ -38,8 +43,7 @@ void FileTransfers::note(const Key& key, FileTransfer seen, bool over) {
 void FileTransfers::keep_current(const StudyState& state) {
   std::erase_if(all_, [&](const auto& each) {
     const auto& [trial, attempt] = each.first;
-    const Trial& now = state.trials[trial];
-    return now.state != TrialState::running || now.attempt != attempt;
+    return !is_under_way(state, trial, attempt);
   });
 }
 

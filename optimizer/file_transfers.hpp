@@ -13,6 +13,9 @@
 
 namespace betatune {
 
+/// Whether an attempt still runs: files of others are nobody's any more.
+bool is_under_way(const StudyState& state, TrialId trial, AttemptId attempt);
+
 /// What the trainer does.
 enum class FileWay { sends, fetches };
 constexpr auto enum_names(FileWay) {

@@ -1,18 +1,11 @@
 #include "optimizer/folder_desk.hpp"
 
-#include <chrono>
 #include <memory>
 
+#include "optimizer/monotonic_clock.hpp"
 #include "searchspaces/limits.hpp"
 
 namespace betatune {
-namespace {
-
-Monotonic monotonic_now() {
-  return std::chrono::duration_cast<Monotonic>(std::chrono::steady_clock::now().time_since_epoch());
-}
-
-}  // namespace
 
 FolderDesk::FolderDesk(asio::io_context& loop, const std::filesystem::path& study_dir, Send send)
     : loop_(loop), send_(std::move(send)), exchange_(study_dir), thread_(1) {}
@@ -41,8 +34,7 @@ void FolderDesk::take(Received received) {
 void FolderDesk::tidy(const StudyState& state) {
   for (auto at = sending_.begin(); at != sending_.end();) {
     const auto [id, attempt] = *at;
-    const Trial& trial = state.trials[id];
-    if (trial.state == TrialState::running && trial.attempt == attempt) {
+    if (is_under_way(state, id, attempt)) {
       ++at;
       continue;
     }

@@ -7,6 +7,7 @@
 
 #include "optimizer/folder_desk.hpp"
 #include "optimizer/gate.hpp"
+#include "optimizer/monotonic_clock.hpp"
 #include "optimizer/refusal_limit.hpp"
 #include "optimizer/requests.hpp"
 #include "optimizer/worker_pool.hpp"
@@ -31,10 +32,6 @@ constexpr std::uint64_t kRefusalsLogged = 10;
 constexpr auto kGoodbye = 2'000ms;
 /// After BYE, so that trainers can end by themselves.
 constexpr auto kLauncherGrace = 3'000ms;
-
-Monotonic monotonic_now() {
-  return std::chrono::duration_cast<Monotonic>(std::chrono::steady_clock::now().time_since_epoch());
-}
 
 /// What a trainer on this machine connects to where the socket listens on every address.
 std::string reachable_here(std::string endpoint) {

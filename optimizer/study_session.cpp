@@ -7,6 +7,7 @@
 
 #include "optimizer/account.hpp"
 #include "optimizer/earlier_study.hpp"
+#include "optimizer/monotonic_clock.hpp"
 #include "optimizer/stores/study_lock.hpp"
 #include "optimizer/version.hpp"
 #include "transport/folder_mark.hpp"
@@ -29,9 +30,7 @@ std::uint64_t draw_seed() {
 std::int64_t wall_offset_us() {
   using std::chrono::duration_cast;
   const auto wall = duration_cast<Monotonic>(std::chrono::system_clock::now().time_since_epoch());
-  const auto monotonic =
-      duration_cast<Monotonic>(std::chrono::steady_clock::now().time_since_epoch());
-  return (wall - monotonic).count();
+  return (wall - monotonic_now()).count();
 }
 
 Status replay_all(const StudyStore& store, Coordinator& coordinator) {

@@ -38,8 +38,8 @@ struct AttemptPool::Running {
   std::vector<std::string> devices;  ///< chosen for it, of those that there are
   std::vector<std::string> gpus;     ///< that it may use; empty: none, or all that there are
   bool takes_gpus = false;
-  std::string packet;    ///< that starts it, until it does
-  UniqueFd worker_end;   ///< of the link, until then
+  std::string packet;      ///< that starts it, until it does
+  UniqueFd worker_end;     ///< of the link, until then
   Milliseconds free_by{};  ///< when its GPUs are not waited for any longer
   asio::steady_timer again;
 

@@ -38,10 +38,9 @@ void GpuMemory::give_up(const std::vector<GpuHolder>& holders) {
 std::string text_of(const std::vector<GpuHolder>& holders) {
   std::string text;
   for (const GpuHolder& each : holders) {
-    std::string name = "ended";
+    std::string name;
     std::ifstream comm("/proc/" + std::to_string(each.pid) + "/comm");
-    std::getline(comm, name);
-    if (!comm) name = "ended";
+    if (!std::getline(comm, name)) name = "ended";
     text += (text.empty() ? "" : "; ") + ("process " + std::to_string(each.pid)) + " (" + name +
             ") holds " + (each.bytes == 0 ? "memory" : std::to_string(each.bytes >> 20) + " MiB") +
             " of GPU " + each.gpu;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "optimizer/checkpoints.hpp"
+#include "optimizer/monotonic_clock.hpp"
 #include "optimizer/progress.hpp"
 #include "optimizer/roster_file.hpp"
 #include "optimizer/server.hpp"
@@ -66,8 +67,7 @@ class Housekeeping final : public ServerObserver {
   void on_tick(const Coordinator& coordinator,
                const std::vector<LaunchedTrainer>& trainers) override {
     shown_.on_tick(coordinator, trainers);
-    roster_.tick(coordinator, std::chrono::duration_cast<Monotonic>(
-                                  std::chrono::steady_clock::now().time_since_epoch()));
+    roster_.tick(coordinator, monotonic_now());
   }
   void on_refused(const Refused& so_far) override { roster_.refused(so_far); }
   void on_files(const FileTransfers& now) override { roster_.files(now); }

@@ -195,7 +195,9 @@ std::optional<Assignment> FreezeThaw::next(const StudyState& state, bool may_sta
 
 std::optional<Leap> FreezeThaw::leap(const StudyState& state) const {
   if (!knows_enough() || !leaps_.due()) return std::nullopt;
-  return leaps_.choose(state, ladder_, map_,
+  const std::vector<TrialId> candidates = Leaps::candidates(state, ladder_);
+  if (candidates.empty()) return std::nullopt;
+  return leaps_.choose(state, candidates, map_,
                        curve_table(space_, fidelity_, state.trials, encoded_));
 }
 

@@ -5,6 +5,7 @@
 /// nothing says that another one ends lower, however often it is tried for a few steps.
 
 #include <optional>
+#include <vector>
 
 #include "optimizer/curves/curve_table.hpp"
 #include "optimizer/gp/feature_map.hpp"
@@ -29,11 +30,13 @@ class Leaps {
   void observe(const AttemptStarted& started, const Ladder& ladder);
   /// Whether the share has room for another full training.
   bool due() const { return share_ > 0 && leapt_ + top_ <= share_ * (trained_ + top_); }
-  /// Of the paused trials that are in the better half at their rung, two rungs or more below the
-  /// end and break no limit, the one farthest from all that were or are trained to the end; nothing
-  /// if none is farther than a tenth of a range. table: of all trials.
-  std::optional<Leap> choose(const StudyState& state, const Ladder& ladder, const FeatureMap& map,
-                             const CurveTable& table) const;
+  /// The paused trials that are in the better half at their rung, two rungs or more below the end,
+  /// and break no limit; by their ids.
+  static std::vector<TrialId> candidates(const StudyState& state, const Ladder& ladder);
+  /// The one of them farthest from all that were or are trained to the end; nothing if none is
+  /// farther than a tenth of a range. table: of all trials.
+  std::optional<Leap> choose(const StudyState& state, const std::vector<TrialId>& candidates,
+                             const FeatureMap& map, const CurveTable& table) const;
 
  private:
   double share_, top_;

@@ -96,6 +96,17 @@ bool RungOrder::in_top(TrialId trial) const {
   return found != results_.end() && top_.contains(found->second);
 }
 
+std::vector<TrialId> RungOrder::best(std::size_t count) const {
+  std::vector<TrialId> out;
+  for (const std::set<RungResult>* half : {&top_, &rest_}) {
+    for (const RungResult& each : *half) {
+      if (out.size() == count) return out;
+      out.push_back(each.trial);
+    }
+  }
+  return out;
+}
+
 std::optional<RungPlace> RungOrder::place_of(TrialId trial) const {
   const auto found = results_.find(trial);
   if (found == results_.end()) return std::nullopt;

@@ -71,6 +71,8 @@ class RungOrder {
   bool has(TrialId trial) const { return results_.contains(trial); }
   /// Whether its result is among the best floor(n / eta).
   bool in_top(TrialId trial) const;
+  /// The best so many (or all), best first. O(count).
+  std::vector<TrialId> best(std::size_t count) const;
   /// For people: O(n). Nothing if it has no result here.
   std::optional<RungPlace> place_of(TrialId trial) const;
   /// The best trial that has not gone on, with a result; nothing if there is none.

@@ -53,6 +53,8 @@ class Rung {
   }
   /// Whether its result is among the best floor(n / eta).
   bool in_top(TrialId trial) const { return order().in_top(trial); }
+  /// The best so many, best first, whether they have gone on or not.
+  std::vector<TrialId> best(std::size_t count) const { return order().best(count); }
   /// For people: where the trial stands; nothing if it has no result here.
   std::optional<RungPlace> place_of(TrialId trial) const { return order().place_of(trial); }
   /// The best trial that has not gone on, with a result; nothing if there is none.

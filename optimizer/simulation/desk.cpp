@@ -1,5 +1,6 @@
 #include "optimizer/simulation/desk.hpp"
 
+#include "optimizer/file_transfers.hpp"
 #include "optimizer/simulation/courier.hpp"
 
 namespace betatune::simulation {
@@ -52,8 +53,7 @@ void SimDesk::answer(const PeerId& to, Message message) {
 
 void SimDesk::tidy(const StudyState& state) {
   for (auto at = sending_.begin(); at != sending_.end();) {
-    const Trial& trial = state.trials[at->first];
-    if (trial.state == TrialState::running && trial.attempt == at->second) {
+    if (is_under_way(state, at->first, at->second)) {
       ++at;
       continue;
     }
