@@ -92,10 +92,15 @@ def higgs():
     return curve
 
 
+def table(name):
+    """None: there is none yet."""
+    return Table(name) if (FOLDER / f"{name}.csv.gz").exists() else None
+
+
 def trained_here(name, wanted):
     """(params, seconds per epoch, curve) of random configurations; first those that the table has."""
     curve, (_, space) = {"mlp-digits": digits, "higgs-like": higgs}[name](), TABLES[name]
-    known = Table(name) if (FOLDER / f"{name}.csv.gz").exists() else None
+    known = table(name)
     rng, end = np.random.default_rng(13), time.monotonic() + 60 * wanted.minutes
     for seed in range(wanted.count):
         params = sample(space, rng)
@@ -109,19 +114,27 @@ def trained_here(name, wanted):
 
 
 def fashion(name, wanted):
-    """The error on 2,000 pictures, 2,000 others are trained on; a training that diverges has that of chance, 0.9,
-    from there on. The study stays in the work folder: running it again goes on with it."""
+    """First what the table has, then as many as are missing: of each, the error on 2,000 pictures, 2,000 others are
+    trained on; a training that diverges has that of chance, 0.9, from there on. The study stays in the work folder:
+    running it again goes on with it."""
     program = pathlib.Path(os.environ.get("BETATUNE", HERE.parents[2] / "build/bin/betatune")).resolve()
     os.environ.setdefault("BETATUNE_PLUGIN_PATH", str(program.parents[1] / "plugins"))
     _, space = TABLES[name]
-    text = study_yaml(space, name=name, seed=3, trials=wanted.count, parallel=1,
+    known = table(name)
+    have = len(known.params) if known else 0
+    for i in range(min(have, wanted.count)):
+        yield known.params[i], known.seconds[i], known.curves[i]
+    if have >= wanted.count:
+        return
+    text = study_yaml(space, name=name, seed=3 + have, trials=wanted.count - have, parallel=1,
                       algorithm="{name: random, scheduler: fifo}", metric="val_error")
     text = text.replace("parameters:", "parameters:\n  model: {value: mlp}").replace("trainer: {external: true}\n", "")
     config = f"epochs: {EPOCHS}, train_samples: 2000, validation_samples: 2000, test_samples: 10"
+    runs = f"runs/{name}-after-{have}"
     text += (f"trainer: {{plugin: torch_classifier, config: {{{config}}}}}\n"
              f"fidelity: {{name: epoch, min: 1, max: {EPOCHS}}}\n"
              "resources: {cpus: 1}\nlauncher: {name: local, trainers: 1}\n"
-             f"storage: {{path: runs/{name}, checkpoints: {{every: 1h}}}}\n")
+             f"storage: {{path: {runs}, checkpoints: {{every: 1h}}}}\n")
     wanted.work.mkdir(parents=True, exist_ok=True)
     study = wanted.work / f"{name}.yaml"
     study.write_text(text)
@@ -130,7 +143,7 @@ def fashion(name, wanted):
                        stdout=subprocess.DEVNULL)
     except subprocess.TimeoutExpired:
         pass
-    yield from exported(program, wanted.work / "runs" / name, space)
+    yield from exported(program, wanted.work / runs, space)
 
 
 def exported(program, folder, space):

@@ -16,7 +16,7 @@ class Betatune:
 
     def __init__(self, space, seed, min_step, max_step, budget_epochs, workers, **_):
         root = pathlib.Path(__file__).resolve().parents[4]
-        program = os.environ.get("BETATUNE", str(root / "build/bin/betatune"))
+        program = str(pathlib.Path(os.environ.get("BETATUNE", root / "build/bin/betatune")).resolve())
         algorithm = os.environ.get("BETATUNE_ALGORITHM", "{name: auto}")
         self.question = os.environ.get("BETATUNE_RECOMMEND", "best")
         said = subprocess.run([program, "version"], capture_output=True, text=True, check=True)
