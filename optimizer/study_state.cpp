@@ -7,6 +7,7 @@
 
 #include "optimizer/standings.hpp"
 #include "optimizer/trial_checkpoints.hpp"
+#include "optimizer/trial_results.hpp"
 
 namespace betatune {
 namespace {
@@ -52,7 +53,7 @@ class Fold {
     if (!judged_otherwise && budget == state_.full_budget) return Ok{};
     state_.full_budget = budget;
     state_.outcomes = std::move(outcomes);
-    if (judged_otherwise) judge_again();
+    if (judged_otherwise) judge_again(state_);
     update_all_standings(state_);
     return Ok{};
   }
@@ -90,7 +91,7 @@ class Fold {
     trial.origin = fact.origin;
     if (!fact.note.is_null()) trial.note = std::make_shared<const Json>(fact.note);
     trial.created_at_us = event_.at_us;
-    judge(trial);
+    judge(trial, state_.outcomes);
     state_.trials.add(std::move(trial));
     if (fact.repeats) {
       state_.trials.edit(*fact.repeats).repeated_by.push_back(fact.trial);
@@ -164,9 +165,9 @@ class Fold {
       for (const auto& [name, number] : fact.metrics) trial.last_metrics[name] = number;
     }
     state_.outcomes.remember(fact.metrics, trial.watched);
-    judge(trial);
-    observe(trial, fact);
-    measure_rate(trial, fact);
+    judge(trial, state_.outcomes);
+    observe(trial, fact, event_.at_us);
+    measure_rate(state_, trial, fact);
     trial.step = std::max(trial.step, fact.step);
     count_steps(trial, trial.step);
     return Ok{};
@@ -341,33 +342,6 @@ class Fold {
     return trial;
   }
 
-  void observe(Trial& trial, const Reported& fact) const {
-    auto at = std::lower_bound(trial.observations.begin(), trial.observations.end(), fact.step,
-                               [](const Observation& each, Step step) { return each.step < step; });
-    if (at == trial.observations.end() || at->step != fact.step) {
-      at = trial.observations.insert(at, Observation{fact.step, fact.attempt, {}, false, 0});
-    }
-    at->attempt = fact.attempt;
-    at->at_us = event_.at_us;
-    at->outcomes = trial.outcomes;
-    // Other metrics of the same step, reported apart from the objective, do not take it away.
-    if (fact.loss || fact.diverged) {
-      at->loss = fact.loss;
-      at->diverged = fact.diverged;
-    }
-    if (fact.loss && (!trial.loss || fact.step >= trial.loss_step)) {
-      trial.loss = fact.loss;
-      trial.loss_step = fact.step;
-    }
-  }
-
-  void measure_rate(const Trial& trial, const Reported& fact) {
-    if (trial.ranks == 0) return;
-    const auto rate = fact.metrics.find(kRateMetric);
-    if (rate == fact.metrics.end()) return;
-    state_.rates.report(trial.id, trial.ranks, fact.step - trial.step, rate->second);
-  }
-
   /// Towards the budget: the steps behind `from`, up to the goal at most (a trainer may say any
   /// number).
   void count_steps(Trial& trial, Step step) {
@@ -375,30 +349,6 @@ class Fold {
     if (trained <= trial.trained) return;
     state_.used.steps += trained - trial.trained;
     trial.trained = trained;
-  }
-
-  void judge(Trial& trial) const {
-    if (state_.outcomes.empty()) return;
-    trial.outcomes = state_.outcomes.read(trial.watched);
-    trial.violation = state_.outcomes.violation(trial.outcomes);
-  }
-
-  /// Under other outcome constraints. Of the metrics of earlier steps only the log knows: those
-  /// steps count as not known.
-  void judge_again() {
-    for (std::uint64_t n = 0; n < state_.trials.size(); ++n) {
-      Trial& trial = state_.trials.edit(TrialId{n});
-      const Metrics known = std::exchange(trial.watched, {});
-      trial.outcomes.clear();
-      trial.violation = 0;
-      state_.outcomes.remember(known, trial.watched);
-      state_.outcomes.remember(trial.last_metrics, trial.watched);
-      judge(trial);
-      for (Observation& each : trial.observations) {
-        each.outcomes.assign(trial.outcomes.size(), std::nan(""));
-      }
-      if (!trial.observations.empty()) trial.observations.back().outcomes = trial.outcomes;
-    }
   }
 
   StudyState& state_;

@@ -1,6 +1,6 @@
-#include <fmt/format.h>
+#include "optimizer/searchers/gp_options.hpp"
 
-#include "optimizer/searchers/gp_core.hpp"
+#include <fmt/format.h>
 
 namespace betatune {
 namespace {
