@@ -79,7 +79,8 @@ void check_fidelity(Checks& checks, const std::optional<FidelitySpec>& fidelity)
   if (fidelity->min >= 1 && fidelity->max >= 1 && fidelity->min > fidelity->max) {
     checks.error("E0208", "fidelity.min",
                  "`fidelity.min` (" + std::to_string(fidelity->min) +
-                     ") is above `fidelity.max` (" + std::to_string(fidelity->max) + ")");
+                     ") is above `fidelity.max` (" + std::to_string(fidelity->max) + ")",
+                 "trials are compared from `min` on and trained to `max`; swap them");
   }
 }
 

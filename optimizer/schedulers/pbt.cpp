@@ -319,6 +319,7 @@ std::optional<Step> choose_interval(const StudySpec& spec, const PbtOptions& opt
                                     const ConfigNode& node, Diagnostics& diagnostics) {
   if (!check_fidelity("pbt", spec, node, diagnostics)) return std::nullopt;
   const FidelitySpec& fidelity = *spec.fidelity;
+  if (!check_steps("pbt", fidelity, node, diagnostics)) return std::nullopt;
   if (!fidelity.resumable) {
     diagnostics.error("E0503",
                       "scheduler `pbt` copies checkpoints, but the study has `resumable: false`",
@@ -334,12 +335,32 @@ std::optional<Step> choose_interval(const StudySpec& spec, const PbtOptions& opt
   return std::nullopt;
 }
 
+/// Errors: the study file asks for more members to begin with than there are places.
+bool check_points(const InitialSpec& initial, int population, Diagnostics& diagnostics) {
+  const auto places = static_cast<std::size_t>(std::max(population, 0));
+  if (initial.points.size() <= places) return true;
+  // The parameters' own defaults are in front of the file's points, and nowhere in the file.
+  const bool has_defaults = initial.points.front().mark().file.empty();
+  diagnostics.error(
+      "E0502",
+      fmt::format("algorithm.initial.points[{}] would never be trained: a population of {} begins "
+                  "with {} points{}",
+                  places - (has_defaults ? 1 : 0), places, places,
+                  has_defaults ? ", of which the parameters' defaults are one" : ""),
+      initial.points[places].mark(),
+      fmt::format("population {}, or fewer points; `betatune enqueue` gives a population more "
+                  "members while it trains",
+                  initial.points.size()));
+  return false;
+}
+
 std::unique_ptr<Scheduler> make(const PolicyContext& context, const PbtOptions& given,
                                 const ConfigNode& node, Diagnostics& diagnostics) {
   PbtOptions options = given;
   bool fine = check_one_objective("pbt", context.spec, node, diagnostics);
   fine = check_numbers(options, node, diagnostics) && fine;
   fine = choose_parameters(context.spec.space, options, node, diagnostics) && fine;
+  fine = fine && check_points(context.spec.algorithm.initial, options.population, diagnostics);
   const auto interval = choose_interval(context.spec, options, node, diagnostics);
   if (!fine || !interval) return nullptr;
   return std::make_unique<Pbt>(context.spec, options, *interval);

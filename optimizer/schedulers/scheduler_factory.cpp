@@ -3,6 +3,13 @@
 #include "optimizer/schedulers/options.hpp"
 
 namespace betatune {
+namespace {
+
+/// Between them ladders have hundreds of rungs at most, and brackets a number of trials that can be
+/// counted.
+constexpr double kLeastEta = 1.01, kLargestEta = 1000;
+
+}  // namespace
 
 const Mark& option_mark(const ConfigNode& node, const char* key) {
   const ConfigNode* option = node.find(key);
@@ -10,8 +17,10 @@ const Mark& option_mark(const ConfigNode& node, const char* key) {
 }
 
 bool check_eta(double eta, const ConfigNode& node, Diagnostics& diagnostics) {
-  if (eta > 1 && std::isfinite(eta)) return true;
-  diagnostics.error("E0502", std::string(Scheduler::kOptionsPath) + ".eta must be above 1",
+  if (eta >= kLeastEta && eta <= kLargestEta) return true;
+  diagnostics.error("E0502",
+                    std::string(Scheduler::kOptionsPath) + ".eta must be above 1, from " +
+                        to_text(Value(kLeastEta)) + " to " + to_text(Value(kLargestEta)),
                     option_mark(node, "eta"), "3 or 4 suit most studies");
   return false;
 }
@@ -24,6 +33,16 @@ bool check_fidelity(const char* name, const StudySpec& spec, const ConfigNode& n
                         "` compares trials before their end, but the study has no `fidelity`",
                     node.mark(),
                     "add `fidelity: {name: epoch, min: 1, max: 27}`, or use `scheduler: fifo`");
+  return false;
+}
+
+bool check_steps(const char* name, const FidelitySpec& fidelity, const ConfigNode& node,
+                 Diagnostics& diagnostics) {
+  if (fidelity.max > 1) return true;
+  diagnostics.error("E0503",
+                    std::string("scheduler `") + name +
+                        "` compares trials before their end, but `fidelity.max` is 1",
+                    node.mark(), "raise `fidelity.max`, or use `scheduler: fifo`");
   return false;
 }
 
