@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <fmt/format.h>
 
 #include "optimizer/coordinator.hpp"
+#include "searchspaces/limits.hpp"
 
 namespace betatune {
 namespace {
@@ -27,6 +29,24 @@ int retries(const RetrySpec& retry, FailureClass failure) {
 
 Monotonic to_monotonic(const Duration& duration) {
   return Monotonic(static_cast<std::int64_t>(duration.seconds * 1e6));
+}
+
+/// At most `limits::kErrorTextBytes`, not cut inside a UTF-8 character.
+std::string shortened(std::string text) {
+  if (text.size() <= limits::kErrorTextBytes) return text;
+  std::size_t end = limits::kErrorTextBytes;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0u) == 0x80u) --end;
+  text.resize(end);
+  return text;
+}
+
+/// Whether the present attempt has said what the trial has come to. What an earlier one said is no
+/// result of this one: who trained on and reported nothing would be compared by its shorter
+/// training.
+bool has_reported_objective(const Trial& trial) {
+  return std::ranges::any_of(trial.observations, [&](const Observation& each) {
+    return each.attempt == trial.attempt && each.loss;
+  });
 }
 
 /// Whether one trial that meets all limits reaches the targets of all objectives.
@@ -106,6 +126,55 @@ void Coordinator::end_lost(TrialId id, bool charged, const std::string& message)
   }
   emit(std::move(fact));
   settle(id);
+}
+
+/// An attempt that found its checkpoint damaged as it began. It is not charged to the retries:
+/// there can be only as many of them as there are checkpoints, because each takes one away.
+bool Coordinator::falls_back(const Done& done) const {
+  const Trial& trial = state_.trials[done.trial];
+  return done.end == AttemptEnd::failed && done.failure == FailureClass::checkpoint &&
+         trial.from > 0 && trial.last_seq == 0 && !end_in_spite_of_loss(trial);
+}
+
+/// How a trainer's DONE is recorded: what it said, unless the facts say otherwise.
+AttemptEnded Coordinator::ending_of(const Done& done) const {
+  const Trial& trial = state_.trials[done.trial];
+  AttemptEnded fact{
+      done.trial, done.attempt, done.end, std::max<Step>(done.step, 0), {}, shortened(done.message),
+      true};
+  if (done.end == AttemptEnd::lost) {
+    fact.end = AttemptEnd::failed;
+    fact.failure = FailureClass::infra;
+  } else if (done.end == AttemptEnd::failed) {
+    fact.failure = done.failure.value_or(FailureClass::user);
+  }
+  if (falls_back(done)) {
+    fact.charged = false;
+    return fact;
+  }
+  if (fact.failure == FailureClass::checkpoint) fact.failure = FailureClass::infra;
+  if (trial.diverged && fact.failure.value_or(FailureClass::user) == FailureClass::user) {
+    fact.end = AttemptEnd::failed;
+    fact.failure = FailureClass::diverged;
+    fact.message = fmt::format("`{}` was not finite", spec_->objective.metric);
+  } else if (fact.end == AttemptEnd::reached && !has_reported_objective(trial)) {
+    fact.end = AttemptEnd::failed;
+    fact.failure = FailureClass::user;
+    fact.message = fmt::format("ended without reporting `{}`", spec_->objective.metric);
+  } else if (const std::string missing = state_.outcomes.what_is_missing(trial.watched);
+             fact.end == AttemptEnd::reached && !missing.empty()) {
+    fact.end = AttemptEnd::failed;
+    fact.failure = FailureClass::user;
+    fact.message = missing;
+  } else if (fact.failure == FailureClass::infra && end_in_spite_of_loss(trial)) {
+    fact.end = *end_in_spite_of_loss(trial);
+    fact.failure.reset();
+  } else if (fact.end == AttemptEnd::paused && trial.decided == Action::stop) {
+    fact.end = AttemptEnd::stopped;
+  } else if (fact.end == AttemptEnd::stopped && trial.decided == Action::pause) {
+    fact.end = AttemptEnd::paused;
+  }
+  return fact;
 }
 
 void Coordinator::decide(TrialId id, Action action, const std::string& by,

@@ -60,15 +60,6 @@ std::string malformed(const Report& report) {
   return "the checkpoint's uri must be a path below the study's folder";
 }
 
-/// At most `limits::kErrorTextBytes`, not cut inside a UTF-8 character.
-std::string shortened(std::string text) {
-  if (text.size() <= limits::kErrorTextBytes) return text;
-  std::size_t end = limits::kErrorTextBytes;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0u) == 0x80u) --end;
-  text.resize(end);
-  return text;
-}
-
 /// Compares in a time that does not depend on where the difference is.
 bool same_secret(const std::string& a, const std::string& b) {
   bool same = a.size() == b.size();
@@ -272,55 +263,6 @@ void Coordinator::judge(TrialId id, Step step) {
   if (at == all.end() || at->step != step || !at->loss) return;
   const Verdict verdict = policies_.scheduler->judge(state_, trial, *at);
   if (verdict.action != Action::go_on) decide(id, verdict.action, "scheduler", verdict.reason);
-}
-
-/// An attempt that found its checkpoint damaged as it began. It is not charged to the retries:
-/// there can be only as many of them as there are checkpoints, because each takes one away.
-bool Coordinator::falls_back(const Done& done) const {
-  const Trial& trial = state_.trials[done.trial];
-  return done.end == AttemptEnd::failed && done.failure == FailureClass::checkpoint &&
-         trial.from > 0 && trial.last_seq == 0 && !end_in_spite_of_loss(trial);
-}
-
-/// How a trainer's DONE is recorded: what it said, unless the facts say otherwise.
-AttemptEnded Coordinator::ending_of(const Done& done) const {
-  const Trial& trial = state_.trials[done.trial];
-  AttemptEnded fact{
-      done.trial, done.attempt, done.end, std::max<Step>(done.step, 0), {}, shortened(done.message),
-      true};
-  if (done.end == AttemptEnd::lost) {
-    fact.end = AttemptEnd::failed;
-    fact.failure = FailureClass::infra;
-  } else if (done.end == AttemptEnd::failed) {
-    fact.failure = done.failure.value_or(FailureClass::user);
-  }
-  if (falls_back(done)) {
-    fact.charged = false;
-    return fact;
-  }
-  if (fact.failure == FailureClass::checkpoint) fact.failure = FailureClass::infra;
-  if (trial.diverged && fact.failure.value_or(FailureClass::user) == FailureClass::user) {
-    fact.end = AttemptEnd::failed;
-    fact.failure = FailureClass::diverged;
-    fact.message = fmt::format("`{}` was not finite", spec_->objective.metric);
-  } else if (fact.end == AttemptEnd::reached && !trial.loss) {
-    fact.end = AttemptEnd::failed;
-    fact.failure = FailureClass::user;
-    fact.message = fmt::format("ended without reporting `{}`", spec_->objective.metric);
-  } else if (const std::string missing = state_.outcomes.what_is_missing(trial.watched);
-             fact.end == AttemptEnd::reached && !missing.empty()) {
-    fact.end = AttemptEnd::failed;
-    fact.failure = FailureClass::user;
-    fact.message = missing;
-  } else if (fact.failure == FailureClass::infra && end_in_spite_of_loss(trial)) {
-    fact.end = *end_in_spite_of_loss(trial);
-    fact.failure.reset();
-  } else if (fact.end == AttemptEnd::paused && trial.decided == Action::stop) {
-    fact.end = AttemptEnd::stopped;
-  } else if (fact.end == AttemptEnd::stopped && trial.decided == Action::pause) {
-    fact.end = AttemptEnd::paused;
-  }
-  return fact;
 }
 
 void Coordinator::on(TrainerEntry& trainer, const Done& done) {
