@@ -8,6 +8,9 @@
 /// paper): where asha promotes everybody who was among the best at some time, this waits for as
 /// many results as that is worth.
 ///
+/// `weights: hyperband` leaves it at Hyperband's table: asynchronous Hyperband, all of whose
+/// brackets share the ladder.
+///
 /// The weights follow from the log: from the results that there were when the highest measured rung
 /// got its newest one. They are computed when somebody asks, and kept until such a result comes.
 
@@ -24,14 +27,34 @@
 namespace betatune {
 namespace {
 
+enum class WeightsFrom { learned, hyperband };
+constexpr auto enum_names(WeightsFrom) {
+  using enum WeightsFrom;
+  return std::array{EnumName<WeightsFrom>{learned, "learned"},
+                    EnumName<WeightsFrom>{hyperband, "hyperband"}};
+}
+
+struct HyperTuneOptions {
+  double eta = 3;
+  WeightsFrom weights = WeightsFrom::learned;
+  static constexpr auto fields() {
+    return std::tuple{
+        defaulted("eta", &HyperTuneOptions::eta, "One in eta goes on at each rung; 3 or 4."),
+        defaulted("weights", &HyperTuneOptions::weights,
+                  "How often new trials begin at which rung. learned: by how well it predicts the "
+                  "higher ones. hyperband: as often as in Hyperband's table, always.")};
+  }
+};
+
 class HyperTune final : public Scheduler {
  public:
-  HyperTune(const StudySpec& spec, double eta)
-      : eta_(eta),
+  HyperTune(const StudySpec& spec, const HyperTuneOptions& options)
+      : eta_(options.eta),
+        learns_(options.weights == WeightsFrom::learned),
         space_(spec.space),
         key_(fold_in(study_key(spec), "hyper-tune")),
         map_(spec.space.columns()),
-        ladder_(rung_levels(spec.fidelity->min, spec.fidelity->max, eta), eta, 1),
+        ladder_(rung_levels(spec.fidelity->min, spec.fidelity->max, eta_), eta_, 1),
         promoted_(ladder_.size()),
         counts_(ladder_.size()) {}
 
@@ -59,6 +82,7 @@ class HyperTune final : public Scheduler {
   std::vector<double> learned(const StudyState& state) const;
 
   double eta_;
+  bool learns_;
   SearchSpace space_;
   Key key_;
   FeatureMap map_;
@@ -95,7 +119,7 @@ void HyperTune::start(const AttemptStarted& started) {
 
 void HyperTune::reach(const StudyState& state, const Trial& trial) {
   const int at = rung_at(ladder_.levels(), trial.until);
-  if (!ladder_.record(state, trial, at, trial.loss) || !trial.loss) return;
+  if (!ladder_.record(state, trial, at, trial.loss) || !trial.loss || !learns_) return;
   const auto rung = static_cast<std::size_t>(at);
   measured_.push_back({trial.id, rung, *trial.loss, trial.violation});
   const auto count = static_cast<Eigen::Index>(++counts_[rung]);
@@ -162,16 +186,16 @@ std::string HyperTune::outlook(const StudyState& state) const {
       basis_ == 0 ? "as in Hyperband" : fmt::format("learned from {} results", basis_));
 }
 
-std::unique_ptr<Scheduler> make(const PolicyContext& context, const EtaOptions& options,
+std::unique_ptr<Scheduler> make(const PolicyContext& context, const HyperTuneOptions& options,
                                 const ConfigNode& node, Diagnostics& diagnostics) {
   bool fine = check_eta(options.eta, node, diagnostics);
   fine = check_fidelity("hyper-tune", context.spec, node, diagnostics) && fine;
   fine = check_one_objective("hyper-tune", context.spec, node, diagnostics) && fine;
   if (!fine) return nullptr;
-  return std::make_unique<HyperTune>(context.spec, options.eta);
+  return std::make_unique<HyperTune>(context.spec, options);
 }
 
-const bool registered = SchedulerRegistry::add<EtaOptions>(
+const bool registered = SchedulerRegistry::add<HyperTuneOptions>(
     "hyper-tune", "Hyperband without waiting, whose brackets are drawn by learned weights.", make);
 
 }  // namespace

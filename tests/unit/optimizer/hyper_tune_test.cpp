@@ -180,6 +180,39 @@ TEST(HyperTune, DrawsAsHyperbandUntilItKnowsBetter) {
   EXPECT_NEAR(begun[27], 20, 13);
 }
 
+// As soon as it could know better, it still does not look.
+TEST(HyperTune, IsAsynchronousHyperbandIfToldSo) {
+  const StudySpec spec = fidelity_spec(1, 27, "hyper-tune", Json{{"weights", "hyperband"}});
+  SchedulerWorld world(spec, shape(false));
+  world.run();
+
+  EXPECT_EQ(
+      world.scheduler().outlook(world.state()),
+      "a new trial begins with 1 (59 %), 3 (20 %), 9 (13 %), 27 (9 %) steps, drawn by weights "
+      "as in Hyperband");
+}
+
+// Every newcomer is the best so far: asha promotes each of them (get_job of its paper).
+TEST(HyperTune, LetsNoMoreThanAThirdOfARungGoOn) {
+  const StudySpec spec = fidelity_spec(1, 9, "hyper-tune", Json{{"weights", "hyperband"}});
+  WorldShape falling;
+  falling.trials = 60;
+  falling.loss = [](TrialId trial, Step) { return -static_cast<double>(trial.n); };
+  SchedulerWorld world(spec, falling);
+  world.run();
+
+  std::map<Step, std::size_t> results, gone_on;  // by rung
+  for (const Event& event : world.log()) {
+    if (const auto* ended = std::get_if<AttemptEnded>(&event.fact)) ++results[ended->step];
+    const auto* started = std::get_if<AttemptStarted>(&event.fact);
+    if (started == nullptr || started->attempt.n == 1) continue;
+    const Step from = started->until / 3;
+    EXPECT_LE(3 * ++gone_on[from], results[from]) << "event " << event.seq;
+  }
+  EXPECT_EQ(gone_on[1], results[1] / 3);
+  EXPECT_EQ(gone_on[3], results[3] / 3);
+}
+
 /// What a scheduler that has read the log answers in the end.
 TEST(HyperTune, DecidesTheSameFromTheLogHoweverOftenItWasAsked) {
   SchedulerWorld world(fidelity_spec(1, 27, "hyper-tune"), shape(true));
