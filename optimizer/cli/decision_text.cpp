@@ -105,9 +105,12 @@ std::string basis_text(const ModelBasis& it, const Objective& objective) {
 }
 
 std::string basis_text(const MedianBasis& it, const Objective& objective) {
-  return fmt::format("its best {}, the median of {} trials {}",
-                     short_number(objective.value(it.best)), it.trials,
-                     short_number(objective.value(it.median)));
+  const auto number = [&](double loss) {
+    return std::isfinite(loss) ? short_number(objective.value(loss))
+                               : std::string("(breaks outcome constraints)");
+  };
+  return fmt::format("its best {}, the median of {} trials {}", number(it.best), it.trials,
+                     number(it.median));
 }
 
 std::string basis_text(const LeapBasis& it, const Objective&) {
@@ -121,6 +124,14 @@ std::string basis_text(std::monostate, const Objective&) {
   return {};
 }
 
+/// Whether something else promised more for its price.
+bool passes_over_better(const DecisionBasis& basis) {
+  const auto* model = std::get_if<ModelBasis>(&basis);
+  if (model == nullptr) return false;
+  return model->log_worth_new > model->log_worth ||
+         (model->rival && model->rival->log_worth > model->log_worth);
+}
+
 std::string why_text(const RungDecision& it, const Objective& objective) {
   std::vector<std::string> parts;
   if (!it.reason.empty()) parts.push_back(it.reason);
@@ -131,6 +142,11 @@ std::string why_text(const RungDecision& it, const Objective& objective) {
   if (it.verdict == RungVerdict::went_on && it.standing && by_rule &&
       it.standing->at.place > it.standing->at.quota) {
     parts.emplace_back("not one of these, but no other trial could begin");
+  }
+  if (it.verdict == RungVerdict::went_on && passes_over_better(it.basis)) {
+    parts.emplace_back(
+        "no new trial could begin: then the most promising of those with a chance of 2 % goes on, "
+        "and if there is none, who is next on the ladder");
   }
   std::erase_if(parts, [](const std::string& each) { return each.empty(); });
   return fmt::format("{}", fmt::join(parts, "; "));

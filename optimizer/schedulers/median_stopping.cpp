@@ -6,10 +6,14 @@
 /// A trial that was stopped is complete, with what it reported until then. Were only those compared
 /// with that were trained to the end, each would have to beat the median of ever better ones: of n
 /// trials one after the other about the square root would be trained to the end, and not a half.
+///
+/// What breaks outcome constraints is worse than all that does not, and one such result is as bad
+/// as another: where half of the trials break them, nobody is stopped for it.
 
 #include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
+#include <limits>
 #include <set>
 
 #include "optimizer/schedulers/options.hpp"
@@ -47,6 +51,15 @@ class Median {
   std::multiset<double> lower_, upper_;
 };
 
+constexpr double kBroken = std::numeric_limits<double>::infinity();
+
+/// Whether it is known to; a metric may be reported at the end only.
+bool breaks_limits(const StudyState& state, const Observation& each) {
+  if (state.outcomes.empty()) return false;
+  const double violation = state.outcomes.violation(each.outcomes);
+  return violation > 0 && std::isfinite(violation);
+}
+
 class MedianStopping final : public Scheduler {
  public:
   MedianStopping(int min_trials, Step grace, Step full_budget)
@@ -59,7 +72,7 @@ class MedianStopping final : public Scheduler {
     if (closed == nullptr) return;
     const Outcome outcome = closed->outcome;
     if (outcome == Outcome::completed || outcome == Outcome::stopped) {
-      remember(state.trials[closed->trial]);
+      remember(state, state.trials[closed->trial]);
     }
   }
 
@@ -68,17 +81,22 @@ class MedianStopping final : public Scheduler {
     return std::nullopt;
   }
 
-  Verdict judge(const StudyState&, const Trial& trial,
+  Verdict judge(const StudyState& state, const Trial& trial,
                 const Observation& observation) const override {
-    const auto at = compare(trial, observation);
+    const auto at = compare(state, trial, observation);
     if (!at || !(at->best > at->median)) return {};
+    if (at->best == kBroken) {
+      return {Action::stop,
+              fmt::format("it breaks outcome constraints at step {}, and most of {} trials did not",
+                          observation.step, at->trials)};
+    }
     return {Action::stop, fmt::format("its best by step {} is worse than the median of {} trials",
                                       observation.step, at->trials)};
   }
 
-  DecisionBasis basis(const StudyState&, const Trial& trial) const override {
+  DecisionBasis basis(const StudyState& state, const Trial& trial) const override {
     if (trial.observations.empty()) return {};
-    const auto at = compare(trial, trial.observations.back());
+    const auto at = compare(state, trial, trial.observations.back());
     return at ? DecisionBasis(*at) : DecisionBasis();
   }
 
@@ -93,13 +111,14 @@ class MedianStopping final : public Scheduler {
     std::size_t ended = 0;
   };
 
-  void remember(const Trial& trial) {
+  void remember(const StudyState& state, const Trial& trial) {
     Averages averages;
     double sum = 0;
     for (const Observation& each : trial.observations) {
       if (!each.loss) continue;
       sum += *each.loss;
-      averages.emplace_back(each.step, sum / static_cast<double>(averages.size() + 1));
+      const double average = sum / static_cast<double>(averages.size() + 1);
+      averages.emplace_back(each.step, breaks_limits(state, each) ? kBroken : average);
       up_to_.try_emplace(each.step);
     }
     if (!averages.empty()) ended_.push_back(std::move(averages));
@@ -119,13 +138,15 @@ class MedianStopping final : public Scheduler {
   }
 
   /// Nothing where nothing is stopped.
-  std::optional<MedianBasis> compare(const Trial& trial, const Observation& observation) const {
+  std::optional<MedianBasis> compare(const StudyState& state, const Trial& trial,
+                                     const Observation& observation) const {
     if (observation.step < grace_) return std::nullopt;
     const Median* others = averages_up_to(observation.step);
     if (others == nullptr || others->size() < min_trials_) return std::nullopt;
-    double best = std::numeric_limits<double>::infinity();
+    double best = kBroken;
     for (const Observation& each : trial.observations) {
-      if (each.step <= observation.step && each.loss) best = std::min(best, *each.loss);
+      if (each.step > observation.step || breaks_limits(state, observation)) break;
+      if (each.loss && !breaks_limits(state, each)) best = std::min(best, *each.loss);
     }
     return MedianBasis{best, others->value(), others->size()};
   }
@@ -142,6 +163,7 @@ std::unique_ptr<Scheduler> make(const PolicyContext& context, const MedianOption
   fine = check_one_objective("median-stopping", context.spec, node, diagnostics) && fine;
   if (!fine) return nullptr;
   const FidelitySpec& fidelity = *context.spec.fidelity;
+  if (!check_steps("median-stopping", fidelity, node, diagnostics)) return nullptr;
   if (options.min_trials < 1) {
     diagnostics.error("E0502",
                       std::string(Scheduler::kOptionsPath) + ".min_trials must be at least 1",

@@ -165,6 +165,47 @@ TEST(OutcomeConstraints, AshaPromotesTheTrialThatMeetsThem) {
   EXPECT_EQ(shell.state().trials[TrialId{1}].until, 3) << "the first of three goes on";
 }
 
+// At step 1 the averages are 1 and 2, then also that of the third trial, which is worse than both
+// because it breaks the limit: the median is 2, and 1.2 is no worse.
+TEST(MedianStopping, StopsWhatBreaksLimitsAndComparesNobodyWithItsLoss) {
+  StudySpec spec = limited(stepped_study(3, "median-stopping"));
+  spec.algorithm.scheduler.options = ConfigNode::from_json(Json{{"min_trials", 2}}, "study.yaml");
+  Harness shell(spec);
+  Assign at = shell.begin("a");
+  const std::vector<std::pair<double, double>> results = {{1, 60}, {2, 60}, {0.1, 90}, {1.2, 60}};
+  std::vector<std::string> stopped;
+  for (const auto& [loss, mem] : results) {
+    shell.say("a", Report{at.trial, at.attempt, 1, 1, {{"loss", loss}, {"mem", mem}}, {}});
+    const bool stops = shell.has_sent<Decision>();
+    stopped.push_back(stops ? shell.only_sent<Decision>().reason : "");
+    if (!stops) shell.report("a", at, 2, 3, loss);
+    shell.done("a", at, stops ? 1 : 2, stops ? AttemptEnd::stopped : AttemptEnd::reached);
+    shell.sent.clear();
+    shell.say("a", Ready{1});
+    if (shell.has_sent<Assign>()) at = shell.only_sent<Assign>();
+  }
+
+  EXPECT_THAT(stopped, ElementsAre("", "", HasSubstr("breaks outcome constraints"), ""));
+}
+
+// Where half of all break them, nobody is stopped for it: somebody has to find out how to meet
+// them.
+TEST(MedianStopping, StopsNobodyForLimitsThatHalfOfTheTrialsBreak) {
+  StudySpec spec = limited(stepped_study(3, "median-stopping"));
+  spec.algorithm.scheduler.options = ConfigNode::from_json(Json{{"min_trials", 2}}, "study.yaml");
+  Harness shell(spec);
+  Assign at = shell.begin("a");
+  for (const double mem : {90.0, 60.0, 90.0, 90.0}) {
+    shell.say("a", Report{at.trial, at.attempt, 1, 1, {{"loss", 1}, {"mem", mem}}, {}});
+    EXPECT_FALSE(shell.has_sent<Decision>()) << at.trial.n;
+    shell.report("a", at, 2, 3, 1);
+    shell.done("a", at, 2);
+    shell.sent.clear();
+    shell.say("a", Ready{1});
+    if (shell.has_sent<Assign>()) at = shell.only_sent<Assign>();
+  }
+}
+
 TEST(Asha, InModeStopAReportWithoutTheObjectiveIsNoResult) {
   StudySpec spec = stepped_study(9, "asha");
   spec.algorithm.scheduler.options = ConfigNode::from_json(Json{{"mode", "stop"}}, "study.yaml");
