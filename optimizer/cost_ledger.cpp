@@ -37,7 +37,20 @@ void CostLedger::add(const AttemptCost& attempt) {
   if (!attempt.succeeded) add_to(failed_);
   TrialCost& trial = trials_[attempt.trial];
   add_to(trial.cost);
-  if (attempt.succeeded) trial.highest = std::max(trial.highest, attempt.step);
+  if (!attempt.succeeded) return;
+  add_again(attempt, steps, trial.highest);
+  trial.highest = std::max(trial.highest, attempt.step);
+}
+
+void CostLedger::add_again(const AttemptCost& attempt, Step steps, Step highest) {
+  const Step below = std::min(attempt.step, highest) - attempt.from;
+  if (below <= 0) return;
+  const double share = static_cast<double>(below) / static_cast<double>(steps);
+  ++again_.attempts;
+  again_.steps += below;
+  again_.seconds += share * attempt.seconds;
+  again_.gpu_seconds += share * attempt.seconds * attempt.gpus;
+  again_.slot_seconds += share * attempt.seconds * attempt.slots;
 }
 
 /// Of the trial where it trained a step, else of all.
@@ -52,9 +65,9 @@ double CostLedger::seconds_per_step(std::uint64_t trial) const {
 }
 
 Cost CostLedger::saved() const {
-  Cost saved;
+  Cost saved{0, -again_.steps, -again_.seconds, -again_.gpu_seconds, -again_.slot_seconds};
   for (const auto& [id, trial] : trials_) {
-    if (trial.highest >= full_budget_) continue;
+    if (trial.highest >= full_budget_ || trial.replaced) continue;
     ++saved.attempts;
     const Step left = full_budget_ - trial.highest;
     saved.steps += left;

@@ -48,6 +48,8 @@ class CostLedger {
   CostLedger(CostBy by, Step full_budget) : by_(by), full_budget_(full_budget) {}
 
   void add(const AttemptCost& attempt);
+  /// Another trial went on in its place: its end saved nothing.
+  void replaced(std::uint64_t trial) { trials_[trial].replaced = true; }
 
   /// By key: the trial's number, the step of the rung, the name of the trainer, origin or user;
   /// sorted, numbers as numbers.
@@ -55,9 +57,13 @@ class CostLedger {
   const Cost& total() const { return total_; }
   /// Of the total: what attempts trained that did not succeed.
   const Cost& failed() const { return failed_; }
-  /// What training every trial to the full budget would have cost beyond the total, at each trial's
-  /// own seconds per step (those without any, at the mean of the others). `attempts`: the trials
-  /// that were not trained to the end.
+  /// Of the total: what attempts that succeeded trained below where their trial had been, because
+  /// it began again. `attempts`: those.
+  const Cost& again() const { return again_; }
+  /// What training every trial to the full budget would have cost beyond what succeeded, at each
+  /// trial's own seconds per step (those without any, at the mean of the others). What was trained
+  /// again is taken off: it may be negative. `attempts`: the trials that were not trained to the
+  /// end, nor replaced by another one.
   Cost saved() const;
   /// Of one trial; where it trained no step, the mean of the others.
   double seconds_per_step(std::uint64_t trial) const;
@@ -65,14 +71,16 @@ class CostLedger {
  private:
   struct TrialCost {
     Step highest = 0;
+    bool replaced = false;
     Cost cost;
   };
+  void add_again(const AttemptCost& attempt, Step steps, Step highest);
   const Cost& known_cost(std::uint64_t trial) const;
 
   CostBy by_;
   Step full_budget_;
   std::map<std::pair<std::int64_t, std::string>, Cost> groups_;
-  Cost total_, failed_;
+  Cost total_, failed_, again_;
   std::map<std::uint64_t, TrialCost> trials_;
 };
 

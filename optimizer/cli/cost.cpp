@@ -5,10 +5,12 @@
 #include "optimizer/cli/commands.hpp"
 #include "optimizer/cli/errors.hpp"
 #include "optimizer/cli/output.hpp"
+#include "optimizer/cli/rungs.hpp"
 #include "optimizer/cli/study_argument.hpp"
 #include "optimizer/cost_ledger.hpp"
 #include "optimizer/replay.hpp"
 #include "optimizer/requesters.hpp"
+#include "optimizer/schedulers/rungs.hpp"
 #include "optimizer/store.hpp"
 
 namespace betatune {
@@ -44,9 +46,20 @@ Result<std::vector<std::string>> read_users(const OpenStudy& study) {
   return names;
 }
 
+/// What an attempt was trained to: where trials run on past rungs, one that was stopped on the way
+/// came to the last of them that it passed.
+Step trained_to(const AttemptRow& row, const RungPlan& plan) {
+  const bool pauses = !plan.levels.empty() && !plan.passing;
+  if (pauses || row.end != "stopped") return row.until;
+  const Step came_to = row.from + row.trained;
+  const int rung = rung_at(plan.levels, came_to);
+  return rung < 0 ? came_to : plan.levels[static_cast<std::size_t>(rung)];
+}
+
 /// Attempts that run count up to the last event of the log.
 Result<CostLedger> read_ledger(const OpenStudy& study, CostBy by) {
   CostLedger ledger(by, full_budget_of(study.summary.document));
+  const RungPlan plan = rung_plan(study.summary.document);
   std::vector<std::string> users;
   if (by == CostBy::user) {
     BETATUNE_TRY(users, read_users(study));
@@ -57,13 +70,15 @@ Result<CostLedger> read_ledger(const OpenStudy& study, CostBy by) {
   };
   BETATUNE_CHECK(
       study.reader->all_attempts([&](const TrialOfAttempt& trial, const AttemptRow& row) {
-        ledger.add({trial.id, row.trainer, trial.origin, row.from, row.until,
+        ledger.add({trial.id, row.trainer, trial.origin, row.from, trained_to(row, plan),
                     row.from + row.trained, static_cast<double>(row.work_us) / 1e6,
                     !row.end || (*row.end != "failed" && *row.end != "lost"),
                     static_cast<int>(row.gpus), static_cast<int>(row.ranks.value_or(1)),
                     user_of(trial.id)});
         return true;
       }));
+  BETATUNE_TRY(const auto replacements, read_replacements(*study.reader, study.summary));
+  for (const auto& [trial, other] : replacements) ledger.replaced(trial);
   return ledger;
 }
 
@@ -92,6 +107,7 @@ Json ledger_json(const CostLedger& ledger, const std::string& by, const std::str
               {"groups", groups},
               {"total", cost_json(ledger.total())},
               {"failed", cost_json(ledger.failed())},
+              {"again", cost_json(ledger.again())},
               {"saved", saved}};
 }
 
@@ -106,6 +122,26 @@ std::vector<std::string> row_of(const std::string& name, const Cost& cost, Colum
   if (columns.slots) row.push_back(duration_text(cost.slot_seconds));
   if (columns.gpus) row.push_back(fmt::format("{:.2f}", cost.gpu_seconds / 3600));
   return row;
+}
+
+void print_saved(const CostLedger& ledger) {
+  const Cost& again = ledger.again();
+  if (again.attempts > 0) {
+    fmt::print("\n{} attempts began again below where their trial had been: {} steps, {}.\n",
+               again.attempts, again.steps, duration_text(again.seconds));
+  }
+  const Cost saved = ledger.saved();
+  if (saved.attempts == 0) return;
+  if (saved.steps < 0) {
+    fmt::print(
+        "\n{} trials were not trained to the end, which saved less than that: {} steps more "
+        "than without.\n",
+        saved.attempts, -saved.steps);
+    return;
+  }
+  fmt::print("\n{} trials were not trained to the end: {} steps, about {} saved{}.\n",
+             saved.attempts, saved.steps, duration_text(saved.seconds),
+             again.attempts > 0 ? " in all" : "");
 }
 
 void print_ledger(const CostLedger& ledger, CostBy by, const Objective& objective,
@@ -126,11 +162,7 @@ void print_ledger(const CostLedger& ledger, CostBy by, const Objective& objectiv
     fmt::print("\n{} attempts failed or were lost: {} steps, {}.\n", failed.attempts, failed.steps,
                duration_text(failed.seconds));
   }
-  const Cost saved = ledger.saved();
-  if (saved.attempts > 0) {
-    fmt::print("\n{} trials were not trained to the end: {} steps, about {} saved.\n",
-               saved.attempts, saved.steps, duration_text(saved.seconds));
-  }
+  print_saved(ledger);
 }
 
 int show_cost(const CostOptions& options, int& exit_code) {

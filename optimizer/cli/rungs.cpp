@@ -1,6 +1,7 @@
 #include "optimizer/cli/rungs.hpp"
 
 #include <fmt/format.h>
+#include <memory>
 
 #include "optimizer/replay.hpp"
 #include "optimizer/schedulers/rungs.hpp"
@@ -8,13 +9,13 @@
 namespace betatune {
 namespace {
 
-RungPlan plan_of(const Json& document) {
-  if (!document.contains("fidelity")) return {};
+/// Null without a fidelity, or if it is not of this version.
+std::unique_ptr<Scheduler> scheduler_of(const Json& document) {
+  if (!document.contains("fidelity")) return nullptr;
   const auto spec = spec_of_document(document);
-  if (!spec) return {};
+  if (!spec) return nullptr;
   Diagnostics ignored;
-  const auto scheduler = make_scheduler(*spec.value(), ignored);
-  return scheduler == nullptr ? RungPlan{} : scheduler->rungs();
+  return make_scheduler(*spec.value(), ignored);
 }
 
 std::string fate_text(const RungVisit& visit, const RungPlan& plan, std::size_t compared,
@@ -39,6 +40,23 @@ std::string fate_text(const RungVisit& visit, const RungPlan& plan, std::size_t 
 
 }  // namespace
 
+RungPlan rung_plan(const Json& document) {
+  const auto scheduler = scheduler_of(document);
+  return scheduler == nullptr ? RungPlan{} : scheduler->rungs();
+}
+
+Result<std::map<std::uint64_t, std::uint64_t>> read_replacements(StudyReader& reader,
+                                                                 const StudySummary& study) {
+  std::map<std::uint64_t, std::uint64_t> found;
+  const auto scheduler = scheduler_of(study.document);
+  if (scheduler == nullptr || !scheduler->copies()) return found;
+  BETATUNE_CHECK(reader.trials({}, [&](const TrialRow& trial) {
+    if (trial.replaces) found.emplace(*trial.replaces, trial.id);
+    return true;
+  }));
+  return found;
+}
+
 std::string ordinal(std::size_t number) {
   const std::size_t last = number % 10;
   const bool teen = number % 100 / 10 == 1;
@@ -50,7 +68,7 @@ std::string ordinal(std::size_t number) {
 }
 
 Result<std::optional<RungTable>> read_rungs(StudyReader& reader, const StudySummary& study) {
-  RungPlan plan = plan_of(study.document);
+  RungPlan plan = rung_plan(study.document);
   if (plan.levels.empty()) return std::optional<RungTable>();
   BETATUNE_TRY(Outcomes outcomes, Outcomes::of(study.document));
   const bool by_metrics = !outcomes.empty();
@@ -99,13 +117,15 @@ Json rungs_json(const RungTable& rungs, const Objective& objective) {
 }
 
 std::string visit_text(const RungVisit& visit, const RungTable& rungs, const TrialRow& trial,
-                       const Objective& objective) {
+                       std::optional<std::uint64_t> replaced_by, const Objective& objective) {
   const std::size_t compared = rungs.lines()[visit.rung].compared;
   const std::string place = visit.place == 0
                                 ? "out of the comparison"
                                 : fmt::format("{} of {}", ordinal(visit.place), compared);
-  return fmt::format("{} {}: {}, {}", objective.step, rungs.plan().levels[visit.rung], place,
-                     fate_text(visit, rungs.plan(), compared, trial));
+  const std::string fate = visit.fate == RungFate::ended && replaced_by
+                               ? fmt::format("was replaced by trial {}", *replaced_by)
+                               : fate_text(visit, rungs.plan(), compared, trial);
+  return fmt::format("{} {}: {}, {}", objective.step, rungs.plan().levels[visit.rung], place, fate);
 }
 
 Json visits_json(const RungTable& rungs, const TrialRow& trial, const Objective& objective) {

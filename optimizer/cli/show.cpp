@@ -22,6 +22,7 @@ struct Shown {
   TrialRow trial;
   std::vector<AttemptRow> attempts;
   std::vector<ReportRow> reports;
+  std::optional<std::uint64_t> replaced_by;  ///< the trial that took its place
   std::optional<RungTable> rungs;
   std::vector<ExpectedPoint> expected;  ///< of the curve beyond the reports
   std::vector<Stretch> schedule;        ///< that led to it, the trial itself included
@@ -73,6 +74,7 @@ Json show_json(const Shown& shown, const StudySummary& study) {
   trial["rungs"] = shown.rungs ? visits_json(*shown.rungs, shown.trial, objective) : Json(nullptr);
   trial["expected"] = expected_json(shown.expected, objective);
   trial["schedule"] = schedule_json(shown.schedule);
+  trial["replaced_by"] = or_null(shown.replaced_by);
   return trial;
 }
 
@@ -116,8 +118,8 @@ void print_reports(const Shown& shown, const Objective& objective) {
   std::ranges::reverse(visits);  // a line that is put in moves those behind it
   for (const RungVisit& visit : visits) {
     const auto behind = static_cast<std::ptrdiff_t>(visit.reports) + 1;  // the first is the header
-    lines.insert(lines.begin() + behind,
-                 "-- " + visit_text(visit, *shown.rungs, shown.trial, objective));
+    lines.insert(lines.begin() + behind, "-- " + visit_text(visit, *shown.rungs, shown.trial,
+                                                            shown.replaced_by, objective));
   }
   fmt::print("\n{}\n", fmt::join(lines, "\n"));
   if (!visits.empty() && shown.rungs->plan().brackets) {
@@ -194,7 +196,11 @@ Result<Shown> read(const OpenStudy& opened, TrialId id) {
                                      : fmt::format("{} has no trial {}; its trials are 0 to {}",
                                                    study.name, id.n, study.trials() - 1)};
   }
-  Shown shown{std::move(*trial), {}, {}, {}, {}, {}};
+  Shown shown;
+  shown.trial = std::move(*trial);
+  BETATUNE_TRY(const auto replacements, read_replacements(reader, study));
+  const auto replaced = replacements.find(id.n);
+  if (replaced != replacements.end()) shown.replaced_by = replaced->second;
   BETATUNE_TRY(shown.attempts, reader.attempts(id));
   BETATUNE_TRY(shown.reports, reader.reports(id));
   BETATUNE_TRY(shown.rungs, read_rungs(reader, study));

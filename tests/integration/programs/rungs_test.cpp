@@ -2,6 +2,7 @@
 
 #include <fstream>
 #include <gmock/gmock.h>
+#include <set>
 
 #include "tests/support/user_study.hpp"
 
@@ -136,6 +137,11 @@ TEST_F(Rungs, OfTrialsThatAreStoppedAtThemSayWhy) {
   const std::string why = type("betatune explain demo " + stopped[0].at("id").dump()).out;
   EXPECT_THAT(why, HasSubstr("  stopped  "));
   EXPECT_THAT(why, HasSubstr("  not among the best 1/3 of "));
+  std::set<int> to;  // everybody was asked for nine epochs
+  const Json cost = json("betatune cost demo --json");
+  for (const Json& group : cost.at("groups")) to.insert(group.at("rung").get<int>());
+  EXPECT_THAT(to, testing::IsSupersetOf({1, 9}));
+  EXPECT_THAT((std::set<int>{1, 3, 9}), testing::IsSupersetOf(to));
 }
 
 TEST_F(Rungs, OfBracketsSayThatPlacesAreAmongAll) {
@@ -153,6 +159,30 @@ TEST_F(Rungs, AreNoneUnderASchedulerThatHasNone) {
   EXPECT_EQ(rungs(), nullptr);
   EXPECT_THAT(type("betatune status demo").out, Not(HasSubstr("rungs")));
   EXPECT_EQ(json("betatune show demo 0 --json").at("rungs"), nullptr);
+}
+
+TEST_F(Rungs, AreOthersOnceAChangedFidelityIsAccepted) {
+  run("asha");
+  std::string yaml = support::file_text(folder_ / "study.yaml");
+  for (const auto& [before, after] :
+       {std::pair("max: 9}", "max: 27}"), {"trials: 9", "trials: 18"}, {"steps: 9", "steps: 27"}}) {
+    yaml.replace(yaml.find(before), std::string(before).size(), after);
+  }
+  std::ofstream(folder_ / "study.yaml") << yaml;
+
+  const support::Ended refused = type("betatune run study.yaml");
+
+  EXPECT_EQ(refused.status, 3);
+  EXPECT_THAT(refused.err, HasSubstr("fidelity.max: 9 -> 27"));
+  EXPECT_EQ(rungs().size(), 3u);
+
+  const support::Ended accepted = type("betatune run study.yaml --accept-changes");
+  ASSERT_EQ(accepted.status, 0) << accepted.err;
+  const Json all = rungs();
+  ASSERT_EQ(all.size(), 4u);
+  EXPECT_EQ(all[0].at("reached"), 18) << "with those of the shorter trainings";
+  EXPECT_GE(all[3].at("reached").get<int>(), 1);
+  EXPECT_EQ(json("betatune status demo --json").at("best").at("step"), 27);
 }
 
 TEST_F(Rungs, LeaveStepsAndTimeAsTheCostHasThem) {

@@ -65,6 +65,47 @@ TEST(CostLedger, SavesWhatWasNotTrainedAtTheTrialsOwnPace) {
   EXPECT_DOUBLE_EQ(made.saved().seconds, 40 + 9 * 108.0 / 11) << "at the mean of the others";
 }
 
+// Of a trainer that cannot resume: trial 0 to 1, 3 and 9, each time from the beginning; 1 to 1
+// only.
+TEST(CostLedger, TakesWhatWasTrainedAgainOffWhatWasSaved) {
+  CostLedger made(CostBy::rung, 9);
+  made.add({0, "a", "sobol", 0, 1, 1, 2, true});
+  made.add({0, "a", "sobol", 0, 3, 2, 4, false});  // lost: that was in vain, and is told apart
+  made.add({0, "a", "sobol", 0, 3, 3, 6, true});
+  made.add({0, "a", "sobol", 0, 9, 9, 18, true});
+  made.add({1, "a", "sobol", 0, 1, 1, 2, true});
+
+  EXPECT_EQ(made.total().steps, 1 + 2 + 3 + 9 + 1);
+  EXPECT_EQ(made.again().attempts, 2);
+  EXPECT_EQ(made.again().steps, 1 + 3);
+  EXPECT_DOUBLE_EQ(made.again().seconds, 8);
+  EXPECT_EQ(made.saved().attempts, 1);
+  EXPECT_EQ(made.saved().steps, 8 - 4);
+  EXPECT_DOUBLE_EQ(made.saved().seconds, 8);
+}
+
+// Trial 1 is a copy of 0 from step 3 on, in place of 2.
+TEST(CostLedger, SavesNothingWhereACopyTrainsOn) {
+  CostLedger made(CostBy::rung, 9);
+  made.add({0, "a", "sobol", 0, 9, 9, 9, true});
+  made.add({1, "a", "exploit", 3, 6, 6, 3, true});
+  made.add({2, "a", "sobol", 0, 3, 3, 3, true});
+  made.replaced(2);
+
+  EXPECT_EQ(made.saved().attempts, 1);
+  EXPECT_EQ(made.saved().steps, 3) << "the copy has three steps left";
+  EXPECT_EQ(made.again().steps, 0);
+}
+
+TEST(CostLedger, SavesLessThanNothingWhereTooMuchIsTrainedAgain) {
+  CostLedger made(CostBy::rung, 9);
+  made.add({0, "a", "sobol", 0, 8, 8, 8, true});
+  made.add({0, "a", "sobol", 0, 9, 9, 9, true});
+  made.add({1, "a", "sobol", 0, 8, 8, 8, true});
+
+  EXPECT_EQ(made.saved().steps, 1 - 8);
+}
+
 TEST(CostLedger, CountsTheGpusAndSlotsOfEachAttempt) {
   CostLedger made(CostBy::rung, 9);
   made.add({0, "a", "sobol", 0, 1, 1, 10, true, 1, 1});
