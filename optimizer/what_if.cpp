@@ -1,6 +1,7 @@
 #include "optimizer/what_if.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <queue>
 #include <set>
 #include <utility>
@@ -93,7 +94,9 @@ class Play {
   const RecordedTrial& of(TrialId trial) const { return study_.trials[trial.n]; }
 
   Status emit(Fact fact) {
-    const Event event{state_.seq + 1, 0, std::move(fact)};
+    // The clock of the log: what is priced in seconds is so here, too.
+    const auto at_us = static_cast<std::int64_t>(std::llround(now_ * 1e6));
+    const Event event{state_.seq + 1, at_us, std::move(fact)};
     BETATUNE_CHECK(apply(state_, event));
     scheduler_->observe(state_, event);
     if (!state_.best || study_.spec->objectives.size() > 1) return Ok{};

@@ -1,10 +1,13 @@
 #include "optimizer/what_if.hpp"
 
+#include <cmath>
+#include <functional>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "configs/read.hpp"
 #include "optimizer/replay.hpp"
+#include "searchspaces/random.hpp"
 
 namespace betatune {
 namespace {
@@ -30,12 +33,20 @@ class Log {
   /// Steps 1 to `until`, each `seconds` long, with this loss; failed after them, or completed.
   void trial(Step until, double seconds, double loss, bool fails = false,
              const Metrics& metrics = {}) {
+    const auto x = static_cast<double>(trials_);
+    trial_at(
+        x, until, seconds, [loss](Step) { return loss; }, fails, metrics);
+  }
+  /// The same with a loss of its own at each step.
+  void trial_at(double x, Step until, double seconds, const std::function<double(Step)>& loss,
+                bool fails = false, const Metrics& metrics = {}) {
     const TrialId id{trials_++};
-    add(TrialCreated{id, {{"x", static_cast<double>(id.n)}}, "sobol", {}, {}});
+    add(TrialCreated{id, {{"x", x}}, "sobol", {}, {}});
     add(AttemptStarted{id, AttemptId{1}, "t", 0, 9, {}});
     for (Step step = 1; step <= until; ++step) {
       at_us_ += static_cast<std::int64_t>(seconds * 1e6);
-      add(Reported{id, AttemptId{1}, static_cast<std::uint64_t>(step), step, metrics, loss, false});
+      add(Reported{id, AttemptId{1}, static_cast<std::uint64_t>(step), step, metrics, loss(step),
+                   false});
     }
     add(AttemptEnded{id, AttemptId{1}, fails ? AttemptEnd::failed : AttemptEnd::reached, until,
                      fails ? std::optional(FailureClass::user) : std::nullopt, "", true});
@@ -242,6 +253,35 @@ TEST(WhatIf, KeepsToTheOutcomeConstraints) {
   log.trial(9, 1, 0.7, false, {{"mem", 50}});
 
   EXPECT_EQ(played(log.read(), "fifo", 1).best->loss, 0.7);
+}
+
+/// Trials with x above 50 take ten times longer for each step; what they come to is alike, and how
+/// each goes on is its own.
+RecordedStudy dear_and_cheap(const Json& stopping) {
+  Json study = document();
+  study["stopping"] = stopping;
+  Log log(study);
+  Stream draws(root_key(1));
+  for (int n = 0; n < 120; ++n) {
+    const double x = 100 * draws.uniform(), turn = 0.4 * draws.normal() / std::log(9.0);
+    const auto loss = [turn](Step step) {
+      const auto at = static_cast<double>(step);
+      return 1 / at + turn * std::log(at);
+    };
+    log.trial_at(x, 9, x > 50 ? 20 : 2, loss);
+  }
+  return log.read();
+}
+
+// Under a budget of hours a step costs what it takes, here as in the study itself.
+TEST(WhatIf, PricesStepsByTheTimesThatWereRecorded) {
+  const auto seconds_per_step = [](const Json& stopping) {
+    const WhatIf it = played(dear_and_cheap(stopping), "freeze-thaw", 1);
+    return it.busy_seconds / static_cast<double>(it.steps);
+  };
+
+  EXPECT_LT(seconds_per_step({{"trials", 120}, {"trainer_hours", 9}}),
+            0.9 * seconds_per_step({{"trials", 120}}));
 }
 
 TEST(WhatIf, SaysWhatIsWrong) {
