@@ -105,7 +105,8 @@ void Coordinator::dispatch() {
 std::optional<Coordinator::Work> Coordinator::next_work() {
   if (!state_.waiting.empty()) {
     const Trial& trial = state_.trials[*state_.waiting.begin()];
-    if (trial.until > 0) return Work{trial.id, trial.until};
+    // The study file may have made full training shorter since.
+    if (trial.until > 0) return Work{trial.id, std::min(trial.until, spec_->full_budget())};
     return Work{trial.id, policies_.scheduler->first_goal(state_, trial)};
   }
   const bool has_new = suggestion_in_hand() || !exhausted_;

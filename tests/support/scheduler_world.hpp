@@ -2,8 +2,10 @@
 /// A study without processes: slots, a budget and a scheduler. Holds every decision to what any
 /// scheduler must keep, and remembers the log and the decisions for a replay.
 
+#include <algorithm>
 #include <functional>
 #include <gtest/gtest.h>
+#include <limits>
 #include <map>
 
 #include "optimizer/scheduler.hpp"
@@ -42,6 +44,8 @@ struct WorldShape {
   int trials = 30;
   int slots = 1;
   double failing = 0;  ///< of an attempt, per step
+  /// Beside it, whether the next step of the trial fails.
+  std::function<bool(TrialId, Step)> fails = [](TrialId, Step) { return false; };
   int retries = 1;
   std::uint64_t seed = 1;        ///< of the order of events and of failures
   std::uint64_t study_seed = 1;  ///< of what the scheduler draws
@@ -54,8 +58,11 @@ struct WorldShape {
   };
   /// Configurations that somebody enqueues once so many trials have begun.
   std::multimap<std::size_t, Configuration> enqueued = {};
-  /// Of the clock, for each step; trials train one after the other, so with one slot only.
+  /// Of the clock, for each step; trials train one after the other, so with one slot only, unless
+  /// `side_by_side`.
   std::function<double(TrialId)> seconds = [](TrialId) { return 0.0; };
+  /// Steps end when their seconds are over, those of older trials first; else in any order.
+  bool side_by_side = false;
   std::optional<double> seconds_max;  ///< what ends the study
   /// Reported if the study has it as an objective.
   std::function<double(TrialId, Step)> cost = [](TrialId trial, Step) {
@@ -77,21 +84,44 @@ class SchedulerWorld {
         scheduler_(scheduler_of(spec)),
         shape_(std::move(shape)),
         draws_(root_key(shape_.seed)) {
-    Json document{{"fidelity", {{"max", spec.full_budget()}}}};
-    for (const ObjectiveSpec& each : spec.objectives) {
-      document["objectives"].push_back({{"metric", each.metric}});
-    }
-    emit(StudyCreated{kLogSchema, "world", document, shape_.study_seed, ""});
+    emit(StudyCreated{kLogSchema, "world", document(), shape_.study_seed, ""});
     emit(OptimizerStarted{1, ""});
   }
 
-  /// Until nothing runs and the scheduler has no more work.
-  void run() {
+  /// Until nothing runs and the scheduler has no more work, or the log has so many events.
+  void run(std::size_t events = std::numeric_limits<std::size_t>::max()) {
     for (int turns = 0; !testing::Test::HasFatalFailure(); ++turns) {
       ASSERT_LT(turns, 2'000'000) << "the study does not end";
+      if (log_.size() >= events) break;
       fill();
       if (state_.running.empty()) break;
       advance();
+    }
+  }
+
+  /// A new process reads the log, with another budget and another number of workers. What trains
+  /// goes on.
+  void restart(int trials, int slots) {
+    shape_.trials = trials;
+    shape_.slots = slots;
+    scheduler_ = scheduler_of(spec_);
+    state_ = {};
+    for (const Event& event : log_) {
+      ASSERT_TRUE(apply(state_, event));
+      scheduler_->observe(state_, event);
+    }
+  }
+  /// The same with another study file. Who has come to its end by that one is over.
+  void restart_with(const StudySpec& spec) {
+    spec_ = spec;
+    is_changed_ = true;
+    restart(shape_.trials, shape_.slots);
+    emit(OptimizerStarted{state_.epoch + 1, ""});
+    emit(DocumentChanged{document()});
+    const std::set<TrialId> paused = state_.paused;
+    for (const TrialId id : paused) {
+      if (!scheduler_->completes(state_, state_.trials[id])) continue;
+      emit(TrialClosed{id, Outcome::completed, state_.trials[id].loss});
     }
   }
 
@@ -104,6 +134,16 @@ class SchedulerWorld {
   std::map<Step, int> started() const { return started_; }
   /// The last step that each trial was trained to.
   Step reached(TrialId trial) const { return state_.trials[trial].step; }
+  /// "2@3": trial 2 began to train to step 3; all attempts, in their order.
+  std::vector<std::string> story() const {
+    std::vector<std::string> story;
+    for (const Event& event : log_) {
+      const auto* started = std::get_if<AttemptStarted>(&event.fact);
+      if (started == nullptr) continue;
+      story.push_back(std::to_string(started->trial.n) + "@" + std::to_string(started->until));
+    }
+    return story;
+  }
   /// Trials that began the step, in that order.
   std::vector<std::uint64_t> order(Step until) const {
     const auto found = order_.find(until);
@@ -111,6 +151,14 @@ class SchedulerWorld {
   }
 
  private:
+  Json document() const {
+    Json document{{"fidelity", {{"max", spec_.full_budget()}}}};
+    for (const ObjectiveSpec& each : spec_.objectives) {
+      document["objectives"].push_back({{"metric", each.metric}});
+    }
+    return document;
+  }
+
   void emit(Fact fact) {
     log_.push_back(
         Event{log_.size() + 1, static_cast<std::int64_t>(1e6 * clock_s_), std::move(fact)});
@@ -124,7 +172,7 @@ class SchedulerWorld {
     while (static_cast<int>(state_.running.size()) < shape_.slots) {
       if (!state_.waiting.empty()) {
         const TrialId id = *state_.waiting.begin();
-        start(id, state_.trials[id].until, true);
+        start(id, std::min(state_.trials[id].until, spec_.full_budget()), true);
         continue;
       }
       const bool may_start = static_cast<int>(state_.trials.size()) < shape_.trials;
@@ -186,23 +234,36 @@ class SchedulerWorld {
 
   void start(TrialId id, Step until, bool again) {
     const Trial& trial = state_.trials[id];
-    const Step from = trial.checkpoint ? trial.checkpoint->step : 0;
+    const bool resumes = trial.checkpoint && trial.checkpoint->step < until;
+    const std::optional<ArtifactRef> checkpoint = resumes ? trial.checkpoint : std::nullopt;
+    const Step from = resumes ? trial.checkpoint->step : 0;
     if (!again) {
       ++started_[until];
       order_[until].push_back(id.n);
     }
-    emit(AttemptStarted{id, AttemptId{trial.attempt.n + 1}, "t", from, until, trial.checkpoint});
+    emit(AttemptStarted{id, AttemptId{trial.attempt.n + 1}, "t", from, until, checkpoint});
+    due_[id] = clock_s_ + shape_.seconds(id);
+  }
+
+  /// Whose next step is over.
+  TrialId next_to_step() {
+    if (shape_.side_by_side) {
+      const auto is_due = [this](TrialId trial) { return due_.at(trial); };
+      return *std::ranges::min_element(state_.running, {}, is_due);
+    }
+    auto at = state_.running.begin();
+    std::advance(at, static_cast<std::ptrdiff_t>(draws_.below(state_.running.size())));
+    return *at;
   }
 
   /// One step of one running trial.
   void advance() {
-    auto at = state_.running.begin();
-    std::advance(at, static_cast<std::ptrdiff_t>(draws_.below(state_.running.size())));
-    const TrialId id = *at;
+    const TrialId id = next_to_step();
     const AttemptId attempt = state_.trials[id].attempt;
     const Step step = state_.trials[id].step + 1;
-    if (draws_.uniform() < shape_.failing) return fail(id, attempt);
-    clock_s_ += shape_.seconds(id);
+    if (draws_.uniform() < shape_.failing || shape_.fails(id, step)) return fail(id, attempt);
+    clock_s_ = shape_.side_by_side ? due_.at(id) : clock_s_ + shape_.seconds(id);
+    due_[id] = clock_s_ + shape_.seconds(id);
     const double loss = shape_.loss(id, step);
     const std::uint64_t seq = state_.trials[id].last_seq + 1;
     Metrics metrics{{"loss", loss}};
@@ -224,7 +285,10 @@ class SchedulerWorld {
     emit(CheckpointSaved{id, attempt, ArtifactRef{"c", step, 1}});
     emit(AttemptEnded{id, attempt, AttemptEnd::reached, step, {}, "", true});
     if (!scheduler_->completes(state_, state_.trials[id])) return;
-    EXPECT_EQ(step, spec_.full_budget());
+    // What was asked for before the study file changed ends as it was asked for.
+    if (!is_changed_) {
+      EXPECT_EQ(step, spec_.full_budget());
+    }
     emit(TrialClosed{id, Outcome::completed, state_.trials[id].loss});
   }
 
@@ -236,11 +300,13 @@ class SchedulerWorld {
   }
 
   StudySpec spec_;
+  bool is_changed_ = false;
   std::unique_ptr<Scheduler> scheduler_;
   WorldShape shape_;
   Stream draws_;
   StudyState state_;
   double clock_s_ = 0;
+  std::map<TrialId, double> due_;  ///< the end of each one's next step
   std::vector<Event> log_;
   std::vector<Asked> asked_;
   std::map<Step, int> started_;

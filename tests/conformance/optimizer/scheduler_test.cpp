@@ -184,6 +184,45 @@ TEST_P(SchedulerSuite, ForgetsNothingWhenABudgetGrows) {
   EXPECT_EQ(world.scheduler().next(world.state(), true).has_value(), !world.scheduler().copies());
 }
 
+/// In the middle of a study its file gets another fidelity: longer and shorter full training, and
+/// rungs where no trial has been.
+TEST_P(SchedulerSuite, GoesOnWhenTheFidelityChanges) {
+  for (const FidelitySpec& other :
+       {FidelitySpec{"epoch", 1, 81, true}, FidelitySpec{"epoch", 1, 9, true},
+        FidelitySpec{"epoch", 2, 16, true}}) {
+    SCOPED_TRACE(std::to_string(other.min) + " to " + std::to_string(other.max));
+    WorldShape shape;
+    shape.trials = 60;
+    shape.slots = 5;
+    shape.failing = 0.02;
+    SchedulerWorld world(spec(), shape);
+    world.run(250);
+    const std::size_t before = world.log().size();
+    StudySpec changed = spec();
+    changed.fidelity = other;
+
+    world.restart_with(changed);
+    world.run();
+
+    ASSERT_FALSE(HasFatalFailure());
+    EXPECT_TRUE(world.state().running.empty());
+    EXPECT_LE(world.state().trials.size(), 60u);
+    if (!world.scheduler().copies()) {
+      EXPECT_EQ(world.state().trials.size(), 60u);
+    }
+    // What begins from now on is trained by the new study file, and somebody to its end.
+    Step highest = 0;
+    for (std::size_t i = before; i < world.log().size(); ++i) {
+      const auto* started = std::get_if<AttemptStarted>(&world.log()[i].fact);
+      if (started != nullptr) highest = std::max(highest, started->until);
+    }
+    // A population may have come to its end by the change.
+    if (highest > 0 || !world.scheduler().copies()) {
+      EXPECT_EQ(highest, other.max);
+    }
+  }
+}
+
 TEST_P(SchedulerSuite, DoesNotChangeItsMindWhenAllLossesAreShifted) {
   WorldShape shape;
   shape.trials = 40;

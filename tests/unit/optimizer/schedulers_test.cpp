@@ -198,17 +198,6 @@ TEST(SuccessiveHalving, TakesTheSizeOfItsBracketFromTheStudyFile) {
   EXPECT_THAT(world.order(4), ElementsAre(0, 4));
 }
 
-/// "2@3": trial 2 began to train to step 3.
-std::vector<std::string> story_of(const SchedulerWorld& world) {
-  std::vector<std::string> story;
-  for (const Event& event : world.log()) {
-    if (const auto* started = std::get_if<AttemptStarted>(&event.fact)) {
-      story.push_back(std::to_string(started->trial.n) + "@" + std::to_string(started->until));
-    }
-  }
-  return story;
-}
-
 TEST(Asha, PromotesAsSoonAsSomebodyIsInTheTopThird) {
   WorldShape shape = in_order(6);
   shape.loss = [](TrialId trial, Step) {
@@ -219,7 +208,7 @@ TEST(Asha, PromotesAsSoonAsSomebodyIsInTheTopThird) {
   world.run();
 
   // Three results promote trial 1; six promote the second best of them, trial 5.
-  EXPECT_THAT(story_of(world), ElementsAre("0@1", "1@1", "2@1", "1@3", "3@1", "4@1", "5@1", "5@3"));
+  EXPECT_THAT(world.story(), ElementsAre("0@1", "1@1", "2@1", "1@3", "3@1", "4@1", "5@1", "5@3"));
 }
 
 TEST(Asha, PromotesWhoeverOvertakesThePromoted) {
@@ -230,7 +219,7 @@ TEST(Asha, PromotesWhoeverOvertakesThePromoted) {
   world.run();
 
   // The best one of four, and of five, is new and not promoted yet (get_job in the paper).
-  EXPECT_THAT(story_of(world),
+  EXPECT_THAT(world.story(),
               ElementsAre("0@1", "1@1", "2@1", "2@3", "3@1", "3@3", "4@1", "4@3", "4@9"));
 }
 
@@ -439,6 +428,12 @@ TEST(MakeScheduler, TellsWhatIsWrong) {
               HasSubstr("eta must be above 1"));
   EXPECT_THAT(problems_of(fidelity_spec(1, 9, "hyperband", Json{{"eta", 0.5}})),
               HasSubstr("eta must be above 1"));
+  // The ladder of the one would have more rungs than there are numbers, the bracket of the other
+  // more trials.
+  for (const double eta : {1 + 1e-15, 1e300}) {
+    EXPECT_THAT(problems_of(fidelity_spec(1, 1'000'000, "hyperband", Json{{"eta", eta}})),
+                HasSubstr("from 1.01 to 1000"));
+  }
   EXPECT_THAT(problems_of(fidelity_spec(1, 9, "successive-halving", Json{{"trials", 0}})),
               HasSubstr("at least 1"));
   EXPECT_THAT(problems_of(fidelity_spec(1, 9, "median-stopping", Json{{"grace", 9}})),
@@ -447,6 +442,9 @@ TEST(MakeScheduler, TellsWhatIsWrong) {
               HasSubstr("min_trials must be at least 1"));
   EXPECT_THAT(problems_of(fidelity_spec(1, 9, "asha", Json{{"mode", "pause"}})),
               HasSubstr("promote"));
+  for (const char* name : {"pbt", "median-stopping"}) {
+    EXPECT_THAT(problems_of(fidelity_spec(1, 1, name)), HasSubstr("`fidelity.max` is 1"));
+  }
   StudySpec spec = fidelity_spec(1, 9, "asha");
   spec.fidelity.reset();
   EXPECT_THAT(problems_of(spec), HasSubstr("fidelity"));
