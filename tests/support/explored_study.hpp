@@ -55,7 +55,7 @@ struct SmallStudy {
 
 /// What a scheduler remembers of the log beside what became of each trial.
 struct Memory {
-  bool of_order = false;     ///< in which order results came, and trials ended
+  bool of_order = false;     ///< in which order results came, trials ended and wishes began
   bool of_attempts = false;  ///< how many attempts began
 };
 
@@ -320,6 +320,9 @@ class ExploredStudy {
       ledger_.results[ended->step].emplace(ended->trial, *state_.trials[ended->trial].loss);
     } else if (std::holds_alternative<ConfigurationEnqueued>(fact)) {
       wished_ = true;
+    } else if (const auto* created = std::get_if<TrialCreated>(&fact)) {
+      // Whether it takes a place or makes one more follows from who had ended before.
+      if (created->origin == kEnqueuedOrigin) order(created->trial.n, 62);
     } else if (const auto* closed = std::get_if<TrialClosed>(&fact)) {
       order(closed->trial.n, 63);
       ledger_.ended.insert(closed->trial);
