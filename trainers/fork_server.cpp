@@ -92,12 +92,17 @@ void ForkServer::wait_for_something() {
       outputs.push_back(&rank);
     }
   }
+  for (const auto& [key, worker] : workers_) fds.push_back({worker.groups_line.get(), POLLIN, 0});
   ::poll(fds.data(), fds.size(), poll_timeout_ms());
   constexpr int kReadsPerTurn = 8;
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     if (fds[i + 2].revents != 0) outputs[i]->read_output(kReadsPerTurn);
   }
+  // Which ranks end together is known before one is seen to have ended, and why it has before
+  // rank 0 gives up its group.
+  for (auto& [key, worker] : workers_) worker.hear_of_groups();
   if (fds[1].revents != 0) reap();
+  for (auto& [key, worker] : workers_) worker.end_asked_groups();
   if (fds[0].revents != 0 && !read_control()) end_everything();
   end_overdue();
   end_stopped();
@@ -133,6 +138,7 @@ void ForkServer::spawn(std::uint64_t key, const Json& json, UniqueFd link) {
   if (!sockets) return refuse(sockets.error().message);
 
   AttemptProcesses worker;
+  worker.groups_line = std::move(sockets.value().groups_line.first);
   worker.assign = job.value().assign;
   worker.oom_kills_before = recent_oom_kills();
   Status started = Ok{};
@@ -158,6 +164,7 @@ Status ForkServer::start_rank(AttemptProcesses& worker, const WorkerJob& job, Ga
   if (pid == 0) {
     // Nothing of the ranks before stays open here.
     worker.ranks.clear();
+    worker.groups_line.reset();
     become_worker(job_of_rank(job, rank, sockets), group, std::move(link),
                   std::move(output.second));
   }
@@ -242,23 +249,32 @@ void ForkServer::reap() {
       rank = worker->second.rank_of(ended.si_pid);
       if (rank) break;
     }
-    // The ranks of an attempt end together: whichever ends first, for whatever reason.
-    if (rank) worker->second.signal_all(SIGKILL);
+    // The ranks of an attempt, or of a group, end together: whichever ends first, for whatever
+    // reason. One that has said why the attempt failed ends all.
+    const bool said_why = ended.si_code == CLD_EXITED && ended.si_status == kExitRankFailed;
+    const bool alone = rank && !said_why && worker->second.ends_alone(*rank);
+    if (rank) alone ? worker->second.end_with(*rank) : worker->second.signal_all(SIGKILL);
     int status = 0;
     ::waitpid(ended.si_pid, &status, 0);
     helpers_.erase(ended.si_pid);
-    if (rank) rank_ended(worker, *rank, status);
+    if (rank) rank_ended(worker, *rank, status, alone);
   }
 }
 
-void ForkServer::rank_ended(Workers::iterator at, std::size_t rank, int status) {
+void ForkServer::rank_ended(Workers::iterator at, std::size_t rank, int status, bool alone) {
   constexpr int kReadsAtEnd = 1'024;
   AttemptProcesses& worker = at->second;
-  if (!worker.first) worker.first = {rank, status};
+  if (!alone && !worker.first) worker.first = {rank, status};
   RankProcess& process = worker.ranks[rank];
   process.alive = false;
   process.read_output(kReadsAtEnd);
   process.log.finish();
+  if (alone) {
+    const bool oom = ending_signal(status) == SIGKILL && oom_kill_count() > worker.oom_kills_before;
+    const ProcessEnd end{status, oom, "", static_cast<int>(rank), ""};
+    worker.note_group_end(worker.group_of[rank], failure_of(end, "the trainer").message);
+    sweep_soon();
+  }
   if (!worker.alive()) exited(at);
 }
 
@@ -276,6 +292,10 @@ void ForkServer::exited(Workers::iterator at) {
        {"rank", rank},
        {"note", worker.note}});
   clean_up(worker.assign);
+  sweep_soon();
+}
+
+void ForkServer::sweep_soon() {
   if (sweep_at_ms_ == 0) sweep_at_ms_ = monotonic_ms().count() + kSweepMs;
 }
 

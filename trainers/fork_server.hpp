@@ -53,10 +53,11 @@ class ForkServer {
   void end_overdue();
   void end_stopped();
   void reap();
-  void rank_ended(Workers::iterator worker, std::size_t rank, int status);
+  void rank_ended(Workers::iterator worker, std::size_t rank, int status, bool alone);
   void exited(Workers::iterator worker);
   std::uint64_t recent_oom_kills();
   void clean_up(const Assign& assign);
+  void sweep_soon();
   void sweep();
   void end_everything();
 

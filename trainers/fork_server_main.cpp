@@ -46,6 +46,7 @@ int run_exec_worker(int link_fd, int job_fd, const std::string& plugin_path) {
   const auto plugin = load_plugin(plugin_path);
   if (job) {
     for (const int fd : job.value().gang_links) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+    ::fcntl(job.value().groups_line, F_SETFD, FD_CLOEXEC);
   }
   if (!job || !plugin) {
     const std::string why = job ? plugin.error().message : job.error().message;
@@ -62,7 +63,9 @@ int run_exec_worker(int link_fd, int job_fd, const std::string& plugin_path) {
 void ForkServer::exec_worker(const WorkerJob& job, UniqueFd link) const {
   const UniqueFd file(::memfd_create("job", 0));
   const std::string text = json_text(encode_json(job));
-  const bool linked = std::all_of(job.gang_links.begin(), job.gang_links.end(), keep_through_exec);
+  const bool linked =
+      std::all_of(job.gang_links.begin(), job.gang_links.end(), keep_through_exec) &&
+      (job.groups_line < 0 || keep_through_exec(job.groups_line));
   const bool ready =
       linked && file &&
       ::write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&

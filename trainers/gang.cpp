@@ -77,8 +77,58 @@ Status GangLeader::await(milliseconds patience) {
   // A rank that still waits for a report of this one learns that none will come.
   tell(json_text({{"returned", name_of(ordered_)}}));
   const milliseconds until = monotonic_ms() + patience;
-  for (std::size_t i = 0; i < links_.size(); ++i) BETATUNE_CHECK(await_rank(i, until));
+  for (std::size_t i = 0; i < links_.size(); ++i) {
+    if (gone_[i]) continue;
+    Status done = await_rank(i, until);
+    if (done) continue;
+    if (group_of_.empty() || !may_end_alone(group_of_[i + 1])) return done;
+    end_group(group_of_[i + 1], done.error().message);
+  }
   return Ok{};
+}
+
+Status GangLeader::declare_groups(std::vector<int> group_of) {
+  if (group_of.size() != links_.size() + 1) {
+    return Error{ErrorKind::invalid_argument, "groups of " + std::to_string(group_of.size()) +
+                                                  " ranks; the trial has " +
+                                                  std::to_string(links_.size() + 1)};
+  }
+  group_of_ = std::move(group_of);
+  // A fork server that is gone has ended this process, or is about to.
+  static_cast<void>(send_packet(groups_line_, json_text({{"groups", group_of_}})));
+  return Ok{};
+}
+
+bool GangLeader::may_end_alone(int group) const {
+  return std::find(group_of_.begin(), group_of_.end(), group) != group_of_.end() &&
+         group != group_of_.front();
+}
+
+bool GangLeader::all_gone(int group, milliseconds within) {
+  const milliseconds until = monotonic_ms() + within;
+  for (std::size_t i = 0; i < links_.size(); ++i) {
+    while (group_of_[i + 1] == group && !gone_[i]) {
+      const Packet packet = receive_packet(links_[i], false);
+      if (packet.state == Packet::State::closed) gone_[i] = true;
+      if (packet.state != Packet::State::none_now) continue;
+      pollfd link{links_[i], POLLIN, 0};
+      const auto left = std::max(milliseconds(0), until - monotonic_ms());
+      if (::poll(&link, 1, static_cast<int>(left.count())) <= 0) return false;
+    }
+  }
+  return true;
+}
+
+void GangLeader::end_group(int group, const std::string& why) {
+  if (!may_end_alone(group)) return;
+  // The fork server sees deaths by itself, ends the group, and says better than this why.
+  constexpr milliseconds kDeathsSpeakFirst{500}, kEnded{5'000};
+  if (all_gone(group, kDeathsSpeakFirst)) return;
+  static_cast<void>(send_packet(groups_line_, json_text({{"end", group}, {"why", why}})));
+  all_gone(group, kEnded);
+  for (std::size_t i = 0; i < links_.size(); ++i) {
+    if (group_of_[i + 1] == group) gone_[i] = true;
+  }
 }
 
 void GangFollower::await_end() {

@@ -10,7 +10,13 @@
 ///                      {"returned": "train"}        rank 0 is done with the order
 ///   others -> rank 0   {"did": "train"}
 ///
-/// Nothing here notices that a rank has died: the fork server does, and ends the whole gang.
+/// Where the trainer says that the ranks form groups (rank_groups.h), a group that rank 0 is not in
+/// may end alone. A line to the fork server tells it of them, and of those not to be waited for:
+///   rank 0 -> fork server   {"groups": [0, 0, 1, 1]}         the group of each rank
+///                           {"end": 1, "why": "..."}
+///
+/// Nothing here notices that a rank has died: the fork server does, and ends the whole gang, or its
+/// group.
 
 #include <chrono>
 #include <string>
@@ -33,21 +39,34 @@ struct GangOrder {
 /// Rank 0's side. With no links, of a trial of one rank, every call does nothing.
 class GangLeader {
  public:
-  /// links   descriptors to rank 1, 2, ...
-  explicit GangLeader(std::vector<int> links) : links_(std::move(links)) {}
+  /// links        descriptors to rank 1, 2, ...
+  /// groups_line  descriptor to the fork server
+  GangLeader(std::vector<int> links, int groups_line)
+      : links_(std::move(links)), groups_line_(groups_line), gone_(links_.size(), false) {}
 
   void order(const GangOrder& order);
-  /// Until every rank has done the last order, `patience` after this call at the latest. Errors:
-  /// unavailable, naming the rank that is late or gone.
+  /// Until every rank has done the last order, `patience` after this call at the latest; a group
+  /// that may end alone is ended if one of its ranks has not. Errors: unavailable, naming the rank
+  /// that is late or gone.
   Status await(std::chrono::milliseconds patience);
   /// What report() of `step` answers on every rank.
   void answer(Step step, int verdict);
 
+  /// group_of  the group of each rank. Errors: invalid_argument for another number of ranks.
+  Status declare_groups(std::vector<int> group_of);
+  /// Has the ranks of a group that may end alone ended, and waits until they are gone.
+  void end_group(int group, const std::string& why);
+
  private:
   void tell(const std::string& packet);
   Status await_rank(std::size_t index, std::chrono::milliseconds until) const;
+  bool may_end_alone(int group) const;
+  bool all_gone(int group, std::chrono::milliseconds within);
 
   std::vector<int> links_;
+  int groups_line_;
+  std::vector<int> group_of_;  ///< of each rank; empty: none may end alone
+  std::vector<bool> gone_;     ///< of each link: its rank has ended, and with it its group alone
   GangOrder::What ordered_ = GangOrder::What::setup;
 };
 

@@ -16,8 +16,8 @@
  *     calls with the same arguments. report() is called by all of them at the same steps: the
  *     metrics of rank 0 count, and all get the same answer. save() gets one folder for all ranks:
  *     rank 0 writes what is common, others may add files of their own. A rank that dies, fails, or
- *     keeps the others waiting too long ends all of them. How the ranks exchange gradients is
- *     theirs; job.rendezvous says where they can meet.
+ *     keeps the others waiting too long ends all of them (but see rank_groups.h). How the ranks
+ *     exchange gradients is theirs; job.rendezvous says where they can meet.
  */
 #include <stddef.h>
 #include <stdint.h>

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "trainers/metrics.hpp"
+#include "trainers/rank_groups.h"
 
 namespace betatune {
 namespace {
@@ -19,7 +21,7 @@ PluginRun::PluginRun(const WorkerJob& job, WorkerLink& link, const betatune_plug
     : job_(job),
       link_(link),
       plugin_(job, plugin),
-      gang_(job.gang_links),
+      gang_(job.gang_links, job.groups_line),
       checkpoints_(job.assign.job.study_dir, job.assign.trial, job.assign.attempt) {
   host_ = {sizeof host_, this, &report, &log_to_stderr, &extension};
 }
@@ -28,8 +30,20 @@ int32_t PluginRun::report(void* self, int64_t step, const char* metrics_json) {
   return static_cast<PluginRun*>(self)->take_report(step, metrics_json);
 }
 
-const void* PluginRun::extension(void*, const char*) {
-  return nullptr;
+const void* PluginRun::extension(void* self, const char* id) {
+  static constexpr betatune_rank_groups kGroups{sizeof kGroups, &declare_groups, &end_group};
+  const bool groups = id != nullptr && std::strcmp(id, BETATUNE_RANK_GROUPS) == 0;
+  return groups && static_cast<PluginRun*>(self)->job_.assign.job.ranks > 1 ? &kGroups : nullptr;
+}
+
+int32_t PluginRun::declare_groups(void* self, const int32_t* group_of, int32_t ranks) {
+  auto& gang = static_cast<PluginRun*>(self)->gang_;
+  const Status declared = gang.declare_groups({group_of, group_of + std::max(ranks, 0)});
+  return declared ? BETATUNE_OK : BETATUNE_ERROR;
+}
+
+void PluginRun::end_group(void* self, int32_t group, const char* why) {
+  static_cast<PluginRun*>(self)->gang_.end_group(group, why != nullptr ? why : "");
 }
 
 int32_t PluginRun::verdict() {
@@ -82,7 +96,7 @@ Status PluginRun::together(const GangOrder& order, milliseconds patience, Mine m
     failure_ = plugin_.failure();
     return done;
   }
-  const Status others = gang_.await(patience);
+  Status others = gang_.await(patience);
   if (!others) failure_ = FailureClass::infra;
   return others;
 }
@@ -129,8 +143,8 @@ Status PluginRun::save(Step step) {
   if (!plugin_.can_save() || step == saved_step_) return Ok{};
   failure_ = FailureClass::infra;
   BETATUNE_TRY(const std::filesystem::path folder, checkpoints_.begin());
-  const Status saved = together({GangOrder::What::save, folder.string(), 0}, patience(),
-                                [&] { return plugin_.save(folder.string()); });
+  Status saved = together({GangOrder::What::save, folder.string(), 0}, patience(),
+                          [&] { return plugin_.save(folder.string()); });
   if (!saved) {
     checkpoints_.abandon();
     return saved;

@@ -20,6 +20,8 @@ class PluginRun {
  private:
   static int32_t report(void* self, int64_t step, const char* metrics_json);
   static const void* extension(void* self, const char* id);
+  static int32_t declare_groups(void* self, const int32_t* group_of, int32_t ranks);
+  static void end_group(void* self, int32_t group, const char* why);
 
   int32_t take_report(Step step, const char* metrics_json);
   void note_report(Step step, const char* metrics_json);

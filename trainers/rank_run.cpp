@@ -1,6 +1,9 @@
 #include "trainers/rank_run.hpp"
 
 #include <algorithm>
+#include <cstring>
+
+#include "trainers/rank_groups.h"
 
 namespace betatune {
 
@@ -19,9 +22,19 @@ int32_t RankRun::report(void* self, int64_t step, const char*) {
   return BETATUNE_STOP;
 }
 
-const void* RankRun::extension(void*, const char*) {
-  return nullptr;
+const void* RankRun::extension(void*, const char* id) {
+  static constexpr betatune_rank_groups kGroups{sizeof kGroups, &declare_groups, &end_group};
+  return id != nullptr && std::strcmp(id, BETATUNE_RANK_GROUPS) == 0 ? &kGroups : nullptr;
 }
+
+int32_t RankRun::declare_groups(void* self, const int32_t* group_of, int32_t ranks) {
+  auto& run = *static_cast<RankRun*>(self);
+  if (ranks != run.job_.assign.job.ranks) return BETATUNE_ERROR;
+  run.ends_alone_ = group_of[run.job_.rank] != group_of[0];
+  return BETATUNE_OK;
+}
+
+void RankRun::end_group(void*, int32_t, const char*) {}
 
 Status RankRun::carry_out(const GangOrder& order) {
   switch (order.what) {

@@ -50,6 +50,11 @@ class Host {
   void log(int32_t level, const std::string& text) const {
     host_->log(host_->ctx, level, text.c_str());
   }
+  /// A later interface by name, and what its functions take first; null where there is none.
+  const void* extension(const char* id) const {
+    return host_->extension != nullptr ? host_->extension(host_->ctx, id) : nullptr;
+  }
+  void* ctx() const { return host_->ctx; }
 
  private:
   static std::string number_text(double number);

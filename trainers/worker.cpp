@@ -11,12 +11,13 @@
 #include "trainers/attempt_folder.hpp"
 #include "trainers/command/command_run.hpp"
 #include "trainers/plugin_run.hpp"
+#include "trainers/rank_process.hpp"
 #include "trainers/rank_run.hpp"
 
 namespace betatune {
 namespace {
 
-constexpr int kRankFailed = 70;
+constexpr std::int32_t kError = 3;  // of plugin.h's levels
 
 /// The GPUs of one rank: its share of those that the trial may use.
 std::string share_of(const std::string& devices, int rank, int each) {
@@ -75,9 +76,14 @@ void run_rank(const WorkerJob& job, WorkerLink& link, const betatune_plugin& plu
   RankRun run(job, plugin);
   const WorkerEnd failed = run.run();
   let_deaths_speak_first(job);
+  if (run.ends_alone() && failed.failure == FailureClass::infra) {
+    log_to_stderr(nullptr, kError, failed.message.c_str());
+    std::fflush(nullptr);
+    ::_exit(kExitRankLost);
+  }
   link.send(failed);
   std::fflush(nullptr);
-  ::_exit(kRankFailed);
+  ::_exit(kExitRankFailed);
 }
 
 }  // namespace

@@ -23,12 +23,14 @@ struct WorkerJob {
   int rank = 0;
   /// Descriptors: of rank 0 to rank 1, 2, ...; of another rank to rank 0. Empty: one rank.
   std::vector<int> gang_links;
+  int groups_line = -1;  ///< of rank 0 of several: descriptor to the fork server, see GangLeader
   static constexpr auto fields() {
     return std::tuple{Field{"assign", &WorkerJob::assign, "the assignment"},
                       defaulted("environment", &WorkerJob::environment, "variables to set"),
                       defaulted("grace_ms", &WorkerJob::grace_ms, "from SIGTERM to SIGKILL"),
                       defaulted("rank", &WorkerJob::rank, "which of the attempt's processes"),
-                      defaulted("gang_links", &WorkerJob::gang_links, "descriptors")};
+                      defaulted("gang_links", &WorkerJob::gang_links, "descriptors"),
+                      defaulted("groups_line", &WorkerJob::groups_line, "descriptor")};
   }
 };
 
