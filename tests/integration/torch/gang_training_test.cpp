@@ -3,19 +3,12 @@
 #include <algorithm>
 #include <csignal>
 #include <filesystem>
-#include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 #include <regex>
-#include <sstream>
 
 #include "tests/support/eventually.hpp"
-#include "tests/support/file_text.hpp"
-#include "tests/support/marked_processes.hpp"
-#include "tests/support/ready_study.hpp"
-#include "tests/support/temporary_directory.hpp"
-#include "tests/support/user_shell.hpp"
+#include "tests/support/gang_study.hpp"
 
 namespace betatune {
 namespace {
@@ -23,44 +16,15 @@ namespace {
 namespace fs = std::filesystem;
 using support::Ended;
 using support::file_text;
+using support::Gangs;
+using support::ranks_of;
 using support::replaced;
 using ::testing::HasSubstr;
-
-const fs::path kStudies = fs::path(BETATUNE_SOURCE_DIR) / "configs";
-
-/// A ready study with few events, epochs and trials, one gang at a time.
-std::string small(const std::string& name, int trials) {
-  std::string text = file_text(kStudies / name);
-  text = replaced(text, "max: 9, resumable", "max: 3, resumable");
-  text = replaced(text, "epochs: 9", "epochs: 3");
-  text = replaced(text, "train_samples: 40000", "train_samples: 2000");
-  text = replaced(text, "(validation|test)_samples: 10000", "$1_samples: 500");
-  text = replaced(text, "trials: 16", "trials: " + std::to_string(trials));
-  text = replaced(text, "name: local", "name: local, trainers: 1");
-  return replaced(text, "path: runs/[a-z-]*", "path: run");
-}
-
-class Gangs : public ::testing::Test {
- protected:
-  void write(const std::string& text) { std::ofstream(folder_ / "study.yaml") << text; }
-  Ended type(const std::string& command) { return support::type(folder_.path(), command); }
-  nlohmann::json json(const std::string& command) {
-    const Ended ended = type(command);
-    EXPECT_EQ(ended.status, 0) << ended.err;
-    return nlohmann::json::parse(ended.out, nullptr, false);
-  }
-  std::string log(int rank) {
-    return file_text(folder_ / "run/trials/0/attempt-1" /
-                     (rank == 0 ? "log" : "log.rank-" + std::to_string(rank)));
-  }
-
-  support::TemporaryDirectory folder_;
-};
 
 class ReadyGangStudy : public Gangs, public ::testing::WithParamInterface<std::string> {};
 
 TEST_P(ReadyGangStudy, RunsToItsExactBudget) {
-  write(small("distributed-" + GetParam() + ".yaml", 3));
+  write(support::small_gang_study("distributed-" + GetParam() + ".yaml", 3));
 
   const Ended ran = type("betatune run study.yaml");
 
@@ -79,7 +43,7 @@ TEST_P(ReadyGangStudy, RunsToItsExactBudget) {
 
 std::vector<std::string> ready() {
   std::vector<std::string> names;
-  for (const auto& entry : fs::directory_iterator(kStudies)) {
+  for (const auto& entry : fs::directory_iterator(support::ready_studies())) {
     const std::string stem = entry.path().stem().string();
     constexpr std::string_view kPrefix = "distributed-";
     if (entry.path().extension() == ".yaml" && stem.rfind(kPrefix, 0) == 0) {
@@ -96,7 +60,7 @@ INSTANTIATE_TEST_SUITE_P(All, ReadyGangStudy, ::testing::ValuesIn(ready()), [](c
 
 /// The trainers of the engine say how many samples they train in a second, and how long they wait.
 TEST_F(Gangs, AreMeasuredByWhatTheTrainerReports) {
-  write(small("distributed-data-parallel.yaml", 3));
+  write(support::small_gang_study("distributed-data-parallel.yaml", 3));
 
   const auto report = json(
       "betatune scaling study.yaml --widths 1,2 --share-cores --json "
@@ -121,33 +85,14 @@ TEST_F(Gangs, AreMeasuredByWhatTheTrainerReports) {
   EXPECT_NEAR(loss(two), loss(alone), 1e-4) << "the same training, but for rounding";
 }
 
-/// The ranks that live below a family's trainers: children of a fork server, which look like it.
-std::vector<pid_t> ranks_of(const support::ProcessFamily& family) {
-  std::vector<pid_t> servers, ranks;
-  for (const support::MarkedProcess& each : family.alive()) {
-    if (each.has_argument("--internal-fork-server")) servers.push_back(each.pid);
-  }
-  for (const pid_t pid : servers) {
-    const std::string stat = file_text("/proc/" + std::to_string(pid) + "/stat");
-    std::istringstream fields(stat.substr(std::min(stat.size(), stat.rfind(')') + 1)));
-    std::string state;
-    pid_t parent = 0;
-    fields >> state >> parent;
-    if (std::find(servers.begin(), servers.end(), parent) != servers.end()) ranks.push_back(pid);
-  }
-  return ranks;
-}
-
 /// kill -9 of ranks, again and again: each costs its attempt, and the study ends as it should.
 TEST_F(Gangs, EndWithTheExactBudgetWhateverRankIsKilled) {
-  std::string text = small("distributed-data-parallel.yaml", 4);
+  std::string text = support::small_gang_study("distributed-data-parallel.yaml", 4);
   text = replaced(text, "max_failed: 10", "max_failed: 10, retry: {infra: 1000}");
   text = replaced(text, "train_samples: 2000", "train_samples: 20000");
   write(replaced(text, "every: 30s", "every: 1s"));
   support::ProcessFamily family(folder_.path());
-  const pid_t run = family.start(
-      {"/bin/sh", "-c", support::as_typed(folder_.path(), "exec betatune run study.yaml")},
-      "run.txt");
+  const pid_t run = start_run(family);
 
   constexpr std::size_t kKills = 8;
   std::vector<pid_t> killed;
@@ -177,7 +122,7 @@ TEST_F(Gangs, EndWithTheExactBudgetWhateverRankIsKilled) {
 }
 
 TEST_F(Gangs, SayWhatIsWrongWithTheirSettings) {
-  const std::string text = small("distributed-gem.yaml", 1);
+  const std::string text = support::small_gang_study("distributed-gem.yaml", 1);
   const auto says = [&](const std::string& study, const char* what) {
     write(study);
     const Ended ran = type("betatune run study.yaml --fresh");

@@ -2,7 +2,9 @@
 
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
+#include <algorithm>
 #include <cmath>
+#include <sstream>
 #include <torch/optim/optimizer.h>
 
 #include "trainers/torch/distributed/asynchronous/socket_link.hpp"
@@ -23,42 +25,17 @@ at::Tensor on(Layer& layer) {
   return at::from_blob(layer.data(), {static_cast<std::int64_t>(layer.size())}, at::kFloat);
 }
 
-struct Group {
-  int number = 0;
-  Slice ranks;
-};
-
-/// The group of a rank. Ranks of a group are neighbours, as on a machine.
-Group group_of(const World& world, int groups) {
-  Group group{0, slice_of(world.size, 0, groups)};
-  while (world.rank >= group.ranks.end) {
-    ++group.number;
-    group.ranks = slice_of(world.size, group.number, groups);
-  }
-  return group;
+std::string joined(const std::vector<std::string>& lines) {
+  std::string text;
+  for (const std::string& line : lines) text += line + '\n';
+  return text;
 }
 
-/// The world of a rank's group, which meets beside the gang.
-World group_world(const World& world, int groups) {
-  const Group group = group_of(world, groups);
-  World mine = world;
-  mine.rank = world.rank - static_cast<int>(group.ranks.begin);
-  mine.size = static_cast<int>(group.ranks.count());
-  mine.rendezvous += ".group-" + std::to_string(group.number);
-  return mine;
-}
-
-/// Where a server listens: beside the ranks' meeting place, where only this user can connect,
-/// unless the path is too long for a Unix socket.
-std::string server_address(const World& world) {
-  constexpr std::size_t kLongest = 100;  // sun_path holds 107 characters
-  const auto suffix = ".server-" + std::to_string(world.rank);
-  if (world.size > 1) {
-    const Rendezvous at = parse_rendezvous(world.rendezvous);
-    const std::string path = at.path + suffix;
-    if (at.kind == Rendezvous::Kind::file && path.size() <= kLongest) return "unix://" + path;
-  }
-  return "tcp://127.0.0.1:0";
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  return lines;
 }
 
 }  // namespace
@@ -67,28 +44,23 @@ ParameterServer::ParameterServer(std::unique_ptr<Communicator> communicator,
                                  ParameterServerOptions options)
     : communicator_(std::move(communicator)), options_(std::move(options)) {
   configured_ = asynchronous::read_strategy(options_.strategy_json, size());
-  make_group();
+  make_groups();
   // The rule counts workers, of which a group is one.
-  if (group_) configured_ = asynchronous::read_strategy(options_.strategy_json, workers());
+  if (groups_) configured_ = asynchronous::read_strategy(options_.strategy_json, workers());
 }
 
 ParameterServer::~ParameterServer() {
   stop();
 }
 
-void ParameterServer::make_group() {
-  const int groups = configured_.strategy->groups();
-  if (groups == 0) return;
-  group_ = make_communicator(options_.backend, group_world(communicator_->world(), groups));
-}
-
-int ParameterServer::workers() const {
-  const int groups = configured_.strategy->groups();
-  return groups == 0 ? size() : groups;
-}
-
-int ParameterServer::worker_number() const {
-  return group_ ? group_of(communicator_->world(), workers()).number : rank();
+void ParameterServer::make_groups() {
+  HybridGroups::Options options;
+  options.groups = configured_.strategy->groups();
+  if (options.groups == 0) return;
+  options.backend = options_.backend;
+  options.patience = options_.rank_timeout;
+  options.host = options_.group_host;
+  groups_ = std::make_unique<HybridGroups>(*communicator_, options);
 }
 
 void ParameterServer::attach(const Replica& replica) {
@@ -101,41 +73,59 @@ void ParameterServer::attach(const Replica& replica) {
   start();
 }
 
+std::vector<std::string> ParameterServer::start_servers(const std::vector<std::size_t>& owner) {
+  const int hosts = groups_ ? groups_->first_ranks() : communicator_->size();
+  const World& world = communicator_->world();
+  std::vector<std::string> mine;
+  for (int s = world.rank; world.rank < hosts && s < options_.servers; s += hosts) {
+    asynchronous::SocketServerSettings settings;
+    settings.address = local_address(world, "server-" + std::to_string(s));
+    settings.strategy = options_.strategy_json;
+    settings.workers = workers();
+    // A group that has ended holds up nobody's next step, whatever the staleness bound.
+    if (groups_) settings.gone_after = std::min(settings.gone_after, options_.rank_timeout / 2);
+    servers_.push_back(std::make_unique<asynchronous::ServerThread>(
+        settings, asynchronous::layers_of(weights_, owner, static_cast<std::size_t>(s))));
+    mine.push_back(servers_.back()->address());
+  }
+  const auto texts = communicator_->gather_texts(joined(mine));
+  std::vector<std::string> addresses;
+  for (int s = 0; s < options_.servers; ++s) {
+    const auto of_host = lines_of(texts[static_cast<std::size_t>(s % hosts)]);
+    addresses.push_back(of_host.at(static_cast<std::size_t>(s / hosts)));
+  }
+  return addresses;
+}
+
 void ParameterServer::start() {
   stop();
   read_model(weights_);
   gradient_ = centre_ = asynchronous::zeros(asynchronous::sizes_of(weights_));
   const auto servers = static_cast<std::size_t>(options_.servers);
   const auto owner = asynchronous::shard_layers(asynchronous::sizes_of(weights_), servers);
-  const auto here = static_cast<std::size_t>(rank());
-  if (here < servers) {
-    asynchronous::SocketServerSettings settings;
-    settings.address = server_address(communicator_->world());
-    settings.strategy = options_.strategy_json;
-    settings.workers = workers();
-    server_ = std::make_unique<asynchronous::ServerThread>(
-        settings, asynchronous::layers_of(weights_, owner, here));
+  const auto addresses = start_servers(owner);
+  if (is_worker()) {
+    std::vector<std::unique_ptr<Link>> links;
+    for (std::size_t s = 0; s < servers; ++s) {
+      asynchronous::SocketLinkSettings link;
+      link.address = addresses[s];
+      link.rank = worker_number();
+      link.identity = configured_.identity;
+      link.sizes = asynchronous::sizes_of(asynchronous::layers_of(weights_, owner, s));
+      link.answer_timeout = communicator_->world().timeout;
+      links.push_back(std::make_unique<asynchronous::SocketLink>(link));
+    }
+    worker_ = std::make_unique<asynchronous::Worker>(
+        *configured_.strategy, std::make_unique<Channel>(std::move(links), owner));
+    worker_->start(weights_);
   }
-  const auto addresses = communicator_->gather_texts(server_ ? server_->address() : "");
-  if (!is_worker()) return;
-  std::vector<std::unique_ptr<Link>> links;
-  for (std::size_t s = 0; s < servers; ++s) {
-    asynchronous::SocketLinkSettings link;
-    link.address = addresses[s];
-    link.rank = worker_number();
-    link.identity = configured_.identity;
-    link.sizes = asynchronous::sizes_of(asynchronous::layers_of(weights_, owner, s));
-    link.answer_timeout = communicator_->world().timeout;
-    links.push_back(std::make_unique<asynchronous::SocketLink>(link));
-  }
-  worker_ = std::make_unique<asynchronous::Worker>(
-      *configured_.strategy, std::make_unique<Channel>(std::move(links), owner));
-  worker_->start(weights_);
+  // Every push goes to every server, so the first one sees who is at work.
+  if (groups_) groups_->open([this](int group) { return servers_.front()->requests_of(group); });
 }
 
 void ParameterServer::stop() {
   worker_.reset();
-  server_.reset();
+  servers_.clear();
 }
 
 void ParameterServer::read_model(Layers& layers) const {
@@ -201,30 +191,30 @@ void ParameterServer::clip() {
 /// Weighs by samples, so that a group is like one process with the samples of all its ranks.
 void ParameterServer::average_in_group() {
   std::vector<double> shares{share_};
-  group_->sum(shares);
+  groups_->own().sum(shares);
   const double mine = shares.front() > 0 ? share_ / shares.front() : 0;
   for (Layer& layer : gradient_) {
     on(layer).mul_(mine);
-    group_->all_reduce(on(layer));
+    groups_->own().all_reduce(on(layer));
   }
 }
 
 void ParameterServer::exchange() {
   if (is_worker()) worker_->step(weights_, gradient_);
-  if (!group_) return;
-  for (Layer& layer : weights_) group_->broadcast(on(layer), 0);
+  if (!groups_) return;
+  for (Layer& layer : weights_) groups_->own().broadcast(on(layer), 0);
 }
 
 StepResult ParameterServer::step(torch::optim::Optimizer& optimizer) {
   // Without samples there is no gradient; but those who go in step wait for everybody's push.
-  const bool waited_for = group_ || configured_.strategy->synchronous();
+  const bool waited_for = groups_ || configured_.strategy->synchronous();
   if (share_ > 0 || waited_for) {
     before_forward();
     take_gradient(share_ > 0 ? 1 / share_ : 1);
     const double rate = optimizer.param_groups().front().options().get_lr();
     for (Layer& layer : gradient_) on(layer).mul_(rate / options_.learning_rate);
     const auto begin = std::chrono::steady_clock::now();
-    if (group_) average_in_group();
+    if (groups_) average_in_group();
     exchange();
     waited_ += std::chrono::steady_clock::now() - begin;
     write_model(weights_);
@@ -237,14 +227,24 @@ StepResult ParameterServer::step(torch::optim::Optimizer& optimizer) {
 }
 
 void ParameterServer::finish_epoch() {
-  communicator_->barrier();
+  std::vector<double> nothing;
+  groups_ ? groups_->sum(nothing) : communicator_->barrier();
   if (is_worker()) worker_->read(centre_);
-  if (group_) {
-    for (Layer& layer : centre_) group_->broadcast(on(layer), 0);
+  if (groups_) {
+    for (Layer& layer : centre_) groups_->own().broadcast(on(layer), 0);
   }
   write_model(centre_);
   shows_centre_ = true;
-  make_equal(*communicator_, replica_.buffers);
+  groups_ ? groups_->make_equal(replica_.buffers) : make_equal(*communicator_, replica_.buffers);
+}
+
+std::map<std::string, double> ParameterServer::metrics() const {
+  if (!groups_) return {};
+  return {{"groups_alive", groups_->alive()}};
+}
+
+void ParameterServer::sum(std::vector<double>& values) {
+  groups_ ? groups_->sum(values) : communicator_->sum(values);
 }
 
 void ParameterServer::load(const std::string&) {
@@ -257,7 +257,7 @@ void ParameterServer::load(const std::string&) {
 std::string ParameterServer::description() const {
   std::string text = configured_.name + ", " + std::to_string(size()) + " rank(s), " +
                      std::to_string(options_.servers) + " server(s)";
-  if (group_) text += ", " + std::to_string(workers()) + " group(s)";
+  if (groups_) text += ", " + std::to_string(workers()) + " group(s)";
   return text;
 }
 

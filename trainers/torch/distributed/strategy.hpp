@@ -71,7 +71,7 @@ class Strategy {
   /// What is new since the last call, for the log; "": nothing.
   virtual std::string news() { return ""; }
 
-  /// values := sums over the ranks (of losses and counts, say). Collective.
+  /// values := sums over the ranks that are left (of losses and counts, say). Collective.
   virtual void sum(std::vector<double>& values) = 0;
 
   /// How many ranks have a share of the optimizer's state: ranks 0 to that less 1. 1: every rank's
@@ -89,6 +89,8 @@ class Strategy {
   virtual void save(const std::string& /*directory*/) {}
   virtual void load(const std::string& /*directory*/) {}
 
+  /// Among the ranks that are left, which may be fewer after finish_epoch() and sum(): the same
+  /// number then on all of them.
   virtual int rank() const = 0;
   virtual int size() const = 0;
   /// For logs: "data parallel, 4 ranks over gloo, fp16".

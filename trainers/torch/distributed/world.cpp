@@ -43,6 +43,16 @@ Rendezvous parse_rendezvous(const std::string& text) {
   refuse("the rendezvous is \"" + text + '"' + expected);
 }
 
+std::string local_address(const World& world, const std::string& name) {
+  constexpr std::size_t kLongest = 100;  // sun_path holds 107 characters
+  if (world.size > 1) {
+    const Rendezvous at = parse_rendezvous(world.rendezvous);
+    const std::string path = at.path + '.' + name;
+    if (at.kind == Rendezvous::Kind::file && path.size() <= kLongest) return "unix://" + path;
+  }
+  return "tcp://127.0.0.1:0";
+}
+
 void check_world(const World& world) {
   if (world.size < 1) {
     refuse("the world has " + std::to_string(world.size) + " ranks; at least 1 is needed");

@@ -43,6 +43,11 @@ struct Rendezvous {
 /// errors CommunicationError (BETATUNE_ERROR) that says what is expected
 Rendezvous parse_rendezvous(const std::string& text);
 
+/// An address, as of asynchronous/sockets.hpp, where this rank can listen for others of its
+/// machine: beside the ranks' meeting place, where only this user can connect, unless the path is
+/// too long for a Unix socket.
+std::string local_address(const World& world, const std::string& name);
+
 /// errors CommunicationError unless 0 <= rank < size, size >= 1, timeout > 0, and more than one
 /// rank has a rendezvous
 void check_world(const World& world);

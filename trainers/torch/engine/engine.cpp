@@ -73,7 +73,7 @@ struct Engine::Impl {
        std::shared_ptr<distributed::Strategy> shared)
       : recipe(r), task(std::move(t)), seed(s), device(prepare(machine)), strategy(shared) {
     if (!strategy) strategy = std::make_shared<Alone>(recipe.optimizer.clip_norm);
-    world = {strategy->rank(), strategy->size()};
+    look_who_is_there();
     torch::manual_seed(derive_key(seed, Purpose::weights));
     model = task->make_model();
     model->to(device);
@@ -81,6 +81,13 @@ struct Engine::Impl {
     optimizer = make_optimizer(recipe.optimizer, model->parameters());
     strategy->attach(replica_of(*model));
     distributed::join_batch_norms(*model, strategy->layers_communicator());
+  }
+
+  /// Ranks may end without the others (groups of a hybrid training). Returns whether some have.
+  bool look_who_is_there() {
+    const int size = world.size;
+    world = {strategy->rank(), strategy->size()};
+    return world.size != size;
   }
 
   double set_rates(double progress) {
@@ -134,42 +141,57 @@ struct Engine::Impl {
     torch::manual_seed(key);
   }
 
-  /// The mean loss, and how long the ranks waited since they had waited for `before` seconds.
-  void finish(EpochResult& result, double loss_sum, double before) const {
-    std::vector<double> sums{loss_sum, strategy->waited_seconds() - before};
-    if (world.size > 1) strategy->sum(sums);
-    result.loss = sums[0] / static_cast<double>(result.samples);
-    if (world.size > 1 && device.is_cpu()) result.waited_seconds = sums[1] / world.size;
+  /// The mean loss over the `samples` of each rank, and how long the ranks waited since they had
+  /// waited for `before` seconds.
+  void finish(EpochResult& result, double loss_sum, std::int64_t samples, double before) {
+    std::vector<double> sums{loss_sum, static_cast<double>(samples),
+                             strategy->waited_seconds() - before};
+    const bool gang = world.size > 1;
+    if (gang) strategy->sum(sums);
+    look_who_is_there();
+    result.samples = static_cast<std::int64_t>(sums[1]);
+    result.loss = sums[0] / sums[1];
+    if (gang && device.is_cpu()) result.waited_seconds = sums[2] / world.size;
     result.metrics = strategy->metrics();
     result.news = strategy->news();
   }
 
   EpochResult train(std::int64_t epoch) {
+    look_who_is_there();
     model->train();
     seed_dropout(epoch);
     const torch::Tensor order = epoch_order(epoch);
     const std::int64_t samples = order.size(0), size = recipe.batch_size;
     const Position position{epoch, (samples + size - 1) / size};
     EpochResult result;
+    std::int64_t trained = 0;  // by this rank
     const double waited_before = strategy->waited_seconds();
     auto loss_sum = torch::zeros({}, torch::dtype(torch::kDouble).device(device));
     for (std::int64_t i = 0; i < position.batches; ++i) {
       result.last_learning_rate = set_rates(position.progress(i, recipe.epochs));
       const auto batch = order.slice(0, i * size, std::min((i + 1) * size, samples));
       step(batch, loss_sum);
-      result.samples += batch.size(0);
+      trained += part_of(batch.size(0), world).count();
       // A rank that left the loop alone would leave the others waiting.
       const bool look = world.size == 1 && (i + 1) % kLossCheckInterval == 0;
       if (look && !std::isfinite(loss_sum.item<double>())) break;
     }
     strategy->finish_epoch();
-    finish(result, loss_sum.item<double>(), waited_before);
+    finish(result, loss_sum.item<double>(), trained, waited_before);
     return result;
+  }
+
+  /// Ranks that have ended in between leave a part unscored: then those that are left begin anew.
+  Score score(Part part) {
+    for (;;) {
+      const Score score = score_once(part);
+      if (!look_who_is_there()) return score;
+    }
   }
 
   /// Whole batches are dealt out, so that the sums are the same however many ranks there are (but
   /// for the order in which they are added).
-  Score score(Part part) {
+  Score score_once(Part part) {
     const torch::NoGradGuard no_gradients;
     const InPrecision precision(recipe.precision, device);
     model->eval();

@@ -24,9 +24,10 @@ class Task;
 
 /// Numbers of a gang are those of all its ranks together, and equal on all of them but for seconds.
 struct EpochResult {
-  double loss = 0;           ///< mean over the samples seen; not finite if the training diverged
-  double seconds = 0;        ///< wall time of the epoch's training
-  std::int64_t samples = 0;  ///< seen; fewer than there are if the training diverged
+  double loss = 0;     ///< mean over the samples seen; not finite if the training diverged
+  double seconds = 0;  ///< wall time of the epoch's training
+  /// Seen; fewer than there are if the training diverged or ranks have ended.
+  std::int64_t samples = 0;
   double last_learning_rate = 0;
   /// Of a gang on CPUs: the mean over the ranks of Strategy::waited_seconds in this epoch.
   std::optional<double> waited_seconds = {};

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <torch/cuda.h>
 
+#include "trainers/rank_groups.h"
 #include "trainers/torch/distributed/data_parallel.hpp"
 #include "trainers/torch/distributed/parameter_server.hpp"
 #include "trainers/torch/distributed/settings.hpp"
@@ -54,8 +55,23 @@ std::shared_ptr<distributed::Strategy> make_data_parallel(
   return std::make_shared<distributed::DataParallel>(std::move(communicator), options);
 }
 
+/// The service ends the ranks of a group, and no more than those, where it knows of groups.
+distributed::GroupHost group_host(const plugin::Host& host) {
+  const auto* groups =
+      static_cast<const betatune_rank_groups*>(host.extension(BETATUNE_RANK_GROUPS));
+  if (groups == nullptr) return {};
+  void* const ctx = host.ctx();
+  return {
+      [groups, ctx](const std::vector<int>& group_of) {
+        const auto ranks = static_cast<std::int32_t>(group_of.size());
+        groups->declare(ctx, group_of.data(), ranks);
+      },
+      [groups, ctx](int group, const std::string& why) { groups->end(ctx, group, why.c_str()); }};
+}
+
 std::shared_ptr<distributed::Strategy> make_parameter_server(
-    const Recipe& recipe, const distributed::Settings& settings,
+    const betatune_job& job, const plugin::Host& host, const Recipe& recipe,
+    const distributed::Settings& settings,
     std::unique_ptr<distributed::Communicator> communicator) {
   distributed::ParameterServerOptions options;
   options.strategy_json = settings.strategy_json;
@@ -65,12 +81,15 @@ std::shared_ptr<distributed::Strategy> make_parameter_server(
   options.weight_decay = sgd ? recipe.optimizer.weight_decay : 0;
   options.max_gradient_norm = recipe.optimizer.clip_norm;
   options.backend = settings.backend;
+  options.rank_timeout = rank_timeout(job);
+  options.group_host = group_host(host);
   return std::make_shared<distributed::ParameterServer>(std::move(communicator), options);
 }
 
 }  // namespace
 
-std::shared_ptr<distributed::Strategy> join_gang(const betatune_job& job, Recipe& recipe) {
+std::shared_ptr<distributed::Strategy> join_gang(const betatune_job& job, Recipe& recipe,
+                                                 const plugin::Host& host) {
   distributed::World world = world_of(job);
   if (world.size == 1 && recipe.distributed == "{}") return nullptr;
   const distributed::Settings settings = distributed::read_settings(recipe, world.size);
@@ -83,8 +102,9 @@ std::shared_ptr<distributed::Strategy> join_gang(const betatune_job& job, Recipe
     world.on_gpu = job.gpus > 0 && torch::cuda::is_available();
   }
   auto communicator = distributed::make_communicator(settings.backend, world);
-  return settings.asynchronous ? make_parameter_server(recipe, settings, std::move(communicator))
-                               : make_data_parallel(job, recipe, settings, std::move(communicator));
+  return settings.asynchronous
+             ? make_parameter_server(job, host, recipe, settings, std::move(communicator))
+             : make_data_parallel(job, recipe, settings, std::move(communicator));
 }
 
 }  // namespace betatune::engine

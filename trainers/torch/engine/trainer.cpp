@@ -47,7 +47,7 @@ void EpochTrainer::setup(const betatune_job& job) {
   if (const auto warning = slow_blas_warning(); !warning.empty()) host_.log(kWarning, warning);
   const Machine machine{job.cpus, job.gpus > 0, job.local_rank};
   engine_ = std::make_unique<Engine>(training_.recipe, training_.task, seed_, machine,
-                                     join_gang(job, training_.recipe));
+                                     join_gang(job, training_.recipe, host_));
   if (machine.use_gpu && !engine_->on_gpu()) {
     host_.log(kWarning,
               "the trial was given a GPU, but libtorch sees none: training on the CPU. Look at the "

@@ -28,10 +28,10 @@ struct Training {
 using Metrics = std::map<std::string, double>;
 
 /// It reports train_loss, val_loss, learning_rate, seconds_per_epoch and samples_per_second; of
-/// gangs on CPUs communication_share, the part of the training that the ranks waited; of
-/// tasks that classify val_accuracy and val_error; in the first epoch parameters; where a trial may
-/// end (the last epoch that it was asked for) test_accuracy, or test_loss. A loss that is not
-/// finite ends the trial as diverged.
+/// gangs on CPUs communication_share, the part of the training that the ranks waited; of hybrid
+/// trainings groups_alive; of tasks that classify val_accuracy and val_error; in the first epoch
+/// parameters; where a trial may end (the last epoch that it was asked for) test_accuracy, or
+/// test_loss. A loss that is not finite ends the trial as diverged.
 class EpochTrainer : public plugin::Trainer {
  public:
   explicit EpochTrainer(plugin::Host host);

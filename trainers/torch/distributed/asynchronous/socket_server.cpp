@@ -36,6 +36,7 @@ class SocketServer::Loop {
   Listener listener_;
   int wake_ = -1;
   std::atomic<bool> stopping_{false};
+  std::vector<std::atomic<std::uint64_t>> requests_;  ///< of each worker
 
  private:
   void start();
@@ -64,13 +65,15 @@ class SocketServer::Loop {
 SocketServer::Loop::Loop(SocketServerSettings settings, std::unique_ptr<Service> service)
     : settings_(std::move(settings)),
       configured_(read_strategy(settings_.strategy, settings_.workers)),
-      service_(std::move(service)) {
+      service_(std::move(service)),
+      requests_(static_cast<std::size_t>(settings_.workers)) {
   start();
 }
 
 SocketServer::Loop::Loop(SocketServerSettings settings, Layers centre)
     : settings_(std::move(settings)),
-      configured_(read_strategy(settings_.strategy, settings_.workers)) {
+      configured_(read_strategy(settings_.strategy, settings_.workers)),
+      requests_(static_cast<std::size_t>(settings_.workers)) {
   auto core = std::make_unique<ServerCore>(*configured_.strategy, std::move(centre),
                                            settings_.workers, configured_.staleness_bound);
   if (settings_.journal) {
@@ -163,6 +166,7 @@ void SocketServer::Loop::take(Connection& c) {
     if (kind != FrameKind::hello) throw Garbled("a connection must begin with a hello");
     return greet(c);
   }
+  if (c.worker != kObserver) ++requests_[static_cast<std::size_t>(c.worker)];
   if (kind == FrameKind::pull) return pull(c);
   if (c.worker != kObserver && kind == FrameKind::push) return push(c);
   if (c.worker != kObserver && kind == FrameKind::leave) {
@@ -316,6 +320,10 @@ void SocketServer::stop() {
 
 ServiceReport SocketServer::report() const {
   return loop_->service_->report();
+}
+
+std::uint64_t SocketServer::requests_of(int worker) const {
+  return loop_->requests_.at(static_cast<std::size_t>(worker));
 }
 
 ServerThread::ServerThread(SocketServerSettings settings, Layers centre)

@@ -50,6 +50,8 @@ class SocketServer {
   void stop();
   /// After run() has returned, or before it.
   ServiceReport report() const;
+  /// How much a worker has asked for so far; from any thread.
+  std::uint64_t requests_of(int worker) const;
 
  private:
   class Loop;
@@ -63,6 +65,7 @@ class ServerThread {
   ServerThread(SocketServerSettings settings, std::unique_ptr<Service> service);
   ~ServerThread();
   const std::string& address() const { return server_.address(); }
+  std::uint64_t requests_of(int worker) const { return server_.requests_of(worker); }
   /// Ends the thread. errors what ended run()
   ServiceReport stop();
 
