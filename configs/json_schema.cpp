@@ -100,6 +100,7 @@ Json study_schema() {
   Json& resources = properties["resources"]["properties"];
   replace(resources["gpus"], count_schema(0, 0));
   replace(resources["ranks"], count_schema(1, std::nullopt));
+  replace(resources["nodes"], {{"const", 1}, {"default", 1}});
   properties["objectives"]["minItems"] = 1;
   properties["objectives"]["maxItems"] = kMostObjectives;
   schema["$schema"] = "https://json-schema.org/draft/2020-12/schema";

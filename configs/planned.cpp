@@ -11,7 +11,6 @@ constexpr std::array kPlanned = {
                "export with `betatune export` after or during the run"},
     PlannedKey{"transfer", "Learning from earlier studies.", "write it under `algorithm:`"},
     PlannedKey{"resources.mem", "Memory of one trial.", "set the limit in the trainer"},
-    PlannedKey{"resources.nodes", "Trials over several machines.", "use one node"},
     PlannedKey{"resources.backend", "The collective library of a trial.",
                "the trainer chooses it in this version"},
 };

@@ -65,6 +65,15 @@ void check_both(const ResourcesFields& file, const ResourcesSpec& read, Diagnost
   }
 }
 
+void check_nodes(const ConfigNode& root, int nodes, Diagnostics& diagnostics) {
+  const ConfigNode* node = node_at(root, "resources.nodes");
+  if (nodes == 1 || node == nullptr) return;
+  diagnostics.error(
+      "E0105", "`resources.nodes` must be 1, found " + std::to_string(nodes), node->mark(),
+      "the ranks of a trial are on one machine: give it the `ranks` or `gpus` of one; "
+      "different trials may run on different machines");
+}
+
 }  // namespace
 
 ResourcesSpec read_resources(const ConfigNode& root, const ResourcesFields& file, bool has_ranks,
@@ -81,6 +90,7 @@ ResourcesSpec read_resources(const ConfigNode& root, const ResourcesFields& file
     if (file.ranks->kind() == ConfigNode::Kind::integer) read.ranks = ranks;
   }
   check_both(file, read, diagnostics);
+  check_nodes(root, file.nodes, diagnostics);
   read.widths = of_gpus ? of_gpus : of_ranks;
   if (read.widths) {
     read.ranks = read.widths->widest();

@@ -194,6 +194,7 @@ struct WidthFields {
 struct ResourcesFields {
   int cpus = 1;
   std::optional<ConfigNode> gpus, ranks;
+  int nodes = 1;
   Duration rank_timeout{10};
   std::optional<ElasticSpec> elastic;
   static constexpr auto fields() {
@@ -206,6 +207,8 @@ struct ResourcesFields {
               "Processes of one trial that train together; default: one per GPU, at least one. Or "
               "how "
               "many it may have."},
+        defaulted("nodes", &ResourcesFields::nodes,
+                  "Machines that one trial is spread over: 1, all its ranks are on one."),
         defaulted("rank_timeout", &ResourcesFields::rank_timeout,
                   "How long one rank may keep the others waiting before the attempt ends."),
         Field{"elastic", &ResourcesFields::elastic,

@@ -170,6 +170,7 @@ TEST(StudySpec, GivesAPluginARankPerGpuAndARankACpu) {
   const ResourcesSpec gpus = read_good(small("resources: {gpus: 4}\n")).resources;
   EXPECT_EQ(gpus.world(), 4);
   EXPECT_EQ(gpus.cpus, 4);
+  EXPECT_EQ(read_good(small("resources: {gpus: 4, nodes: 1}\n")).resources.world(), 4);
   const ResourcesSpec one = read_good(small("resources: {gpus: 4, ranks: 1}\n")).resources;
   EXPECT_EQ(one.world(), 1);
   const ResourcesSpec wide = read_good(small("resources: {ranks: 3, cpus: 6}\n")).resources;
