@@ -85,6 +85,44 @@ TEST_F(Gangs, AreMeasuredByWhatTheTrainerReports) {
   EXPECT_NEAR(loss(two), loss(alone), 1e-4) << "the same training, but for rounding";
 }
 
+TEST_F(Gangs, TuneTheirCommunicationWithoutChangingWhatIsTrained) {
+  std::string text = support::small_gang_study("distributed-data-parallel.yaml", 1);
+  text = replaced(text, "train_samples: 2000", "train_samples: 20000");
+  text = replaced(text, "name: asha, eta: 3", "name: fifo");
+  text = replaced(text, "distributed.compression: .*", "distributed.compression: {value: none}");
+  text = replaced(text, "  distributed.compression_rank: .*\n", "");
+  // The metrics of each epoch of the one trial.
+  const auto epochs = [&](const std::string& settings) {
+    write(replaced(text, "distributed: .strategy: data-parallel",
+                   "distributed: {strategy: data-parallel" + settings));
+    const Ended ran = type("betatune run study.yaml --fresh");
+    EXPECT_EQ(ran.status, 0) << ran.err << log(0);
+    EXPECT_EQ(type("betatune replay study.yaml --verify").status, 0);
+    std::vector<nlohmann::json> metrics;
+    const nlohmann::json trial = json("betatune show study.yaml 0 --json");
+    for (const auto& report : trial.at("reports")) {
+      if (report.at("metrics").contains("val_auc")) metrics.push_back(report.at("metrics"));
+    }
+    return metrics;
+  };
+
+  const auto plain = epochs(""), tuned = epochs(", tune_communication: true, tune_window: 3");
+
+  ASSERT_EQ(plain.size(), 3u);
+  ASSERT_EQ(tuned.size(), 3u);
+  for (std::size_t i = 0; i < tuned.size(); ++i) {
+    for (const char* name : {"train_loss", "val_loss", "val_auc"}) {
+      EXPECT_EQ(plain[i].at(name), tuned[i].at(name)) << "the same bits over shared memory";
+    }
+  }
+  const nlohmann::json& last = tuned.back();
+  for (const char* name : {"tuned_bucket_mib", "tuned_first_bucket_mib", "tuned_piece_kib"}) {
+    ASSERT_TRUE(last.contains(name)) << last;
+    EXPECT_GT(last.at(name).get<double>(), 0) << name;
+  }
+  EXPECT_GE(last.at("tuned_speed_up").get<double>(), 1);
+}
+
 /// kill -9 of ranks, again and again: each costs its attempt, and the study ends as it should.
 TEST_F(Gangs, EndWithTheExactBudgetWhateverRankIsKilled) {
   std::string text = support::small_gang_study("distributed-data-parallel.yaml", 4);
