@@ -123,6 +123,33 @@ TEST_F(Gangs, TuneTheirCommunicationWithoutChangingWhatIsTrained) {
   EXPECT_GE(last.at("tuned_speed_up").get<double>(), 1);
 }
 
+TEST_F(Gangs, TrainOverSubMastersWhatTheyTrainWithoutWhereAllGoInStep) {
+  std::string text = support::small_gang_study("distributed-synchronous.yaml", 1);
+  text = replaced(text, "name: asha, eta: 3", "name: fifo");
+  text = replaced(text, "ranks: 2", "ranks: 4");
+  const auto last = [&](const std::string& by, const std::string& words) {
+    write(replaced(text, "distributed: .strategy: synchronous", "distributed: {" + by));
+    const Ended ran = type("betatune run study.yaml --fresh");
+    EXPECT_EQ(ran.status, 0) << ran.err << log(0);
+    EXPECT_THAT(log(0), HasSubstr(words));
+    return json("betatune trials study.yaml --json").at("trials").at(0).at("metrics");
+  };
+
+  const auto flat =
+      last("strategy: synchronous, servers: 2", "synchronous, 4 rank(s), 2 server(s)\n");
+  const auto tree =
+      last("strategy: synchronous, servers: 2, sub_masters: 2, sub_master_reduce: mean",
+           "synchronous, 4 rank(s), 2 server(s), 2 sub-master(s)\n");
+  const auto downpour = last("strategy: downpour, sub_masters: 2",
+                             "downpour, 4 rank(s), 1 server(s), 2 sub-master(s)\n");
+
+  for (const char* name : {"train_loss", "val_loss"}) {
+    const double wanted = flat.at(name), found = tree.at(name);
+    EXPECT_NEAR(found, wanted, 1e-4) << name;
+  }
+  EXPECT_GT(downpour.at("val_auc").get<double>(), 0.55) << "0.5 is what guessing gives";
+}
+
 /// kill -9 of ranks, again and again: each costs its attempt, and the study ends as it should.
 TEST_F(Gangs, EndWithTheExactBudgetWhateverRankIsKilled) {
   std::string text = support::small_gang_study("distributed-data-parallel.yaml", 4);

@@ -196,6 +196,25 @@ TEST(DistributedSettings, HaveAsManyServersAsRanksAtMost) {
   }
 }
 
+TEST(DistributedSettings, SubMastersAreForRulesWhosePushesCanBeSummed) {
+  const Settings s =
+      read(R"({"strategy": "downpour", "sub_masters": 2, "sub_master_reduce": "mean"})", kPlainSgd);
+  EXPECT_EQ(s.sub_masters, 2);
+  EXPECT_TRUE(s.sub_masters_mean);
+  EXPECT_FALSE(read(R"({"strategy": "gem", "sub_masters": 1})", kPlainSgd).sub_masters_mean);
+  EXPECT_EQ(read(R"({"strategy": "synchronous"})", kPlainSgd).sub_masters, 0);
+  EXPECT_THAT(problem(R"({"strategy": "downpour", "sub_masters": 3})", kPlainSgd),
+              AllOf(HasSubstr("`sub_masters` is 3"), HasSubstr("0 to 2")));
+  EXPECT_THAT(problem(R"({"strategy": "easgd", "sub_masters": 2})", kPlainSgd),
+              HasSubstr("`sub_masters` is 2, but `easgd` pushes what cannot be summed"));
+  EXPECT_THAT(problem(R"({"strategy": "hybrid", "groups": 2, "sub_masters": 2})", kPlainSgd),
+              HasSubstr("`sub_masters` is 2, but `hybrid` has groups in their place"));
+  EXPECT_THAT(problem(R"({"strategy": "downpour", "sub_master_reduce": "mean"})", kPlainSgd),
+              HasSubstr("`sub_master_reduce` is given, but there is none; add `sub_masters: 2`"));
+  EXPECT_THAT(problem(R"({"sub_masters": 2})"),
+              HasSubstr("unknown distributed setting `sub_masters`"));
+}
+
 TEST(DistributedSettings, LeaveTheOptimizersParametersToTheTrial) {
   for (const char* name : {"optimizer", "lr", "weight_decay", "beta1", "beta2"}) {
     const std::string text = std::string(R"({"strategy": "downpour", ")") + name + "\": 1}";

@@ -4,17 +4,13 @@
 #include <ATen/core/grad_mode.h>
 #include <algorithm>
 #include <cmath>
-#include <sstream>
 #include <torch/optim/optimizer.h>
 
-#include "trainers/torch/distributed/asynchronous/socket_link.hpp"
 #include "trainers/torch/distributed/replica.hpp"
 
 namespace betatune::distributed {
 
-using asynchronous::Channel;
 using asynchronous::Layer;
-using asynchronous::Link;
 
 namespace {
 
@@ -23,19 +19,6 @@ constexpr double kNormEpsilon = 1e-6;
 /// The tensor on a layer's memory.
 at::Tensor on(Layer& layer) {
   return at::from_blob(layer.data(), {static_cast<std::int64_t>(layer.size())}, at::kFloat);
-}
-
-std::string joined(const std::vector<std::string>& lines) {
-  std::string text;
-  for (const std::string& line : lines) text += line + '\n';
-  return text;
-}
-
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> lines;
-  std::istringstream stream(text);
-  for (std::string line; std::getline(stream, line);) lines.push_back(line);
-  return lines;
 }
 
 }  // namespace
@@ -67,65 +50,42 @@ void ParameterServer::attach(const Replica& replica) {
   replica_ = replica;
   check_replica(*communicator_, replica_,
                 {configured_.identity, "servers " + std::to_string(options_.servers),
+                 "sub-masters " + std::to_string(options_.sub_masters),
                  "rate " + std::to_string(options_.learning_rate)});
   make_equal(*communicator_, replica_.parameters);
   make_equal(*communicator_, replica_.buffers);
   start();
 }
 
-std::vector<std::string> ParameterServer::start_servers(const std::vector<std::size_t>& owner) {
-  const int hosts = groups_ ? groups_->first_ranks() : communicator_->size();
-  const World& world = communicator_->world();
-  std::vector<std::string> mine;
-  for (int s = world.rank; world.rank < hosts && s < options_.servers; s += hosts) {
-    asynchronous::SocketServerSettings settings;
-    settings.address = local_address(world, "server-" + std::to_string(s));
-    settings.strategy = options_.strategy_json;
-    settings.workers = workers();
-    // A group that has ended holds up nobody's next step, whatever the staleness bound.
-    if (groups_) settings.gone_after = std::min(settings.gone_after, options_.rank_timeout / 2);
-    servers_.push_back(std::make_unique<asynchronous::ServerThread>(
-        settings, asynchronous::layers_of(weights_, owner, static_cast<std::size_t>(s))));
-    mine.push_back(servers_.back()->address());
-  }
-  const auto texts = communicator_->gather_texts(joined(mine));
-  std::vector<std::string> addresses;
-  for (int s = 0; s < options_.servers; ++s) {
-    const auto of_host = lines_of(texts[static_cast<std::size_t>(s % hosts)]);
-    addresses.push_back(of_host.at(static_cast<std::size_t>(s / hosts)));
-  }
-  return addresses;
+ServerTree::Options ParameterServer::tree_options() const {
+  ServerTree::Options options;
+  options.strategy_json = options_.strategy_json;
+  options.servers = options_.servers;
+  options.hosts = groups_ ? groups_->first_ranks() : communicator_->size();
+  options.workers = workers();
+  options.worker = worker_number();
+  options.sub_masters = options_.sub_masters;
+  options.mean = options_.sub_masters_mean;
+  // A group that has ended holds up nobody's next step, whatever the staleness bound.
+  if (groups_) options.gone_after = std::min(options.gone_after, options_.rank_timeout / 2);
+  return options;
 }
 
 void ParameterServer::start() {
   stop();
   read_model(weights_);
   gradient_ = centre_ = asynchronous::zeros(asynchronous::sizes_of(weights_));
-  const auto servers = static_cast<std::size_t>(options_.servers);
-  const auto owner = asynchronous::shard_layers(asynchronous::sizes_of(weights_), servers);
-  const auto addresses = start_servers(owner);
+  tree_ = std::make_unique<ServerTree>(*communicator_, tree_options(), weights_);
   if (is_worker()) {
-    std::vector<std::unique_ptr<Link>> links;
-    for (std::size_t s = 0; s < servers; ++s) {
-      asynchronous::SocketLinkSettings link;
-      link.address = addresses[s];
-      link.rank = worker_number();
-      link.identity = configured_.identity;
-      link.sizes = asynchronous::sizes_of(asynchronous::layers_of(weights_, owner, s));
-      link.answer_timeout = communicator_->world().timeout;
-      links.push_back(std::make_unique<asynchronous::SocketLink>(link));
-    }
-    worker_ = std::make_unique<asynchronous::Worker>(
-        *configured_.strategy, std::make_unique<Channel>(std::move(links), owner));
+    worker_ = std::make_unique<asynchronous::Worker>(*configured_.strategy, tree_->channel());
     worker_->start(weights_);
   }
-  // Every push goes to every server, so the first one sees who is at work.
-  if (groups_) groups_->open([this](int group) { return servers_.front()->requests_of(group); });
+  if (groups_) groups_->open([this](int group) { return tree_->requests_of(group); });
 }
 
 void ParameterServer::stop() {
   worker_.reset();
-  servers_.clear();
+  tree_.reset();
 }
 
 void ParameterServer::read_model(Layers& layers) const {
@@ -207,7 +167,8 @@ void ParameterServer::exchange() {
 
 StepResult ParameterServer::step(torch::optim::Optimizer& optimizer) {
   // Without samples there is no gradient; but those who go in step wait for everybody's push.
-  const bool waited_for = groups_ || configured_.strategy->synchronous();
+  const bool waited_for =
+      groups_ || options_.sub_masters > 0 || configured_.strategy->synchronous();
   if (share_ > 0 || waited_for) {
     before_forward();
     take_gradient(share_ > 0 ? 1 / share_ : 1);
@@ -257,6 +218,9 @@ void ParameterServer::load(const std::string&) {
 std::string ParameterServer::description() const {
   std::string text = configured_.name + ", " + std::to_string(size()) + " rank(s), " +
                      std::to_string(options_.servers) + " server(s)";
+  if (options_.sub_masters > 0) {
+    text += ", " + std::to_string(options_.sub_masters) + " sub-master(s)";
+  }
   if (groups_) text += ", " + std::to_string(workers()) + " group(s)";
   return text;
 }

@@ -15,10 +15,10 @@
 #include <string>
 #include <vector>
 
-#include "trainers/torch/distributed/asynchronous/socket_server.hpp"
 #include "trainers/torch/distributed/asynchronous/worker.hpp"
 #include "trainers/torch/distributed/communicator.hpp"
 #include "trainers/torch/distributed/hybrid_groups.hpp"
+#include "trainers/torch/distributed/server_tree.hpp"
 #include "trainers/torch/distributed/settings.hpp"
 #include "trainers/torch/distributed/strategy.hpp"
 
@@ -27,9 +27,11 @@ namespace betatune::distributed {
 struct ParameterServerOptions {
   std::string strategy_json;  ///< for asynchronous::read_strategy
   int servers = 1;            ///< 1 to the number of ranks
-  double learning_rate = 0;   ///< the servers'; the optimizer's at a step, relative to it, scales
-                              ///< the gradient
-  double weight_decay = 0;    ///< times the weights, added to the gradient
+  int sub_masters = 0;        ///< between workers and servers; not with groups
+  bool sub_masters_mean = false;
+  double learning_rate = 0;  ///< the servers'; the optimizer's at a step, relative to it, scales
+                             ///< the gradient
+  double weight_decay = 0;   ///< times the weights, added to the gradient
   double max_gradient_norm = 0;
   // of the groups of a hybrid training
   Backend backend = Backend::automatic;
@@ -65,8 +67,7 @@ class ParameterServer final : public Strategy {
   /// Servers and connections, for the weights that the model has now. Collective.
   void start();
   void stop();
-  /// Makes this rank's servers; returns where each server listens.
-  std::vector<std::string> start_servers(const std::vector<std::size_t>& owner);
+  ServerTree::Options tree_options() const;
   bool is_worker() const { return !groups_ || groups_->is_root(); }
   int workers() const { return groups_ ? groups_->count() : communicator_->size(); }
   int worker_number() const { return groups_ ? groups_->number() : communicator_->rank(); }
@@ -82,7 +83,7 @@ class ParameterServer final : public Strategy {
   ParameterServerOptions options_;
   asynchronous::Configured configured_;
   Replica replica_;
-  std::vector<std::unique_ptr<asynchronous::ServerThread>> servers_;  ///< of this rank
+  std::unique_ptr<ServerTree> tree_;
   std::unique_ptr<asynchronous::Worker> worker_;
   Layers weights_, gradient_, centre_;
   bool shows_centre_ = false;  ///< the model has the centre, weights_ what to go on with

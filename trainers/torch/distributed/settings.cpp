@@ -19,6 +19,7 @@ constexpr Choice<Backend> kBackends[] = {{"auto", Backend::automatic},
                                          {"gloo", Backend::gloo},
                                          {"nccl", Backend::nccl}};
 constexpr Choice<bool> kBatches[] = {{"global", false}, {"per_rank", true}};
+constexpr Choice<bool> kSubMasterReduce[] = {{"sum", false}, {"mean", true}};
 constexpr Choice<RateScaling> kScalings[] = {
     {"none", RateScaling::none}, {"linear", RateScaling::linear}, {"sqrt", RateScaling::sqrt}};
 constexpr Choice<CompressionKind> kCompressions[] = {{"none", CompressionKind::none},
@@ -110,6 +111,27 @@ void check_optimizer(const Fields& fields, const std::string& strategy,
   }
 }
 
+void read_sub_masters(Fields& fields, Settings& settings, int size) {
+  // Each has two workers or more.
+  settings.sub_masters = static_cast<int>(fields.integer("sub_masters", 0, 0, size / 2));
+  settings.sub_masters_mean = fields.choice("sub_master_reduce", false, kSubMasterReduce);
+}
+
+void check_sub_masters(const Fields& fields, const Settings& settings, const std::string& given) {
+  if (settings.sub_masters == 0) {
+    if (!Json::parse(given).contains("sub_master_reduce")) return;
+    fields.fail("sub_master_reduce", "given, but there is none; add `sub_masters: 2`");
+  }
+  const std::string value = std::to_string(settings.sub_masters) + ", but `";
+  const auto& rule = *settings.asynchronous;
+  if (!rule.strategy->additive()) {
+    fields.fail("sub_masters", value + rule.name + "` pushes what cannot be summed; leave it out");
+  }
+  if (rule.strategy->groups() > 0) {
+    fields.fail("sub_masters", value + rule.name + "` has groups in their place; leave it out");
+  }
+}
+
 /// What the rules of the servers read: the study's own fields, and the optimizer's parameters.
 std::string server_settings(Json own, const std::string& strategy, const engine::Recipe& recipe) {
   const engine::OptimizerSettings& o = recipe.optimizer;
@@ -145,11 +167,15 @@ Settings read_settings(const engine::Recipe& recipe, int size) {
     }
   }
   settings.servers = static_cast<int>(fields.integer("servers", 1, 1, size));
+  read_sub_masters(fields, settings, size);
   Json own = Json::parse(recipe.distributed);
-  for (const char* name : {"backend", "batch", "lr_scaling", "servers"}) own.erase(name);
+  for (const char* name :
+       {"backend", "batch", "lr_scaling", "servers", "sub_masters", "sub_master_reduce"})
+    own.erase(name);
   check_optimizer(fields, strategy, recipe);
   settings.strategy_json = server_settings(own, strategy, for_gang(recipe, settings, size));
   settings.asynchronous = asynchronous::read_strategy(settings.strategy_json, size);
+  check_sub_masters(fields, settings, recipe.distributed);
   return settings;
 }
 

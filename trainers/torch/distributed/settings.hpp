@@ -36,6 +36,8 @@ struct Settings {
   /// Another strategy than data-parallel.
   std::optional<asynchronous::Configured> asynchronous;
   int servers = 1;
+  int sub_masters = 0;
+  bool sub_masters_mean = false;
   std::string strategy_json;  ///< what `asynchronous` was read from
 };
 

@@ -76,6 +76,8 @@ std::shared_ptr<distributed::Strategy> make_parameter_server(
   distributed::ParameterServerOptions options;
   options.strategy_json = settings.strategy_json;
   options.servers = settings.servers;
+  options.sub_masters = settings.sub_masters;
+  options.sub_masters_mean = settings.sub_masters_mean;
   options.learning_rate = recipe.optimizer.lr;
   const bool sgd = recipe.optimizer.kind == OptimizerKind::sgd;
   options.weight_decay = sgd ? recipe.optimizer.weight_decay : 0;
