@@ -173,14 +173,14 @@ GroupMeeting::Present MeetingKeeper::sum(std::vector<double>& values) {
     if (!sockets_[at]) continue;
     for (std::size_t i = 0; i < values.size(); ++i) values[i] += given_[at][i];
   }
-  const Present there = present();
+  Present there = present();
   answer(std::as_bytes(std::span(values)), there);
   return there;
 }
 
 GroupMeeting::Present MeetingKeeper::share(std::span<std::byte> bytes) {
   collect(0);
-  const Present there = present();
+  Present there = present();
   answer(bytes, there);
   return there;
 }
