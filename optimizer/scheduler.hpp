@@ -63,7 +63,7 @@ struct ModelBasis {
   /// What a trial is expected to end in, and one deviation to either side; to be minimised.
   double loss = 0, loss_low = 0, loss_high = 0;
   double best = 0;           ///< the lowest loss at the end that is known
-  double log_worth = 0;      ///< log of the expected improvement on it for each step, or second
+  double log_worth = 0;      ///< log of its stopping index, per step or second
   double log_worth_new = 0;  ///< the same of a new trial
   /// The paused trial, another one than this, that promises most; nothing if there is none.
   struct Rival {

@@ -89,6 +89,7 @@ CurveScale CurveScale::of(const CurveTable& table) {
 /// Trials on their way through the links.
 struct CurveModel::Walk {
   Eigen::VectorXd mean, variance, own, change;
+  RowMatrix revealed;  ///< of the variance, by each level
 };
 
 CurveModel::CurveModel(FeatureMap map, const CurveTable& table, std::optional<Key> draw)
@@ -152,7 +153,8 @@ CurveModel::Link CurveModel::learn(Eigen::Index level) const {
   return link;
 }
 
-void CurveModel::advance(const Link& link, const RowMatrix& features, Walk& walk) {
+void CurveModel::advance(Eigen::Index to, const RowMatrix& features, Walk& walk) const {
+  const Link& link = links_[static_cast<std::size_t>(to - 1)];
   Eigen::VectorXd step = (link.offset + (link.slope - 1) * (walk.mean.array() - link.centre) +
                           link.momentum * (walk.change.array() - link.centre_change))
                              .matrix();
@@ -164,6 +166,8 @@ void CurveModel::advance(const Link& link, const RowMatrix& features, Walk& walk
     noise = link.gp->hyperparameters().noise;
     unknown = left.variance.array() + noise;
   }
+  walk.revealed *= link.slope * link.slope;
+  walk.revealed.col(to) = link.deviation * link.deviation * unknown;
   walk.variance =
       link.slope * link.slope * walk.variance + link.deviation * link.deviation * unknown;
   walk.own = (link.slope * link.slope * walk.own.array() + link.deviation * link.deviation * noise)
@@ -176,7 +180,7 @@ void CurveModel::advance(const Link& link, const RowMatrix& features, Walk& walk
 CurveModel::Walk CurveModel::begin(const std::vector<Eigen::Index>& rows) const {
   const Eigen::Index n = std::ssize(rows);
   Walk all{Eigen::VectorXd::Zero(n), Eigen::VectorXd::Zero(n), Eigen::VectorXd::Zero(n),
-           Eigen::VectorXd::Zero(n)};
+           Eigen::VectorXd::Zero(n), RowMatrix::Zero(n, outputs_.cols())};
   for (Eigen::Index i = 0; i < n; ++i) {
     const Eigen::Index row = rows[static_cast<std::size_t>(i)], top = table_.top_of(row);
     all.mean[i] = outputs_(row, top);
@@ -199,18 +203,30 @@ CurveBeliefs CurveModel::of_rows() const {
     }
     if (rows.empty()) continue;
     Walk some{pick_values(all.mean, rows), pick_values(all.variance, rows),
-              pick_values(all.own, rows), pick_values(all.change, rows)};
-    advance(links_[static_cast<std::size_t>(level)], map_.map(pick_rows(table_.points, rows)),
-            some);
+              pick_values(all.own, rows), pick_values(all.change, rows),
+              pick_rows(all.revealed, rows)};
+    advance(level + 1, map_.map(pick_rows(table_.points, rows)), some);
     for (std::size_t i = 0; i < rows.size(); ++i) {
       const auto k = static_cast<Eigen::Index>(i);
       all.mean[rows[i]] = some.mean[k];
       all.variance[rows[i]] = some.variance[k];
       all.own[rows[i]] = some.own[k];
       all.change[rows[i]] = some.change[k];
+      all.revealed.row(rows[i]) = some.revealed.row(k);
     }
   }
-  return {std::move(all.mean), std::move(all.variance), std::move(all.own)};
+  return {std::move(all.mean), std::move(all.variance), std::move(all.own),
+          std::move(all.revealed)};
+}
+
+CurveBeliefs CurveModel::from_first(const std::vector<Eigen::Index>& rows) const {
+  const Eigen::Index n = std::ssize(rows);
+  const RowMatrix features = map_.map(pick_rows(table_.points, rows));
+  Walk walk{pick_values(outputs_.col(0), rows), Eigen::VectorXd::Zero(n), Eigen::VectorXd::Zero(n),
+            Eigen::VectorXd::Zero(n), RowMatrix::Zero(n, outputs_.cols())};
+  for (Eigen::Index level = 1; level < outputs_.cols(); ++level) advance(level, features, walk);
+  return {std::move(walk.mean), std::move(walk.variance), std::move(walk.own),
+          std::move(walk.revealed)};
 }
 
 CurveBeliefs CurveModel::beyond(Eigen::Index row) const {
@@ -218,9 +234,9 @@ CurveBeliefs CurveModel::beyond(Eigen::Index row) const {
   const std::vector<Eigen::Index> one = {row};
   const RowMatrix features = map_.map(pick_rows(table_.points, one));
   Walk walk = begin(one);
-  CurveBeliefs out{Eigen::VectorXd(levels), Eigen::VectorXd(levels), Eigen::VectorXd(levels)};
+  CurveBeliefs out{Eigen::VectorXd(levels), Eigen::VectorXd(levels), Eigen::VectorXd(levels), {}};
   for (Eigen::Index i = 0; i < levels; ++i) {
-    advance(links_[static_cast<std::size_t>(top + i)], features, walk);
+    advance(top + i + 1, features, walk);
     out.mean[i] = walk.mean[0];
     out.variance[i] = walk.variance[0];
     out.own_variance[i] = walk.own[0];
@@ -241,9 +257,12 @@ CurveBeliefs CurveModel::of_new(const RowMatrix& points) const {
   const RowMatrix features = map_.map(points);
   const Prediction at = gp.predict(features, false);
   Walk walk{(spread.mean + scale * at.mean.array()).matrix(), scale * scale * at.variance,
-            Eigen::VectorXd::Zero(points.rows()), Eigen::VectorXd::Zero(points.rows())};
-  for (const Link& link : links_) advance(link, features, walk);
-  return {std::move(walk.mean), std::move(walk.variance), std::move(walk.own)};
+            Eigen::VectorXd::Zero(points.rows()), Eigen::VectorXd::Zero(points.rows()),
+            RowMatrix::Zero(points.rows(), outputs_.cols())};
+  walk.revealed.col(0) = walk.variance;
+  for (Eigen::Index level = 1; level < outputs_.cols(); ++level) advance(level, features, walk);
+  return {std::move(walk.mean), std::move(walk.variance), std::move(walk.own),
+          std::move(walk.revealed)};
 }
 
 }  // namespace betatune

@@ -35,6 +35,9 @@ struct CurveBeliefs {
   Eigen::VectorXd mean, variance;
   /// The part of the variance that configurations next to each other do not share.
   Eigen::VectorXd own_variance;
+  /// What reaching each level reveals of the variance, which is their sum: rows x levels, of
+  /// of_rows() and of_new().
+  RowMatrix revealed;
 };
 
 class CurveModel {
@@ -47,6 +50,9 @@ class CurveModel {
   const CurveScale& scale() const { return scale_; }
   /// At the last level, of every row; what is known has variance 0.
   CurveBeliefs of_rows() const;
+  /// The same of some rows as if they had come to the first level only. Precondition: each has a
+  /// loss there.
+  CurveBeliefs from_first(const std::vector<Eigen::Index>& rows) const;
   /// Of one row, at each level beyond the highest at which it has a loss.
   CurveBeliefs beyond(Eigen::Index row) const;
   /// At the last level, of configurations that have not been tried. points: encoded, one a row.
@@ -62,7 +68,8 @@ class CurveModel {
   };
   Link learn(Eigen::Index level) const;
   Walk begin(const std::vector<Eigen::Index>& rows) const;
-  static void advance(const Link& link, const RowMatrix& features, Walk& walk);
+  /// To the level, from the one before.
+  void advance(Eigen::Index to, const RowMatrix& features, Walk& walk) const;
 
   FeatureMap map_;
   const CurveTable& table_;

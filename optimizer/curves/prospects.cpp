@@ -2,18 +2,24 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <limits>
 #include <numeric>
+#include <utility>
 #include <vector>
 
+#include "optimizer/curves/stopping_index.hpp"
 #include "optimizer/numerics/normal.hpp"
 
 namespace betatune {
 namespace {
 
+constexpr Eigen::Index kLately = 20;  ///< trials
 constexpr Eigen::Index kDraws = 128, kNeighbours = 64;
 constexpr Eigen::Index kParents = 4;  ///< trials whose neighbours are looked at
-constexpr Eigen::Index kLately = 20;  ///< trials
+constexpr int kHalvings = 10;         ///< of a price's bracket
 constexpr double kLeastVariance = 1e-24;
+constexpr double kNothing = -std::numeric_limits<double>::infinity();
 
 /// A step of a random length, from a hundredth to a third of the cube, from one of the best.
 Eigen::VectorXd neighbour(const SearchSpace& space, Eigen::VectorXd point, Stream& stream) {
@@ -48,12 +54,78 @@ RowMatrix draw_points(const SearchSpace& space, const CurveTable& table,
   return points;
 }
 
-/// By how much each of the latest trials has lowered the lowest mean, on average.
-double lately_gained(const Eigen::VectorXd& means) {
+/// By how much each step of the latest trials has lowered the lowest mean.
+double lately_gained(const CurveTable& table, const Eigen::VectorXd& means) {
   const Eigen::Index late = std::min(kLately, means.size() - 1);
   if (late == 0) return 0;
+  double steps = 0;
+  for (Eigen::Index i = means.size() - late; i < means.size(); ++i) {
+    steps += static_cast<double>(table.levels[static_cast<std::size_t>(table.top_of(i))]);
+  }
   const double before = means.head(means.size() - late).minCoeff();
-  return std::max(0.0, before - means.minCoeff()) / static_cast<double>(late);
+  return std::max(0.0, before - means.minCoeff()) / steps;
+}
+
+/// From the level `from` on.
+std::vector<Stage> way_from(Eigen::Index from, const CurveBeliefs& beliefs, Eigen::Index row,
+                            const std::vector<double>& steps) {
+  std::vector<Stage> out;
+  for (auto level = from; level < beliefs.revealed.cols(); ++level) {
+    out.push_back({beliefs.revealed(row, level), steps[static_cast<std::size_t>(level)]});
+  }
+  return out;
+}
+
+/// Of the best of some configurations.
+double log_worth_of_draws(const SearchSpace& space, const CurveModel& model,
+                          const CurveTable& table, const CurveBeliefs& rows,
+                          const std::vector<double>& steps, Key key) {
+  const RowMatrix points = draw_points(space, table, rows.mean, key);
+  const CurveBeliefs at = model.of_new(points);
+  const double lowest = rows.mean.minCoeff();
+  std::vector<std::pair<double, Eigen::Index>> bounds;
+  for (Eigen::Index i = 0; i < points.rows(); ++i) {
+    bounds.emplace_back(log_stopping_index_bound(at.mean[i], way_from(0, at, i, steps), lowest), i);
+  }
+  std::ranges::sort(bounds, std::greater<>{});
+  double most = kNothing;
+  for (const auto& [bound, i] : bounds) {
+    if (bound <= most) break;
+    most = std::max(most, log_stopping_index(at.mean[i], way_from(0, at, i, steps), lowest));
+  }
+  return most;
+}
+
+/// If it turned out, at its first level, as the latest ones did.
+double log_worth_of_latest(const CurveModel& model, const CurveTable& table,
+                           const std::vector<double>& steps, double best) {
+  std::vector<Eigen::Index> latest;
+  for (Eigen::Index i = table.rows(); i-- > 0 && std::ssize(latest) < kLately;) {
+    if (!std::isnan(table.losses(i, 0))) latest.push_back(i);
+  }
+  if (latest.empty() || table.levels.size() < 2) return kNothing;
+  const CurveBeliefs at = model.from_first(latest);
+  double improvement = 0;  // of all of them, were each trained to the end
+  for (Eigen::Index i = 0; i < at.mean.size(); ++i) {
+    improvement += std::exp(log_improvement_of(at.mean[i], at.variance[i], best));
+  }
+  if (!(improvement > 0)) return kNothing;
+  const auto number = static_cast<double>(latest.size());
+  const auto pays = [&](double price) {
+    double value = 0;
+    for (Eigen::Index i = 0; i < at.mean.size(); ++i) {
+      value += stopping_value(at.mean[i], way_from(1, at, i, steps), best, price);
+    }
+    return value > number * price * steps[0];
+  };
+  const double all_steps = std::accumulate(steps.begin(), steps.end(), 0.0);
+  double low = std::log(improvement / number / all_steps);
+  double high = std::log(improvement / number / steps[0]);
+  for (int i = 0; i < kHalvings; ++i) {
+    const double middle = (low + high) / 2;
+    (pays(std::exp(middle)) ? low : high) = middle;
+  }
+  return low;
 }
 
 }  // namespace
@@ -63,17 +135,35 @@ double log_improvement_of(double mean, double variance, double best) {
   return log_improvement((best - mean) / deviation).log_h + std::log(deviation);
 }
 
-double log_prospect_of_new(const SearchSpace& space, const CurveModel& model,
-                           const CurveTable& table, const CurveBeliefs& rows, Key key) {
-  const RowMatrix points = draw_points(space, table, rows.mean, key);
-  const CurveBeliefs at = model.of_new(points);
-  const double lowest = rows.mean.minCoeff();
-  double most = -std::numeric_limits<double>::infinity();
-  for (Eigen::Index i = 0; i < points.rows(); ++i) {
-    most = std::max(most, log_improvement_of(at.mean[i], at.variance[i], lowest));
+std::vector<double> steps_to_levels(const CurveTable& table, bool resumable) {
+  std::vector<double> out;
+  for (std::size_t k = 0; k < table.levels.size(); ++k) {
+    const Step from = resumable && k > 0 ? table.levels[k - 1] : 0;
+    out.push_back(static_cast<double>(table.levels[k] - from));
   }
-  const double gained = lately_gained(rows.mean);
-  return gained > 0 ? std::max(most, std::log(gained)) : most;
+  return out;
+}
+
+double log_worth_of_row(const CurveTable& table, const CurveBeliefs& rows, Eigen::Index row,
+                        const std::vector<double>& steps, double best) {
+  const std::vector<Stage> way = way_from(table.top_of(row) + 1, rows, row, steps);
+  return way.empty() ? kNothing : log_stopping_index(rows.mean[row], way, best);
+}
+
+double log_worth_bound_of_row(const CurveTable& table, const CurveBeliefs& rows, Eigen::Index row,
+                              const std::vector<double>& steps, double best) {
+  const std::vector<Stage> way = way_from(table.top_of(row) + 1, rows, row, steps);
+  return way.empty() ? kNothing : log_stopping_index_bound(rows.mean[row], way, best);
+}
+
+double log_worth_of_new(const SearchSpace& space, const CurveModel& model, const CurveTable& table,
+                        const CurveBeliefs& rows, const std::vector<double>& steps, double best,
+                        Key key) {
+  const double gained = lately_gained(table, rows.mean);
+  const double found = log_worth_of_latest(model, table, steps, best);
+  const double promised = log_worth_of_draws(space, model, table, rows, steps, key);
+  const double both = std::isfinite(found) ? (found + promised) / 2 : promised;
+  return std::max(both, gained > 0 ? std::log(gained) : kNothing);
 }
 
 }  // namespace betatune

@@ -1,6 +1,8 @@
 #pragma once
 /// What is to be expected of training on, and of starting anew, from learning curves.
 
+#include <vector>
+
 #include "optimizer/curves/curve_model.hpp"
 #include "searchspaces/random.hpp"
 
@@ -9,11 +11,24 @@ namespace betatune {
 /// Log of the expected improvement below `best`, in outputs of the curve model.
 double log_improvement_of(double mean, double variance, double best);
 
-/// Log of what one more new trial is expected to improve on the lowest that is expected so far:
-/// what the model promises of the best of some configurations drawn under `key` or near the best
-/// trials, or, if that is more, what the latest trials have brought. A search method may find more
-/// than a few draws do. rows: of that model and table.
-double log_prospect_of_new(const SearchSpace& space, const CurveModel& model,
-                           const CurveTable& table, const CurveBeliefs& rows, Key key);
+/// Steps to each level of the table from the one before. Not resumable: from the start.
+std::vector<double> steps_to_levels(const CurveTable& table, bool resumable);
+
+/// Log of the stopping index of a row's trial; -infinity for one that has come to the end. steps:
+/// of steps_to_levels(), rows: of the table's model.
+double log_worth_of_row(const CurveTable& table, const CurveBeliefs& rows, Eigen::Index row,
+                        const std::vector<double>& steps, double best);
+/// No less than that, and quick.
+double log_worth_bound_of_row(const CurveTable& table, const CurveBeliefs& rows, Eigen::Index row,
+                              const std::vector<double>& steps, double best);
+
+/// Log of the price of a step up to which one more new trial pays, between two answers: what the
+/// model promises of the best of some configurations, drawn under `key` or near the best trials,
+/// which a search method may find, and what the latest trials turned out to be worth at their first
+/// level, which it did find; or, if that is more, what the latest have brought for all their steps.
+/// -infinity while nothing can be said. rows: of that model and table.
+double log_worth_of_new(const SearchSpace& space, const CurveModel& model, const CurveTable& table,
+                        const CurveBeliefs& rows, const std::vector<double>& steps, double best,
+                        Key key);
 
 }  // namespace betatune

@@ -1,6 +1,7 @@
 /// Pauses every trial at each rung and then asks a model which of them to train on, or whether to
-/// start a new one: by expected improvement at the end for the price of getting there (after
-/// freeze-thaw, Swersky et al. 2014, arXiv:1406.3896). A share of the decisions stays with
+/// start a new one: by what is to be gained at the end for the price of getting there, where one
+/// may stop at every rung (stopping_index.hpp; after freeze-thaw, Swersky et al. 2014,
+/// arXiv:1406.3896). A share of the decisions stays with
 /// asynchronous successive halving (arXiv:1810.05934), which decides alone until there is anything
 /// to learn from: a model that is wrong costs little, and every link of it keeps being taught. So
 /// that it is taught about more than what won so far, its hyper-parameters are drawn anew for each
@@ -78,13 +79,7 @@ class FreezeThaw final : public Scheduler {
         map_(spec.space.columns()),
         in_seconds_(counts_seconds(spec.stopping, options.price)),
         ladder_(rung_levels(fidelity_.min, fidelity_.max, options.eta), options.eta, 1),
-        leaps_(options.explore, ladder_.levels().back(), fidelity_.resumable) {
-    prices_.assign(ladder_.size(), 0);
-    for (std::size_t rung = ladder_.size() - 1; rung-- > 0;) {
-      prices_[rung] = price_of_step(rung) + prices_[rung + 1] / options.eta;
-    }
-    price_of_new_ = static_cast<double>(ladder_.level(0)) + prices_[0] / options.eta;
-  }
+        leaps_(options.explore, ladder_.levels().back(), fidelity_.resumable) {}
 
   void observe(const StudyState& state, const Event& event) override;
   std::optional<Assignment> next(const StudyState& state, bool may_start) const override;
@@ -102,15 +97,11 @@ class FreezeThaw final : public Scheduler {
   RungPlan rungs() const override { return {ladder_.levels(), options_.eta, false, false}; }
 
  private:
-  /// To the next rung, in steps.
-  double price_of_step(std::size_t rung) const {
-    const Step from = fidelity_.resumable ? ladder_.level(rung) : 0;
-    return static_cast<double>(ladder_.level(rung + 1) - from);
-  }
   bool knows_enough() const {
     return static_cast<int>(ladder_.rung(0).size()) >= space_.dims() + 2 &&
            ladder_.rung(ladder_.size() - 1).size() > 0;
   }
+  std::optional<Assignment> decide(const StudyState& state, bool may_start) const;
   std::optional<Leap> leap(const StudyState& state) const;
   /// The model, what it says of the trials, and the lowest loss at the end that is known.
   struct Round {
@@ -120,6 +111,7 @@ class FreezeThaw final : public Scheduler {
     CurveTable table;
     CurveModel model;
     CurveBeliefs rows;
+    std::vector<double> steps;  ///< to each level of the table from the one before
     double best = std::numeric_limits<double>::infinity();
     /// Logarithms of the price of a step: of each row, and of a new trial; empty: all the same.
     Eigen::VectorXd log_steps;
@@ -135,7 +127,7 @@ class FreezeThaw final : public Scheduler {
       return state.trials[TrialId{table.trials[static_cast<std::size_t>(row)]}];
     }
   };
-  /// The row of a paused trial, and the log of what going on with it promises for its price.
+  /// The row of a paused trial, and the log of what going on with it is worth.
   struct Choice {
     std::optional<Eigen::Index> row;
     double worth = -std::numeric_limits<double>::infinity();
@@ -150,7 +142,8 @@ class FreezeThaw final : public Scheduler {
                      std::optional<TrialId> except = {}) const;
   std::optional<ModelBasis::Rival> rival_of(const Trial& trial, const StudyState& state,
                                             const Round& round) const;
-  double worth_of(const Round& round, Eigen::Index row, TrialId trial) const;
+  double worth_of(const Round& round, Eigen::Index row) const;
+  double worth_bound_of(const Round& round, Eigen::Index row) const;
   bool may_go_on(const Trial& trial) const {
     return trial.state == TrialState::paused && trial.violation == 0 &&
            ladder_.rung_of(trial.id) >= 0;
@@ -168,14 +161,14 @@ class FreezeThaw final : public Scheduler {
   Ladder ladder_;
   Leaps leaps_;
   StepTimes times_;
-  /// Expected steps of a trial from each rung on, if one in eta goes on at each.
-  std::vector<double> prices_;
-  double price_of_new_ = 0;
   std::uint64_t decisions_ = 0;  ///< attempts that began
+  /// By may_start: what next() answered since the last event. It is asked several times.
+  mutable std::array<std::optional<std::optional<Assignment>>, 2> answers_;
   mutable EncodedTrials encoded_;
 };
 
 void FreezeThaw::observe(const StudyState& state, const Event& event) {
+  answers_ = {};
   if (const auto* started = std::get_if<AttemptStarted>(&event.fact)) {
     ++decisions_;
     leaps_.observe(*started, ladder_);
@@ -185,6 +178,12 @@ void FreezeThaw::observe(const StudyState& state, const Event& event) {
 }
 
 std::optional<Assignment> FreezeThaw::next(const StudyState& state, bool may_start) const {
+  auto& answer = answers_[may_start ? 1 : 0];
+  if (!answer) answer = decide(state, may_start);
+  return *answer;
+}
+
+std::optional<Assignment> FreezeThaw::decide(const StudyState& state, bool may_start) const {
   if (const auto chosen = leap(state)) return Resume{chosen->trial, ladder_.levels().back()};
   if (is_models_turn()) {
     if (auto chosen = by_model(state, may_start)) return chosen;
@@ -204,7 +203,8 @@ std::optional<Leap> FreezeThaw::leap(const StudyState& state) const {
 FreezeThaw::Round::Round(const FreezeThaw& own, CurveTable curves)
     : table(std::move(curves)),
       model(own.map_, table, fold_in(fold_in(own.key_, "links"), own.decisions_)),
-      rows(model.of_rows()) {}
+      rows(model.of_rows()),
+      steps(steps_to_levels(table, own.fidelity_.resumable)) {}
 
 std::unique_ptr<const FreezeThaw::Round> FreezeThaw::round(const StudyState& state) const {
   CurveTable table = curve_table(space_, fidelity_, state.trials, encoded_);
@@ -245,15 +245,19 @@ void FreezeThaw::price_steps(Round& round) const {
 }
 
 double FreezeThaw::worth_of_new(const Round& round) const {
-  return log_prospect_of_new(space_, round.model, round.table, round.rows,
-                             fold_in(key_, decisions_)) -
-         std::log(price_of_new_) - round.log_step_of_new;
+  return log_worth_of_new(space_, round.model, round.table, round.rows, round.steps, round.best,
+                          fold_in(key_, decisions_)) -
+         round.log_step_of_new;
 }
 
-double FreezeThaw::worth_of(const Round& round, Eigen::Index row, TrialId trial) const {
-  const double price = prices_[static_cast<std::size_t>(ladder_.rung_of(trial))];
-  return log_improvement_of(round.rows.mean[row], round.rows.variance[row], round.best) -
-         std::log(price) - round.log_step_of(row);
+double FreezeThaw::worth_of(const Round& round, Eigen::Index row) const {
+  return log_worth_of_row(round.table, round.rows, row, round.steps, round.best) -
+         round.log_step_of(row);
+}
+
+double FreezeThaw::worth_bound_of(const Round& round, Eigen::Index row) const {
+  return log_worth_bound_of_row(round.table, round.rows, row, round.steps, round.best) -
+         round.log_step_of(row);
 }
 
 std::optional<Assignment> FreezeThaw::by_model(const StudyState& state, bool may_start) const {
@@ -279,9 +283,12 @@ DecisionBasis FreezeThaw::basis(const StudyState& state, const Trial& trial) con
   const Eigen::Index row = std::distance(ids.begin(), found);
   const double mean = now->rows.mean[row], deviation = std::sqrt(now->rows.variance[row]);
   const CurveScale& scale = now->model.scale();
-  ModelBasis basis{
-      scale.loss_of(mean),      scale.loss_of(mean - deviation), scale.loss_of(mean + deviation),
-      scale.loss_of(now->best), worth_of(*now, row, trial.id),   worth_of_new(*now)};
+  ModelBasis basis{scale.loss_of(mean),
+                   scale.loss_of(mean - deviation),
+                   scale.loss_of(mean + deviation),
+                   scale.loss_of(now->best),
+                   worth_of(*now, row),
+                   worth_of_new(*now)};
   basis.rival = rival_of(trial, state, *now);
   basis.seconds = now->seconds_of(row);
   if (now->prices_seconds()) basis.seconds_new = std::exp(now->log_step_of_new);
@@ -306,7 +313,8 @@ FreezeThaw::Choice FreezeThaw::best_paused(const StudyState& state, const Round&
     // Where no new trial competes for the time, a chance has to be worth it by itself.
     const double z = (round.best - mean) / std::sqrt(variance);
     if (!may_start && log_ndtr(z) < std::log(kLeastChance)) continue;
-    const double worth = worth_of(round, i, trial.id);
+    if (worth_bound_of(round, i) <= out.worth) continue;
+    const double worth = worth_of(round, i);
     if (worth > out.worth) out = {i, worth};
   }
   return out;

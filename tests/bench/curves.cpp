@@ -63,7 +63,8 @@ void measure(int n) {
     const CurveModel model(map, table, draw);
     const CurveBeliefs rows = model.of_rows();
     if (with_new) {
-      log_prospect_of_new(study.space(), model, table, rows, fold_in(root_key(3), i));
+      log_worth_of_new(study.space(), model, table, rows, steps_to_levels(table, true),
+                       rows.mean.minCoeff(), fold_in(root_key(3), i));
     }
   };
   const auto searcher = study.searcher("auto");

@@ -202,7 +202,9 @@ TEST(CurveModel, TakesWhateverIsReported) {
     EXPECT_TRUE(ends.mean.allFinite());
     EXPECT_TRUE(ends.variance.allFinite());
     EXPECT_TRUE(model.of_new(table.points).mean.allFinite());
-    EXPECT_FALSE(std::isnan(log_prospect_of_new(curves.space(), model, table, ends, root_key(1))));
+    const auto steps = steps_to_levels(table, true);
+    EXPECT_FALSE(std::isnan(log_worth_of_new(curves.space(), model, table, ends, steps,
+                                             ends.mean.minCoeff(), root_key(1))));
   }
 }
 
@@ -222,8 +224,39 @@ TEST(CurveModel, SaysTheSameWhateverParametersAreCalledAndWhateverUnitLossesHave
   EXPECT_LT((means(1) - means(1024)).cwiseAbs().maxCoeff(), 1e-9);
 }
 
-TEST(Prospect, OfNewTrialsFallsOnceTheyBringNothing) {
-  const auto prospect = [](bool improving) {
+TEST(CurveModel, SharesOutTheVarianceAmongTheLevelsThatRevealIt) {
+  Curves curves(9);
+  for (int i = 0; i < 12; ++i) {
+    const double x = (i + 0.5) / 12;
+    std::vector<std::pair<Step, double>> curve = {{1, 2 + std::sin(5 * x)}};
+    if (i % 2 == 0) curve.emplace_back(3, 1 + std::sin(5 * x) * x);
+    if (i % 4 == 0) curve.emplace_back(9, 1 + std::sin(4 * x) * x);
+    curves.add(x, curve);
+  }
+  const CurveTable table = curves.table();
+  const CurveModel model(curves.map(), table);
+  const CurveBeliefs rows = model.of_rows(), first = model.from_first({1, 4}),
+                     unseen = model.of_new(table.points);
+
+  EXPECT_LT((rows.revealed.rowwise().sum() - rows.variance).cwiseAbs().maxCoeff(), 1e-12);
+  EXPECT_LT((unseen.revealed.rowwise().sum() - unseen.variance).cwiseAbs().maxCoeff(), 1e-12);
+  EXPECT_EQ(rows.revealed(4, 2), 0) << "it has come to the end";
+  EXPECT_GT(rows.revealed(2, 2), 0);
+  EXPECT_EQ(rows.revealed(2, 1), 0) << "it has come there";
+  EXPECT_DOUBLE_EQ(first.mean[0], rows.mean[1]) << "it is at the first level";
+  EXPECT_GT(first.variance[1], 0) << "what it has reported since is left out";
+}
+
+TEST(StepsToLevels, AreFromTheLevelBeforeOrFromTheStart) {
+  Curves curves(9);
+  curves.add(0.5, {{1, 3}, {3, 2}, {9, 1}});
+
+  EXPECT_EQ(steps_to_levels(curves.table(), true), (std::vector<double>{1, 2, 6}));
+  EXPECT_EQ(steps_to_levels(curves.table(), false), (std::vector<double>{1, 3, 9}));
+}
+
+TEST(WorthOfNewTrials, FallsOnceTheyBringNothing) {
+  const auto worth = [](bool improving) {
     Curves curves(3);
     for (int i = 0; i < 40; ++i) {
       const double x = (i + 0.5) / 40;
@@ -232,10 +265,12 @@ TEST(Prospect, OfNewTrialsFallsOnceTheyBringNothing) {
     }
     const CurveTable table = curves.table();
     const CurveModel model(curves.map(), table);
-    return log_prospect_of_new(curves.space(), model, table, model.of_rows(), root_key(1));
+    const CurveBeliefs rows = model.of_rows();
+    return log_worth_of_new(curves.space(), model, table, rows, steps_to_levels(table, true),
+                            rows.mean.minCoeff(), root_key(1));
   };
 
-  EXPECT_GT(prospect(true), prospect(false) + 1);
+  EXPECT_GT(worth(true), worth(false) + 1);
 }
 
 }  // namespace

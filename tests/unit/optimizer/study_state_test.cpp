@@ -354,49 +354,6 @@ TEST(StudyState, CountsTheTimeOfRunsButNotTheTimeBetween) {
   EXPECT_EQ(state.active_us, 500 + 100 + 10);
 }
 
-TEST(TrialTable, SharesChunksWithASnapshotUntilATrialChanges) {
-  TrialTable table;
-  for (std::uint64_t n = 0; n < 200; ++n) {
-    Trial trial;
-    trial.id = TrialId{n};
-    table.add(std::move(trial));
-  }
-  const TrialTable snapshot = table;
-  EXPECT_EQ(&snapshot[TrialId{0}], &table[TrialId{0}]);
-
-  table.edit(TrialId{70}).until = 5;
-  Trial added;
-  added.id = TrialId{200};
-  table.add(std::move(added));
-
-  EXPECT_EQ(snapshot.size(), 200u);
-  EXPECT_EQ(snapshot[TrialId{70}].until, 0);
-  EXPECT_EQ(table[TrialId{70}].until, 5);
-  EXPECT_EQ(&snapshot[TrialId{0}], &table[TrialId{0}]);
-  EXPECT_NE(&snapshot[TrialId{70}], &table[TrialId{70}]);
-  EXPECT_EQ(static_cast<std::size_t>(std::distance(table.begin(), table.end())), 201u);
-}
-
-TEST(TrialTable, CutsAPrefixThatGrowsApart) {
-  TrialTable table;
-  for (std::uint64_t n = 0; n < 130; ++n) {
-    Trial trial;
-    trial.id = TrialId{n};
-    table.add(std::move(trial));
-  }
-
-  TrialTable prefix = table.prefix(100);
-  Trial other;
-  other.id = TrialId{100};
-  other.until = 7;
-  prefix.add(std::move(other));
-
-  EXPECT_EQ(prefix.size(), 101u);
-  EXPECT_EQ(prefix[TrialId{100}].until, 7);
-  EXPECT_EQ(table[TrialId{100}].until, 0);
-  EXPECT_EQ(table.prefix(0).size(), 0u);
-}
-
 TEST(Fact, RefusesAnUnknownTypeAndADamagedBody) {
   EXPECT_EQ(decode_fact("from_the_future", Json::object()).error().kind, ErrorKind::corrupt);
   const auto damaged = decode_fact("reported", Json{{"trial", "x"}});
