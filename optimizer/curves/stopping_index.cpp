@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
 
 #include "optimizer/numerics/normal.hpp"
 
@@ -15,14 +16,32 @@ constexpr int kHalvings = 10;       ///< of the bracket, which spans at most the
 constexpr int kNodes = 81;          ///< of a value function
 constexpr double kSpacing = 0.125;  ///< of them, in deviations
 
-/// The positive half of Gauss and Hermite's twelve, for the mean over a standard normal.
-struct Node {
-  double at, weight;
+/// For means over a standard normal. Evenly spaced: what stopping makes of a value has a kink,
+/// which Gauss's few nodes may miss.
+struct Nodes {
+  static constexpr int kHalf = 20;
+  std::array<double, 2 * kHalf + 1> at{}, weight{};
+
+  Nodes() {
+    double sum = 0;
+    for (std::size_t i = 0; i < at.size(); ++i) {
+      at[i] = 0.25 * (static_cast<double>(i) - kHalf);
+      sum += weight[i] = std::exp(-at[i] * at[i] / 2);
+    }
+    for (double& each : weight) each /= sum;
+  }
 };
-constexpr std::array kQuadrature = {
-    Node{0.444403001944139, 0.32166436151283},    Node{1.34037519715162, 0.14696704804533},
-    Node{2.2594644510008, 0.0291166879123642},    Node{3.2237098287701, 0.0022033806875332},
-    Node{4.27182584793228, 4.83718492259064e-05}, Node{5.50090170446775, 1.49992716763716e-07}};
+
+/// The mean of f(z) where a standard deviation of news is to come.
+template <class F>
+double mean_over_news(double z, double deviation, F&& f) {
+  static const Nodes nodes;
+  double sum = 0;
+  for (std::size_t i = 0; i < nodes.at.size(); ++i) {
+    sum += nodes.weight[i] * f(z + deviation * nodes.at[i]);
+  }
+  return sum;
+}
 
 /// What a trial is worth by what it is expected to end in, around a place; in deviations.
 class Value {
@@ -39,15 +58,7 @@ class Value {
     const double share = place - static_cast<double>(below);
     return (1 - share) * at_[below] + share * at_[below + 1];
   }
-  /// Expected where a standard deviation of news is to come.
-  double expected(double z, double deviation) const {
-    double sum = 0;
-    for (const Node& each : kQuadrature) {
-      const double news = deviation * each.at;
-      sum += each.weight * ((*this)(z + news) + (*this)(z - news));
-    }
-    return sum;
-  }
+  double expected(double z, double deviation) const { return mean_over_news(z, deviation, *this); }
 
  private:
   double first_;
@@ -67,18 +78,18 @@ double expected_improvement(double z, double deviation) {
 
 /// Of going on from z at this price per step, the first stage being paid.
 double net(double z, std::span<const Stage> way, double deviation, double price) {
-  const auto news = [&](const Stage& stage) { return std::sqrt(stage.revealed) / deviation; };
-  const auto last = [&](double at) {
-    return expected_improvement(at, news(way.back())) - price * way.back().steps;
+  const auto news = [&](std::size_t k) { return std::sqrt(way[k].revealed) / deviation; };
+  std::optional<Value> later;  // of having passed stage k
+  const auto going_on = [&](std::size_t k, double at) {
+    const double then = later ? later->expected(at, news(k)) : expected_improvement(at, news(k));
+    return then - price * way[k].steps;
   };
-  if (way.size() == 1) return last(z);
-  Value later(z, [&](double at) { return std::max(0.0, last(at)); });
-  for (std::size_t k = way.size() - 1; k-- > 1;) {
-    later = Value(z, [&](double at) {
-      return std::max(0.0, later.expected(at, news(way[k])) - price * way[k].steps);
-    });
+  if (way.size() == 1) return going_on(0, z);
+  for (std::size_t k = way.size(); k-- > 2;) {
+    later = Value(z, [&](double at) { return std::max(0.0, going_on(k, at)); });
   }
-  return later.expected(z, news(way[0])) - price * way[0].steps;
+  return mean_over_news(z, news(0), [&](double at) { return std::max(0.0, going_on(1, at)); }) -
+         price * way[0].steps;
 }
 
 }  // namespace

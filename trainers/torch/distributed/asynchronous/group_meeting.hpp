@@ -7,9 +7,7 @@
 ///
 ///   rank -> keeper    rank u64 | 0 u64                         once, first
 ///   rank -> keeper    meeting u64 | bytes u64 | its numbers (none where the keeper shares)
-///   keeper -> rank    meeting u64 | bytes u64 | the answer, behind it a byte for each group:
-///   whether
-///                     it was there
+///   keeper -> rank    meeting u64 | bytes u64 | the answer | of each group a byte: 1, it was there
 ///
 /// Calls are made by every rank, in the same order, from one thread.
 
