@@ -30,12 +30,12 @@ AttemptCost cost_of(const StudyState& state, const Trial& trial, bool succeeded)
 using ReportedOutcomes = std::map<TrialId, std::map<Step, Metrics>>;
 
 /// Times of chosen widths become those of the narrowest, by the scaling that the study has seen.
-CostLedger costs_of(std::vector<std::pair<AttemptCost, int>> attempts, const StudySpec& spec,
+CostLedger costs_of(const std::vector<std::pair<AttemptCost, int>>& attempts, const StudySpec& spec,
                     const WidthRates& rates) {
   CostLedger costs(CostBy::trial, 1);
   std::optional<ScalingCurve> curve;
   if (spec.resources.widths) curve.emplace(*spec.resources.widths, rates);
-  for (auto& [cost, ranks] : attempts) {
+  for (auto [cost, ranks] : attempts) {
     if (curve && ranks > 0) cost.seconds *= curve->speedup(ranks);
     costs.add(cost);
   }
@@ -247,7 +247,7 @@ Result<RecordedStudy> read_recorded(const StudyStore& store, Sequence last) {
   std::vector<std::pair<AttemptCost, int>> attempts;  // with the ranks that were chosen, or 0
   ReportedOutcomes reported;
   BETATUNE_CHECK(for_each_event(store, last, [&](const Event& event) {
-    const Status applied = apply(state, event);
+    Status applied = apply(state, event);
     const auto* report = std::get_if<Reported>(&event.fact);
     if (applied && report != nullptr && !state.outcomes.empty()) {
       state.outcomes.remember(report->metrics, reported[report->trial][report->step]);

@@ -163,7 +163,7 @@ double log_worth_of_new(const SearchSpace& space, const CurveModel& model, const
   const double found = log_worth_of_latest(model, table, steps, best);
   const double promised = log_worth_of_draws(space, model, table, rows, steps, key);
   const double both = std::isfinite(found) ? (found + promised) / 2 : promised;
-  return std::max(both, gained > 0 ? std::log(gained) : kNothing);
+  return gained > 0 ? std::max(both, std::log(gained)) : both;
 }
 
 }  // namespace betatune

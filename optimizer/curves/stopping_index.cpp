@@ -13,19 +13,19 @@ namespace {
 constexpr double kLeastVariance = 1e-24;
 constexpr double kHopeless = 7;     ///< deviations above the best, where stopping changes nothing
 constexpr int kHalvings = 10;       ///< of the bracket, which spans at most the ratio of the steps
-constexpr int kNodes = 81;          ///< of a value function
+constexpr int kHalf = 40;           ///< of a value function's nodes, less the middle one
 constexpr double kSpacing = 0.125;  ///< of them, in deviations
 
 /// For means over a standard normal. Evenly spaced: what stopping makes of a value has a kink,
 /// which Gauss's few nodes may miss.
 struct Nodes {
-  static constexpr int kHalf = 20;
-  std::array<double, 2 * kHalf + 1> at{}, weight{};
+  static constexpr int kSide = 20;
+  std::array<double, 2 * kSide + 1> at{}, weight{};
 
   Nodes() {
     double sum = 0;
     for (std::size_t i = 0; i < at.size(); ++i) {
-      at[i] = 0.25 * (static_cast<double>(i) - kHalf);
+      at[i] = 0.25 * (static_cast<double>(i) - kSide);
       sum += weight[i] = std::exp(-at[i] * at[i] / 2);
     }
     for (double& each : weight) each /= sum;
@@ -47,13 +47,14 @@ double mean_over_news(double z, double deviation, F&& f) {
 class Value {
  public:
   template <class F>
-  Value(double centre, F&& f) : first_(centre - kSpacing * (kNodes / 2)) {
-    for (int i = 0; i < kNodes; ++i) at_[static_cast<std::size_t>(i)] = f(first_ + kSpacing * i);
+  Value(double centre, F&& f) : first_(centre - kSpacing * kHalf) {
+    for (int i = 0; i <= 2 * kHalf; ++i)
+      at_[static_cast<std::size_t>(i)] = f(first_ + kSpacing * i);
   }
   double operator()(double z) const {
     const double place = (z - first_) / kSpacing;
     if (place <= 0) return at_.front() + first_ - z;  // far below the best it ends there
-    if (place >= kNodes - 1) return at_.back();
+    if (place >= 2 * kHalf) return at_.back();
     const auto below = static_cast<std::size_t>(place);
     const double share = place - static_cast<double>(below);
     return (1 - share) * at_[below] + share * at_[below + 1];
@@ -62,7 +63,7 @@ class Value {
 
  private:
   double first_;
-  std::array<double, kNodes> at_{};
+  std::array<double, 2 * kHalf + 1> at_{};
 };
 
 double total_variance(std::span<const Stage> way) {
