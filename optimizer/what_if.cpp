@@ -267,7 +267,7 @@ Result<RecordedStudy> read_recorded(const StudyStore& store, Sequence last) {
     return Error{ErrorKind::invalid_argument,
                  "the study has no `fidelity`: every scheduler trains its trials alike"};
   }
-  const CostLedger costs = costs_of(std::move(attempts), *study.spec, state.rates);
+  const CostLedger costs = costs_of(attempts, *study.spec, state.rates);
   for (const Trial& trial : state.trials) {
     const bool says_something = trial.loss || trial.outcome == Outcome::failed;
     // Who began with another one's checkpoint was not trained from the start.
