@@ -6,13 +6,19 @@
 namespace betatune {
 namespace {
 
-TEST(TrialTable, SharesChunksWithASnapshotUntilATrialChanges) {
+/// With the trials 0, 1, ...
+TrialTable table_of(std::uint64_t trials) {
   TrialTable table;
-  for (std::uint64_t n = 0; n < 200; ++n) {
+  for (std::uint64_t n = 0; n < trials; ++n) {
     Trial trial;
     trial.id = TrialId{n};
     table.add(std::move(trial));
   }
+  return table;
+}
+
+TEST(TrialTable, SharesChunksWithASnapshotUntilATrialChanges) {
+  TrialTable table = table_of(200);
   const TrialTable snapshot = table;
   EXPECT_EQ(&snapshot[TrialId{0}], &table[TrialId{0}]);
 
@@ -30,12 +36,7 @@ TEST(TrialTable, SharesChunksWithASnapshotUntilATrialChanges) {
 }
 
 TEST(TrialTable, CutsAPrefixThatGrowsApart) {
-  TrialTable table;
-  for (std::uint64_t n = 0; n < 130; ++n) {
-    Trial trial;
-    trial.id = TrialId{n};
-    table.add(std::move(trial));
-  }
+  TrialTable table = table_of(130);
 
   TrialTable prefix = table.prefix(100);
   Trial other;
