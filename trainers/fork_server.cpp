@@ -253,7 +253,11 @@ void ForkServer::reap() {
     // reason. One that has said why the attempt failed ends all.
     const bool said_why = ended.si_code == CLD_EXITED && ended.si_status == kExitRankFailed;
     const bool alone = rank && !said_why && worker->second.ends_alone(*rank);
-    if (rank) alone ? worker->second.end_with(*rank) : worker->second.signal_all(SIGKILL);
+    if (alone) {
+      worker->second.kill_group(worker->second.group_of[*rank]);
+    } else if (rank) {
+      worker->second.signal_all(SIGKILL);
+    }
     int status = 0;
     ::waitpid(ended.si_pid, &status, 0);
     helpers_.erase(ended.si_pid);

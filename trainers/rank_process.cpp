@@ -59,8 +59,7 @@ void AttemptProcesses::end_if_stopped(std::int64_t now_ms) {
     if (!rank.alive || !is_kept_stopped(rank.pid, now_ms, rank.stopped_since_ms)) continue;
     const std::string why = kept_stopped_text(static_cast<int>(i));
     if (ends_alone(i)) {
-      note_group_end(group_of[i], why);
-      kill_group(group_of[i]);
+      end_group(group_of[i], why);
       continue;
     }
     note = why;
@@ -85,8 +84,7 @@ void AttemptProcesses::end_asked_groups() {
     const auto member = std::find(group_of.begin(), group_of.end(), group);
     if (member == group_of.end()) continue;
     if (!ends_alone(static_cast<std::size_t>(member - group_of.begin()))) continue;
-    note_group_end(group, why);
-    kill_group(group);
+    end_group(group, why);
   }
   asked_.clear();
 }
@@ -97,15 +95,16 @@ bool AttemptProcesses::ends_alone(std::size_t rank) const {
   return !ending && rank < group_of.size() && group_of[rank] != group_of.front();
 }
 
-void AttemptProcesses::end_with(std::size_t rank) const {
-  ends_alone(rank) ? kill_group(group_of[rank]) : signal_all(SIGKILL);
-}
-
 void AttemptProcesses::kill_group(int group) const {
   // What they have started is ended as strays.
   for (std::size_t i = 0; i < ranks.size(); ++i) {
     if (ranks[i].alive && group_of[i] == group) ::kill(ranks[i].pid, SIGKILL);
   }
+}
+
+void AttemptProcesses::end_group(int group, const std::string& why) {
+  note_group_end(group, why);
+  kill_group(group);
 }
 
 void AttemptProcesses::note_group_end(int group, const std::string& why) {

@@ -69,13 +69,13 @@ struct AttemptProcesses {
   void end_asked_groups();
   /// Whether the end of the rank is that of its group and not of the attempt.
   bool ends_alone(std::size_t rank) const;
-  /// SIGKILL to all that end with a rank.
-  void end_with(std::size_t rank) const;
+  /// SIGKILL to the ranks of a group.
+  void kill_group(int group) const;
   /// Says once, in the log of rank 0, that a group has ended and why.
   void note_group_end(int group, const std::string& why);
 
  private:
-  void kill_group(int group) const;
+  void end_group(int group, const std::string& why);
 
   std::vector<std::pair<int, std::string>> asked_;  ///< groups to be ended, and why
 };

@@ -176,6 +176,12 @@ void CurveModel::advance(Eigen::Index to, const RowMatrix& features, Walk& walk)
   walk.change = step;
 }
 
+CurveBeliefs CurveModel::at_the_end(const RowMatrix& features, Walk walk) const {
+  for (Eigen::Index level = 1; level < outputs_.cols(); ++level) advance(level, features, walk);
+  return {std::move(walk.mean), std::move(walk.variance), std::move(walk.own),
+          std::move(walk.revealed)};
+}
+
 /// At the highest level at which each has a loss.
 CurveModel::Walk CurveModel::begin(const std::vector<Eigen::Index>& rows) const {
   const Eigen::Index n = std::ssize(rows);
@@ -224,9 +230,7 @@ CurveBeliefs CurveModel::from_first(const std::vector<Eigen::Index>& rows) const
   const RowMatrix features = map_.map(pick_rows(table_.points, rows));
   Walk walk{pick_values(outputs_.col(0), rows), Eigen::VectorXd::Zero(n), Eigen::VectorXd::Zero(n),
             Eigen::VectorXd::Zero(n), RowMatrix::Zero(n, outputs_.cols())};
-  for (Eigen::Index level = 1; level < outputs_.cols(); ++level) advance(level, features, walk);
-  return {std::move(walk.mean), std::move(walk.variance), std::move(walk.own),
-          std::move(walk.revealed)};
+  return at_the_end(features, std::move(walk));
 }
 
 CurveBeliefs CurveModel::beyond(Eigen::Index row) const {
@@ -260,9 +264,7 @@ CurveBeliefs CurveModel::of_new(const RowMatrix& points) const {
             Eigen::VectorXd::Zero(points.rows()), Eigen::VectorXd::Zero(points.rows()),
             RowMatrix::Zero(points.rows(), outputs_.cols())};
   walk.revealed.col(0) = walk.variance;
-  for (Eigen::Index level = 1; level < outputs_.cols(); ++level) advance(level, features, walk);
-  return {std::move(walk.mean), std::move(walk.variance), std::move(walk.own),
-          std::move(walk.revealed)};
+  return at_the_end(features, std::move(walk));
 }
 
 }  // namespace betatune

@@ -70,6 +70,8 @@ class CurveModel {
   Walk begin(const std::vector<Eigen::Index>& rows) const;
   /// To the level, from the one before.
   void advance(Eigen::Index to, const RowMatrix& features, Walk& walk) const;
+  /// From the first level.
+  CurveBeliefs at_the_end(const RowMatrix& features, Walk walk) const;
 
   FeatureMap map_;
   const CurveTable& table_;

@@ -8,17 +8,12 @@
 #include <utility>
 #include <vector>
 
-#include "optimizer/curves/stopping_index.hpp"
-#include "optimizer/numerics/normal.hpp"
-
 namespace betatune {
 namespace {
 
 constexpr Eigen::Index kLately = 20;  ///< trials
 constexpr Eigen::Index kDraws = 128, kNeighbours = 64;
 constexpr Eigen::Index kParents = 4;  ///< trials whose neighbours are looked at
-constexpr int kHalvings = 10;         ///< of a price's bracket
-constexpr double kLeastVariance = 1e-24;
 constexpr double kNothing = -std::numeric_limits<double>::infinity();
 
 /// A step of a random length, from a hundredth to a third of the cube, from one of the best.
@@ -119,21 +114,11 @@ double log_worth_of_latest(const CurveModel& model, const CurveTable& table,
     return value > number * price * steps[0];
   };
   const double all_steps = std::accumulate(steps.begin(), steps.end(), 0.0);
-  double low = std::log(improvement / number / all_steps);
-  double high = std::log(improvement / number / steps[0]);
-  for (int i = 0; i < kHalvings; ++i) {
-    const double middle = (low + high) / 2;
-    (pays(std::exp(middle)) ? low : high) = middle;
-  }
-  return low;
+  return log_highest_price(std::log(improvement / number / all_steps),
+                           std::log(improvement / number / steps[0]), pays);
 }
 
 }  // namespace
-
-double log_improvement_of(double mean, double variance, double best) {
-  const double deviation = std::sqrt(std::max(variance, kLeastVariance));
-  return log_improvement((best - mean) / deviation).log_h + std::log(deviation);
-}
 
 std::vector<double> steps_to_levels(const CurveTable& table, bool resumable) {
   std::vector<double> out;
@@ -144,16 +129,9 @@ std::vector<double> steps_to_levels(const CurveTable& table, bool resumable) {
   return out;
 }
 
-double log_worth_of_row(const CurveTable& table, const CurveBeliefs& rows, Eigen::Index row,
-                        const std::vector<double>& steps, double best) {
-  const std::vector<Stage> way = way_from(table.top_of(row) + 1, rows, row, steps);
-  return way.empty() ? kNothing : log_stopping_index(rows.mean[row], way, best);
-}
-
-double log_worth_bound_of_row(const CurveTable& table, const CurveBeliefs& rows, Eigen::Index row,
-                              const std::vector<double>& steps, double best) {
-  const std::vector<Stage> way = way_from(table.top_of(row) + 1, rows, row, steps);
-  return way.empty() ? kNothing : log_stopping_index_bound(rows.mean[row], way, best);
+std::vector<Stage> way_of_row(const CurveTable& table, const CurveBeliefs& rows, Eigen::Index row,
+                              const std::vector<double>& steps) {
+  return way_from(table.top_of(row) + 1, rows, row, steps);
 }
 
 double log_worth_of_new(const SearchSpace& space, const CurveModel& model, const CurveTable& table,

@@ -4,23 +4,18 @@
 #include <vector>
 
 #include "optimizer/curves/curve_model.hpp"
+#include "optimizer/curves/stopping_index.hpp"
 #include "searchspaces/random.hpp"
 
 namespace betatune {
 
-/// Log of the expected improvement below `best`, in outputs of the curve model.
-double log_improvement_of(double mean, double variance, double best);
-
 /// Steps to each level of the table from the one before. Not resumable: from the start.
 std::vector<double> steps_to_levels(const CurveTable& table, bool resumable);
 
-/// Log of the stopping index of a row's trial; -infinity for one that has come to the end. steps:
-/// of steps_to_levels(), rows: of the table's model.
-double log_worth_of_row(const CurveTable& table, const CurveBeliefs& rows, Eigen::Index row,
-                        const std::vector<double>& steps, double best);
-/// No less than that, and quick.
-double log_worth_bound_of_row(const CurveTable& table, const CurveBeliefs& rows, Eigen::Index row,
-                              const std::vector<double>& steps, double best);
+/// Of a row's trial, from where it stands to the end; empty if it has come there. steps: of
+/// steps_to_levels(), rows: of the table's model.
+std::vector<Stage> way_of_row(const CurveTable& table, const CurveBeliefs& rows, Eigen::Index row,
+                              const std::vector<double>& steps);
 
 /// Log of the price of a step up to which one more new trial pays, between two answers: what the
 /// model promises of the best of some configurations, drawn under `key` or near the best trials,

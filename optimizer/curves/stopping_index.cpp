@@ -12,7 +12,6 @@ namespace {
 
 constexpr double kLeastVariance = 1e-24;
 constexpr double kHopeless = 7;     ///< deviations above the best, where stopping changes nothing
-constexpr int kHalvings = 10;       ///< of the bracket, which spans at most the ratio of the steps
 constexpr int kHalf = 40;           ///< of a value function's nodes, less the middle one
 constexpr double kSpacing = 0.125;  ///< of them, in deviations
 
@@ -95,10 +94,13 @@ double net(double z, std::span<const Stage> way, double deviation, double price)
 
 }  // namespace
 
+double log_improvement_of(double mean, double variance, double best) {
+  const double deviation = std::sqrt(std::max(variance, kLeastVariance));
+  return log_improvement((best - mean) / deviation).log_h + std::log(deviation);
+}
+
 double log_stopping_index_bound(double mean, std::span<const Stage> way, double best) {
-  const double deviation = std::sqrt(total_variance(way));
-  return log_improvement((best - mean) / deviation).log_h + std::log(deviation) -
-         std::log(way[0].steps);
+  return log_improvement_of(mean, total_variance(way), best) - std::log(way[0].steps);
 }
 
 double log_stopping_index(double mean, std::span<const Stage> way, double best) {
@@ -108,11 +110,9 @@ double log_stopping_index(double mean, std::span<const Stage> way, double best) 
   const double log_improvement_at_end = log_improvement(-z).log_h;
   double low = log_improvement_at_end - std::log(steps);
   if (way.size() > 1 && z < kHopeless) {
-    double high = log_improvement_at_end - std::log(way[0].steps);
-    for (int i = 0; i < kHalvings; ++i) {
-      const double middle = (low + high) / 2;
-      (net(z, way, deviation, std::exp(middle)) > 0 ? low : high) = middle;
-    }
+    const double high = log_improvement_at_end - std::log(way[0].steps);
+    low = log_highest_price(low, high,
+                            [&](double price) { return net(z, way, deviation, price) > 0; });
   }
   return low + std::log(deviation);
 }

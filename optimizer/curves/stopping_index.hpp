@@ -5,6 +5,7 @@
 /// 1979, doi:10.1111/j.2517-6161.1979.tb01068.x): a level that tells who will win makes its trials
 /// cheap, because most will not be trained beyond it, and one that tells nothing does not.
 
+#include <cmath>
 #include <span>
 
 namespace betatune {
@@ -14,6 +15,20 @@ struct Stage {
   double revealed = 0;  ///< of the variance of what it will end in, what its next level reveals
   double steps = 0;     ///< to that level
 };
+
+/// Log of the expected improvement below `best`, of what is expected to end at `mean`.
+double log_improvement_of(double mean, double variance, double best);
+
+/// The logarithm between `low` and `high` up to which a price pays, to a thousandth of their
+/// distance. pays: of a price, true at the lowest.
+template <class F>
+double log_highest_price(double low, double high, const F& pays) {
+  for (int i = 0; i < 10; ++i) {
+    const double middle = (low + high) / 2;
+    (pays(std::exp(middle)) ? low : high) = middle;
+  }
+  return low;
+}
 
 /// Log of the index, per step, of a trial expected to end at `mean`, where ending below `best`
 /// pays by the difference. Precondition: there is a stage, and each has steps.

@@ -142,8 +142,9 @@ class FreezeThaw final : public Scheduler {
                      std::optional<TrialId> except = {}) const;
   std::optional<ModelBasis::Rival> rival_of(const Trial& trial, const StudyState& state,
                                             const Round& round) const;
-  double worth_of(const Round& round, Eigen::Index row) const;
-  double worth_bound_of(const Round& round, Eigen::Index row) const;
+  /// -infinity for what is surely not worth more than `above`, which is quick to see.
+  double worth_of(const Round& round, Eigen::Index row,
+                  double above = -std::numeric_limits<double>::infinity()) const;
   bool may_go_on(const Trial& trial) const {
     return trial.state == TrialState::paused && trial.violation == 0 &&
            ladder_.rung_of(trial.id) >= 0;
@@ -250,14 +251,13 @@ double FreezeThaw::worth_of_new(const Round& round) const {
          round.log_step_of_new;
 }
 
-double FreezeThaw::worth_of(const Round& round, Eigen::Index row) const {
-  return log_worth_of_row(round.table, round.rows, row, round.steps, round.best) -
-         round.log_step_of(row);
-}
-
-double FreezeThaw::worth_bound_of(const Round& round, Eigen::Index row) const {
-  return log_worth_bound_of_row(round.table, round.rows, row, round.steps, round.best) -
-         round.log_step_of(row);
+double FreezeThaw::worth_of(const Round& round, Eigen::Index row, double above) const {
+  constexpr double kNothing = -std::numeric_limits<double>::infinity();
+  const std::vector<Stage> way = way_of_row(round.table, round.rows, row, round.steps);
+  if (way.empty()) return kNothing;
+  const double mean = round.rows.mean[row], log_step = round.log_step_of(row);
+  if (log_stopping_index_bound(mean, way, round.best) - log_step <= above) return kNothing;
+  return log_stopping_index(mean, way, round.best) - log_step;
 }
 
 std::optional<Assignment> FreezeThaw::by_model(const StudyState& state, bool may_start) const {
@@ -313,8 +313,7 @@ FreezeThaw::Choice FreezeThaw::best_paused(const StudyState& state, const Round&
     // Where no new trial competes for the time, a chance has to be worth it by itself.
     const double z = (round.best - mean) / std::sqrt(variance);
     if (!may_start && log_ndtr(z) < std::log(kLeastChance)) continue;
-    if (worth_bound_of(round, i) <= out.worth) continue;
-    const double worth = worth_of(round, i);
+    const double worth = worth_of(round, i, out.worth);
     if (worth > out.worth) out = {i, worth};
   }
   return out;
