@@ -1,11 +1,17 @@
 #include "trainers/plugin_host.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <cstdlib>
+#include <cstring>
 #include <dlfcn.h>
+#include <grp.h>
 #include <map>
+#include <pwd.h>
 #include <sstream>
+#include <sys/stat.h>
+#include <unistd.h>
 
 namespace betatune {
 namespace {
@@ -18,6 +24,25 @@ bool is_path(const std::string& plugin) {
 
 Error not_a_plugin(const fs::path& path, const std::string& why) {
   return Error{ErrorKind::invalid_argument, path.string() + ": " + why};
+}
+
+/// Whether a group is this user's alone: named like the user, with nobody else in it. Systems that
+/// make such groups let their members write by default.
+bool is_own_group(gid_t id) {
+  std::vector<char> group_text(16'384), user_text(16'384);
+  group group_entry{};
+  passwd user_entry{};
+  group* found = nullptr;
+  passwd* user = nullptr;
+  ::getgrgid_r(id, &group_entry, group_text.data(), group_text.size(), &found);
+  ::getpwuid_r(::geteuid(), &user_entry, user_text.data(), user_text.size(), &user);
+  if (found == nullptr || user == nullptr) return false;
+  const std::string name = user->pw_name;
+  if (found->gr_name != name) return false;
+  for (char** member = found->gr_mem; *member != nullptr; ++member) {
+    if (*member != name) return false;
+  }
+  return true;
 }
 
 Status check_table(const fs::path& path, const betatune_plugin& plugin) {
@@ -65,6 +90,18 @@ std::vector<fs::path> plugin_folders() {
   return folders;
 }
 
+std::string open_to_others(const fs::path& path) {
+  struct stat found {};
+  if (::stat(path.c_str(), &found) != 0) return path.string() + ": " + std::strerror(errno);
+  if (found.st_uid != 0 && found.st_uid != ::geteuid()) {
+    return path.string() + " belongs to another user";
+  }
+  const bool others = (found.st_mode & S_IWOTH) != 0;
+  const bool group = (found.st_mode & S_IWGRP) != 0 && !is_own_group(found.st_gid);
+  if (!others && !group) return {};
+  return "others may write " + path.string() + " (`chmod go-w` it)";
+}
+
 Result<fs::path> find_plugin(const std::string& plugin, const fs::path& directory) {
   std::error_code error;
   if (is_path(plugin)) {
@@ -80,7 +117,16 @@ Result<fs::path> find_plugin(const std::string& plugin, const fs::path& director
   std::string looked;
   for (const fs::path& folder : plugin_folders()) {
     const fs::path path = folder / (plugin + ".so");
-    if (fs::exists(path, error)) return fs::absolute(path, error).lexically_normal();
+    if (fs::exists(path, error)) {
+      for (const fs::path& each : {folder, path}) {
+        const std::string why = open_to_others(each);
+        if (why.empty()) continue;
+        return Error{ErrorKind::invalid_argument,
+                     "plug-in `" + plugin + "`: " + why +
+                         ". By its name it is taken only where nobody else can put one"};
+      }
+      return fs::absolute(path, error).lexically_normal();
+    }
     looked += (looked.empty() ? "" : ", ") + folder.string();
   }
   return Error{ErrorKind::not_found, "plug-in `" + plugin + "` is in none of: " + looked +

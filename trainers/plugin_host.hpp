@@ -15,8 +15,13 @@ namespace betatune {
 /// program's own plug-ins are (a build's plugins/, an installation's lib/betatune/plugins).
 std::vector<std::filesystem::path> plugin_folders();
 
-/// `plugin` is a name ("branin") or a path that ends in .so, relative to `directory`.
-/// Errors: not_found, saying where it was looked for.
+/// Why a file or folder of plug-ins is not to be trusted: users other than this one and root can
+/// change it. Empty if they cannot.
+std::string open_to_others(const std::filesystem::path& path);
+
+/// `plugin` is a name ("branin") or a path that ends in .so, relative to `directory`. By its name
+/// it is taken only where nobody else could have put it. Errors: not_found, saying where it was
+/// looked for; invalid_argument (not a name; others can change it).
 Result<std::filesystem::path> find_plugin(const std::string& plugin,
                                           const std::filesystem::path& directory);
 
