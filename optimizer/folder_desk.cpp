@@ -16,7 +16,10 @@ std::optional<Message> FolderDesk::answer(const Message& message) {
 }
 
 void FolderDesk::take(Received received) {
-  if (waiting_ >= limits::kFileChunksWaiting) return;
+  if (waiting_ >= limits::kFileChunksWaiting) {
+    ++dropped_;
+    return;
+  }
   ++waiting_;
   if (const auto* put = std::get_if<PutFile>(&received.message)) {
     sending_.insert({put->trial, put->attempt});

@@ -1,6 +1,7 @@
 #pragma once
 /// Answers PUT and GET beside the server's loop: one thread reads and writes the files.
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <set>
@@ -27,6 +28,8 @@ class FolderDesk {
   /// What has arrived for attempts that are over goes.
   void tidy(const StudyState& state);
   const FileTransfers& transfers() const { return transfers_; }
+  /// Messages that take() has dropped.
+  std::uint64_t dropped() const { return dropped_; }
 
  private:
   std::optional<Message> answer(const Message& message);
@@ -34,6 +37,7 @@ class FolderDesk {
   asio::io_context& loop_;
   Send send_;
   std::size_t waiting_ = 0;
+  std::uint64_t dropped_ = 0;
   std::set<std::pair<TrialId, AttemptId>> sending_;  ///< attempts that have put something
   FileTransfers transfers_;
   FolderExchange exchange_;  ///< the thread's

@@ -13,6 +13,9 @@ constexpr const char* kLocal = "local";
 // credentials. source: ZeroMQ RFC 27
 constexpr std::size_t kVersion = 1, kRequest = 2, kMechanism = 6, kCredentials = 7;
 
+/// Who comes with a foreign key comes again and again, and must not fill the log.
+constexpr std::uint64_t kTurnedAwayLogged = 10;
+
 Refusal bad_key(std::string message) {
   return Refusal{"bad_key", true, std::move(message), {}, {}};
 }
@@ -46,12 +49,24 @@ Status Gate::read_grants() {
   return Ok{};
 }
 
-void Gate::refresh(const Roster& roster) {
+std::vector<PeerId> Gate::refresh(const Roster& roster) {
   const Status read = read_grants();
   if (!read && !complained_)
     log().warn("{}; allowing whom it allowed before", read.error().message);
   complained_ = !read;
   std::erase_if(sessions_, [&](const auto& each) { return !roster.knows(each.first); });
+  std::vector<PeerId> revoked;
+  for (const auto& [peer, key] : sessions_) {
+    if (!allowed_.contains(key)) revoked.push_back(peer);
+  }
+  return revoked;
+}
+
+void Gate::turn_away() {
+  ++turned_away_;
+  if (turned_away_ > kTurnedAwayLogged) return;
+  log().warn("a connection with a key that is not allowed was refused{}",
+             turned_away_ == kTurnedAwayLogged ? "; further ones are counted only" : "");
 }
 
 void Gate::answer_requests() {
@@ -65,7 +80,7 @@ void Gate::answer_requests() {
     // A key that was made a moment ago counts at once.
     if (!allowed_.contains(key)) static_cast<void>(read_grants());
     const bool fine = !key.empty() && allowed_.contains(key);
-    if (!fine) log().info("a connection with a key that is not allowed was refused");
+    if (!fine) turn_away();
     requests_->send(request.from, {"", "1.0", frames[kRequest], fine ? "200" : "400",
                                    fine ? "OK" : "not allowed", fine ? key : "", ""});
   }

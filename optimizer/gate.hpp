@@ -5,10 +5,12 @@
 /// whether that key is allowed. Every message carries the key it came with, so that a session is
 /// its key's alone, and a key that was revoked says nothing more on a connection that still stands.
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "optimizer/roster.hpp"
 #include "transport/key_ring.hpp"
@@ -25,15 +27,19 @@ class Gate {
   /// Before the guarded socket is bound. Errors: unavailable; those of KeyRing::grants().
   Status open();
   /// Looks at who is allowed now, and forgets sessions that are gone. What cannot be read leaves
-  /// things as they are, and is logged once.
-  void refresh(const Roster& roster);
+  /// things as they are, and is logged once. Returns the peers of the roster whose key is allowed
+  /// no more.
+  std::vector<PeerId> refresh(const Roster& roster);
   /// Why the message is not to be heard, if so.
   std::optional<Refusal> objection(const Delivery& delivery, const Message& message,
                                    const Roster& roster);
+  /// Connections that ended in the handshake, because their key is not allowed.
+  std::uint64_t turned_away() const { return turned_away_; }
 
  private:
   Status read_grants();
   void answer_requests();
+  void turn_away();
   std::optional<Refusal> objection_to_hello(const KeyGrant& grant, const Hello& hello,
                                             const Roster& roster) const;
 
@@ -44,6 +50,7 @@ class Gate {
   std::unique_ptr<ZmqSocket> requests_;
   std::map<std::string, KeyGrant> allowed_;  ///< by public key
   std::map<PeerId, std::string> sessions_;   ///< with which key each began
+  std::uint64_t turned_away_ = 0;
   bool complained_ = false;
 };
 

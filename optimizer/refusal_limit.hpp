@@ -13,14 +13,21 @@
 
 namespace betatune {
 
-/// Messages of trainers since this optimizer began that changed nothing.
+/// What came of trainers, or went to them, in vain since this optimizer began.
 struct Refused {
   std::map<std::string, std::uint64_t> by_code;  ///< answered by an ERROR
   std::uint64_t unread = 0;                      ///< dropped, of peers that were refused too often
+  std::uint64_t turned_away = 0;                 ///< connections, before a word was said
+  std::uint64_t parts = 0;                       ///< of files, dropped: too many waited
+  std::uint64_t unsent = 0;                      ///< dropped: their trainer does not read
   static constexpr auto fields() {
     return std::tuple{
         Field{"by_code", &Refused::by_code, "answered by an ERROR of that code"},
-        Field{"unread", &Refused::unread, "dropped unread, of peers that were refused too often"}};
+        Field{"unread", &Refused::unread, "dropped unread, of peers that were refused too often"},
+        defaulted("turned_away", &Refused::turned_away,
+                  "connections with a key that is not allowed"),
+        defaulted("parts", &Refused::parts, "parts of files dropped, because too many waited"),
+        defaulted("unsent", &Refused::unsent, "messages dropped, of peers that do not read")};
   }
 };
 

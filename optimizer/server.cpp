@@ -73,7 +73,7 @@ class Server {
     wait_for_signal();
     wait_for_tick();
     if (!over()) loop_.run();
-    parts_.observer.on_refused(refused_);
+    tell_refused();
     // The BYE of the last batch should still reach the trainers: who misses it waits for nobody.
     socket_->set_linger(kGoodbye);
     if (parts_.launcher != nullptr) parts_.launcher->stop(kLauncherGrace);
@@ -165,7 +165,7 @@ class Server {
   }
 
   void send(const PeerId& to, const Message& message) {
-    socket_->send(to, encode_message(message));
+    if (socket_->send(to, encode_message(message)) == SendResult::full) ++refused_.unsent;
     const auto* refusal = std::get_if<Refusal>(&message);
     if (refusal == nullptr) return;
     ++refused_.by_code[refusal->code];
@@ -178,7 +178,7 @@ class Server {
   void step(const Input& input) { take(parts_.coordinator.step(input, monotonic_now())); }
 
   void take(Effects effects) {
-    Sequence seq = batch_.empty() ? durable_seq() : batch_.back().seq;
+    Sequence seq = batch_.empty() ? durable_seq_ : batch_.back().seq;
     for (Fact& fact : effects.append) {
       batch_.push_back(Event{++seq, effects.at_us, std::move(fact)});
     }
@@ -186,10 +186,6 @@ class Server {
     if (effects.plan) plans_.push_back(std::move(*effects.plan));
     if (effects.finished) finishing_ = std::move(effects.finished);
   }
-
-  /// The coordinator's state runs ahead of the disk by exactly the batch; before the first batch
-  /// they are equal.
-  Sequence durable_seq() const { return durable_seq_; }
 
   // ---- effects ---------------------------------------------------------------------------------
 
@@ -276,11 +272,29 @@ class Server {
     }
     refusals_.forget(RefusalLimit::Clock::now());
     desk_->tidy(parts_.coordinator.state());
-    if (gate_) gate_->refresh(parts_.coordinator.roster());
-    parts_.observer.on_refused(refused_);
+    if (gate_) end_revoked();
+    tell_refused();
     parts_.observer.on_files(desk_->transfers());
     parts_.observer.on_tick(parts_.coordinator, trainers);
     look_for_hopeless(trainers);
+  }
+
+  /// Their key was revoked while they were connected: what they hold goes to others at once, and
+  /// not when they have been silent for a lease.
+  void end_revoked() {
+    const std::vector<PeerId> revoked = gate_->refresh(parts_.coordinator.roster());
+    if (stalled()) return;
+    for (const PeerId& peer : revoked) {
+      refuse(peer, Refusal{"bad_key", true, "this key is not allowed any more", {}, {}});
+      step(Received{peer, Bye{"its key is not allowed any more", false}});
+    }
+    flush();
+  }
+
+  void tell_refused() {
+    if (gate_) refused_.turned_away = gate_->turned_away();
+    refused_.parts = desk_->dropped();
+    parts_.observer.on_refused(refused_);
   }
 
   void look_for_hopeless(const std::vector<LaunchedTrainer>& trainers) {
@@ -356,6 +370,7 @@ class Server {
   asio::steady_timer tick_, retry_, grace_;
   asio::signal_set signals_;
 
+  /// The coordinator's state runs ahead of the disk by exactly the batch.
   Sequence durable_seq_ = parts_.coordinator.state().seq;
   std::vector<Event> batch_;
   std::vector<std::int64_t> taken_;  ///< requests that the batch answers

@@ -11,7 +11,6 @@
 namespace betatune {
 namespace {
 
-constexpr int kHighWaterMessages = 16'384;
 constexpr int kHandshakeMs = 5'000;
 constexpr int kBacklog = 1'024;
 constexpr int kReconnectFirstMs = 50;

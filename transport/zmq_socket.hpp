@@ -51,6 +51,8 @@ struct Delivery {
 class ZmqSocket {
  public:
   enum class Role { router, dealer };
+  /// Messages that wait in a queue, one to each peer and one from each.
+  static constexpr int kHighWaterMessages = 16'384;
 
   /// Errors: unavailable (no descriptor left).
   static Result<std::unique_ptr<ZmqSocket>> open(ZmqContext& context, asio::io_context& loop,

@@ -26,12 +26,14 @@ std::string front_text(const ShownFront& shown) {
 /// A line, or nothing where all was well.
 std::string refused_text(const Refused& refused) {
   std::string text;
-  for (const auto& [code, count] : refused.by_code) {
-    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count, code);
-  }
-  if (refused.unread > 0) {
-    text += fmt::format("{}{} dropped unread", text.empty() ? "" : ", ", refused.unread);
-  }
+  const auto part = [&](std::uint64_t count, std::string_view what) {
+    if (count > 0) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count, what);
+  };
+  for (const auto& [code, count] : refused.by_code) part(count, code);
+  part(refused.unread, "dropped unread");
+  part(refused.parts, "parts of files dropped");
+  part(refused.unsent, "not sent to trainers that do not read");
+  part(refused.turned_away, "connections with a key that is not allowed");
   return text.empty() ? text : "messages refused: " + text + "\n";
 }
 
@@ -104,11 +106,12 @@ std::string files_text(const SeenTrainer& trainer) {
   constexpr double kStill_s = 10;
   std::string text;
   for (const SeenFile& each : trainer.files) {
-    text += fmt::format(
-        "  {} {}/{}: {:.1f} of {:.1f} MiB{}\n", to_name(each.way), each.folder, each.path,
-        static_cast<double>(each.bytes) / kMiB, static_cast<double>(each.size) / kMiB,
-        each.still_s < kStill_s ? ""
-                                : fmt::format(", no further for {}", duration_text(each.still_s)));
+    text += fmt::format("  {} {}/{}: {:.1f} of {:.1f} MiB{}\n", to_name(each.way), each.folder,
+                        each.path, static_cast<double>(each.bytes) / kMiB,
+                        static_cast<double>(each.size) / kMiB,
+                        each.still_s < kStill_s
+                            ? ""
+                            : fmt::format(", no further for {}", duration_text(each.still_s)));
   }
   return text;
 }

@@ -13,6 +13,7 @@
 #include "tests/support/docs_page.hpp"
 #include "tests/support/json_schema_tools.hpp"
 #include "transport/codec.hpp"
+#include "transport/zmq_socket.hpp"
 
 namespace betatune {
 namespace {
@@ -98,6 +99,8 @@ std::string limit_table() {
   row("bytes of the path of an ipc socket", limits::kSocketPathBytes, "refused at the start");
   row("refusals per second of one connection", RefusalLimit::kPerSecond,
       "what it sends is dropped unread until that second is over");
+  row("messages that wait for a peer that does not read, or are not read yet",
+      ZmqSocket::kHighWaterMessages, "to it: dropped; from it: they wait at their sender");
   return text;
 }
 

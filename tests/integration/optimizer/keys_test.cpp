@@ -19,10 +19,10 @@ class KeysTest : public ::testing::Test {
  protected:
   KeysTest() : ring_(KeyRing::open(dir_ / "keys").value()) {}
 
-  std::shared_ptr<const StudySpec> study(int trials) const {
+  std::shared_ptr<const StudySpec> study(int trials, const std::string& lease = "5s") const {
     return simple_study(dir_.path(), trials,
                         "server: {bind: \"tcp://127.0.0.1:*\", keys: " + (dir_ / "keys").string() +
-                            ", lease: 5s}\n");
+                            ", lease: " + lease + "}\n");
   }
   TrainerKey issue(const std::string& name) { return ring_.issue({name, "", "", {}, 0}).value(); }
   /// Runs until it is stopped or refused.
@@ -94,11 +94,13 @@ TEST_F(KeysTest, WhoHasNoneOrAForeignOneIsNotHeard) {
       EXPECT_EQ(started->trainer, "site/1");
     }
   }
+  EXPECT_GE(served.observer().refused().turned_away, 1u);
 }
 
-TEST_F(KeysTest, ARevokedKeyLosesItsWorkToOthers) {
+TEST_F(KeysTest, ARevokedKeyLosesItsWorkToOthersAtOnce) {
   const TrainerKey bad = issue("bad"), good = issue("good");
-  ServedStudy served(study(4));
+  // A lease that would not be over before this test gives up.
+  ServedStudy served(study(4, "1h"));
   served.start();
   // It takes a trial and keeps it.
   WireTrainerOptions holder = options(served, bad, "bad/1");
@@ -119,6 +121,14 @@ TEST_F(KeysTest, ARevokedKeyLosesItsWorkToOthers) {
   EXPECT_EQ(trainer.trainer.assigned, 4) << "with the one that the revoked key held";
   EXPECT_TRUE(support::eventually([&] { return lost.trainer.refused > 0; }));
   EXPECT_EQ(lost.trainer.last_refusal, "bad_key");
+  int lost_attempts = 0;
+  for (const Event& event : served.observer().events()) {
+    const auto* ended = std::get_if<AttemptEnded>(&event.fact);
+    if (ended == nullptr || ended->end != AttemptEnd::lost) continue;
+    ++lost_attempts;
+    EXPECT_FALSE(ended->charged) << "it is not the trial's fault";
+  }
+  EXPECT_EQ(lost_attempts, 1);
 }
 
 TEST_F(KeysTest, WithoutTheOptimizersPublicKeyNoTrainerIsFooled) {

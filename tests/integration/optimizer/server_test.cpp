@@ -93,6 +93,37 @@ TEST_F(ServerTest, NonsenseFromATrainerIsRefusedAndChangesNothing) {
   EXPECT_EQ(study.observer().refused().unread, 0u);
 }
 
+/// Is answered more often than the queues of both sides and the socket between them hold, and reads
+/// nothing.
+void ask_and_never_read(const std::string& endpoint) {
+  ZmqContext context;
+  asio::io_context loop;
+  const auto socket = ZmqSocket::open(context, loop, ZmqSocket::Role::dealer).value();
+  ASSERT_TRUE(socket->connect(endpoint));
+  const auto say = [&](const Message& message) {
+    const Frames frames = encode_message(message);
+    while (socket->send({}, frames) != SendResult::sent) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  };
+  say(Hello{1, 1, "deaf", "session", "", 1, "", {}});
+  for (int i = 0; i < 5 * ZmqSocket::kHighWaterMessages; ++i) say(Beat{});
+}
+
+TEST_F(ServerTest, WhoDoesNotReadIsNotWaitedForAndCounted) {
+  ServedStudy study(simple_study(directory_.path(), 20));
+  study.start();
+  std::thread deaf([&] { ask_and_never_read(study.endpoint()); });
+  deaf.join();
+  TrainerThread trainer(trainer_of(study));
+
+  const auto& end = study.wait();
+
+  ASSERT_TRUE(end) << end.error().message;
+  EXPECT_EQ(trainer.wait().assigned, 20);
+  EXPECT_GT(study.observer().refused().unsent, 0u);
+}
+
 TEST_F(ServerTest, AWrongTokenIsRefusedAndTheRightOneWorks) {
   const std::string server = "server: {bind: \"" + free_port() + "\"}\n";
   ServedStudy study(simple_study(directory_.path(), 10, server));

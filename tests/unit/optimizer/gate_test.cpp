@@ -3,14 +3,20 @@
 
 #include "optimizer/gate.hpp"
 
+#include <algorithm>
 #include <gmock/gmock.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <sstream>
 
+#include "searchspaces/log.hpp"
 #include "tests/support/temporary_directory.hpp"
 
 namespace betatune {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 class GateTest : public ::testing::Test {
  protected:
@@ -36,6 +42,19 @@ class GateTest : public ::testing::Test {
     out.session = "1";
     out.slots = slots;
     return out;
+  }
+  /// So many connections with foreign keys, as ZeroMQ asks for each (RFC 27).
+  void knock(std::uint64_t times) {
+    const auto socket = ZmqSocket::open(context_, loop_, ZmqSocket::Role::dealer).value();
+    ASSERT_TRUE(socket->connect("inproc://zeromq.zap.01"));
+    for (std::uint64_t i = 0; i < times; ++i) {
+      const std::string key(32, static_cast<char>(i));
+      socket->send({}, {"", "1.0", "1", "betatune", "192.0.2.1", "", "CURVE", key});
+    }
+    for (int i = 0; i < 1'000 && gate().turned_away() < times; ++i) {
+      loop_.run_for(std::chrono::milliseconds(10));
+      loop_.restart();
+    }
   }
   void join(const TrainerId& trainer, const PeerId& peer, int slots) {
     roster_.join(TrainerEntry{trainer, peer, "1", slots, 0, false, {}});
@@ -80,11 +99,13 @@ TEST_F(GateTest, ARevokedKeySaysNothingMore) {
   join("a/1", "peer", 1);
 
   ASSERT_TRUE(ring_.revoke("a"));
-  gate().refresh(roster_);
 
+  EXPECT_THAT(gate().refresh(roster_), ElementsAre("peer"));
   const auto refusal = say(key, "peer", Ready{1});
   ASSERT_TRUE(refusal);
   EXPECT_EQ(refusal->code, "bad_key");
+  roster_.leave("a/1");
+  EXPECT_THAT(gate().refresh(roster_), IsEmpty()) << "it is told once";
 }
 
 TEST_F(GateTest, AKeysTrainersShareItsSlots) {
@@ -97,6 +118,19 @@ TEST_F(GateTest, AKeysTrainersShareItsSlots) {
   const auto refusal = say(key, "p3", hello("a/2", 2));
   ASSERT_TRUE(refusal);
   EXPECT_EQ(refusal->code, "too_many_slots");
+}
+
+TEST_F(GateTest, ForeignKeysAreCountedAndFillNoLog) {
+  issue("a");
+  gate();
+  std::ostringstream logged;
+  log().sinks().push_back(std::make_shared<spdlog::sinks::ostream_sink_mt>(logged));
+  knock(100);
+  log().sinks().pop_back();
+
+  EXPECT_EQ(gate().turned_away(), 100u);
+  const std::string text = logged.str();
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 10) << text;
 }
 
 TEST_F(GateTest, AKeyThatNobodyIssuedIsRefused) {

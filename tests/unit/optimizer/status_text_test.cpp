@@ -15,6 +15,14 @@ TEST(TrainersText, TellsOfRefusedMessagesWhereThereWereAny) {
   EXPECT_EQ(trainers_text(roster, 3),
             "none connected\n"
             "messages refused: 9 malformed, 3 not_welcome, 1000 dropped unread\n");
+  roster.refused = {};
+  roster.refused.turned_away = 2;
+  roster.refused.unsent = 5;
+  roster.refused.parts = 7;
+  EXPECT_EQ(trainers_text(roster, 3),
+            "none connected\n"
+            "messages refused: 7 parts of files dropped, 5 not sent to trainers that do not read, "
+            "2 connections with a key that is not allowed\n");
 }
 
 TEST(RosterFile, OfAnOlderOptimizerHasNoRefusedMessages) {
@@ -23,6 +31,7 @@ TEST(RosterFile, OfAnOlderOptimizerHasNoRefusedMessages) {
 
   ASSERT_TRUE(roster) << roster.error().message;
   EXPECT_TRUE(roster.value().refused.by_code.empty());
+  EXPECT_EQ(roster.value().refused.turned_away, 0u);
 }
 
 }  // namespace
