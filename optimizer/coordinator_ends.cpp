@@ -6,6 +6,7 @@
 
 #include "optimizer/coordinator.hpp"
 #include "searchspaces/limits.hpp"
+#include "transport/plain_text.hpp"
 
 namespace betatune {
 namespace {
@@ -139,9 +140,10 @@ bool Coordinator::falls_back(const Done& done) const {
 /// How a trainer's DONE is recorded: what it said, unless the facts say otherwise.
 AttemptEnded Coordinator::ending_of(const Done& done) const {
   const Trial& trial = state_.trials[done.trial];
-  AttemptEnded fact{
-      done.trial, done.attempt, done.end, std::max<Step>(done.step, 0), {}, shortened(done.message),
-      true};
+  AttemptEnded fact{done.trial, done.attempt,
+                    done.end,   std::max<Step>(done.step, 0),
+                    {},         shortened(plain_text(done.message)),
+                    true};
   if (done.end == AttemptEnd::lost) {
     fact.end = AttemptEnd::failed;
     fact.failure = FailureClass::infra;

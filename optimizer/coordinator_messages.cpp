@@ -8,6 +8,7 @@
 #include "optimizer/report_hash.hpp"
 #include "searchspaces/limits.hpp"
 #include "transport/digest.hpp"
+#include "transport/plain_text.hpp"
 
 namespace betatune {
 namespace {
@@ -36,7 +37,7 @@ Reported reported_from(const Report& report, const ObjectiveSpec& objective) {
 
 /// Names of artifacts stay inside the study's folder.
 bool is_inside(const std::string& uri) {
-  if (uri.empty() || uri.front() == '/' || uri.find('\0') != std::string::npos) return false;
+  if (uri.empty() || uri.front() == '/' || has_control_characters(uri)) return false;
   for (std::size_t from = 0; from <= uri.size();) {
     const std::size_t slash = std::min(uri.find('/', from), uri.size());
     if (std::string_view(uri).substr(from, slash - from) == "..") return false;
@@ -45,11 +46,21 @@ bool is_inside(const std::string& uri) {
   return true;
 }
 
+/// Names of trainers and metrics stand in tables and on terminals.
+bool is_name(const std::string& name) {
+  return !name.empty() && name.size() <= limits::kNameBytes && !has_control_characters(name);
+}
+
 std::string malformed(const Report& report) {
   if (report.seq == 0) return "seq begins with 1";
   if (report.step < 0) return "step is negative";
   if (report.metrics.size() > limits::kMetricsPerReport) {
     return fmt::format("more than {} metrics", limits::kMetricsPerReport);
+  }
+  for (const auto& [name, number] : report.metrics) {
+    if (is_name(name)) continue;
+    return fmt::format("a metric's name must have 1 to {} bytes and no control characters",
+                       limits::kNameBytes);
   }
   if (!report.checkpoint) return {};
   if (report.checkpoint->step < 0) return "the checkpoint's step is negative";
@@ -118,9 +129,11 @@ bool Coordinator::hello_is_welcome(const PeerId& from, const Hello& hello) {
   } else if (hello.slots < 1 || hello.slots > limits::kSlotsPerTrainer) {
     refuse(from, "too_many_slots", fmt::format("slots must be 1 to {}", limits::kSlotsPerTrainer),
            true);
-  } else if (hello.trainer.empty() || hello.trainer.size() > limits::kNameBytes) {
+  } else if (!is_name(hello.trainer)) {
     refuse(from, "malformed",
-           fmt::format("trainer must be a name of 1 to {} bytes", limits::kNameBytes), true);
+           fmt::format("trainer must be a name of 1 to {} bytes without control characters",
+                       limits::kNameBytes),
+           true);
   } else {
     return true;
   }

@@ -15,6 +15,7 @@
 #include "searchspaces/log.hpp"
 #include "transport/asio.hpp"
 #include "transport/codec.hpp"
+#include "transport/plain_text.hpp"
 #include "transport/zmq_socket.hpp"
 
 namespace betatune {
@@ -124,7 +125,7 @@ class Server {
       }
       Result<Message> message = decode_message(delivery.frames);
       if (!message) {
-        refuse(delivery.from, refusal_of(message.error().message));
+        refuse(delivery.from, refusal_of(message.error(), delivery.frames));
       } else if (auto objection = objection_to(delivery, message.value())) {
         refuse(delivery.from, *std::move(objection));
       } else {
@@ -140,14 +141,6 @@ class Server {
     if (admits_file) desk_->take(std::move(received));
   }
 
-  static Refusal refusal_of(const std::string& error) {
-    const std::size_t colon = std::min(error.find(':'), error.size());
-    Refusal refusal;
-    refusal.code = error.substr(0, colon);
-    refusal.message = error.substr(std::min(colon + 2, error.size()));
-    return refusal;
-  }
-
   std::optional<Refusal> objection_to(const Delivery& delivery, const Message& message) {
     if (!gate_) return std::nullopt;
     return gate_->objection(delivery, message, parts_.coordinator.roster());
@@ -159,7 +152,7 @@ class Server {
     // A peer that sends nothing but nonsense must not fill the log as well.
     ++told_;
     if (told_ < kRefusalsLogged) {
-      log().warn("refused a message: {}: {}", refusal.code, refusal.message);
+      log().warn("refused a message: {}: {}", refusal.code, plain_text(refusal.message));
     }
     if (told_ == kRefusalsLogged) log().warn("further refused messages are not logged");
   }

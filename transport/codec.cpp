@@ -205,4 +205,14 @@ Result<Message> decode_message(const Frames& frames) {
   return message;
 }
 
+Refusal refusal_of(const Error& error, const Frames& frames) {
+  const std::string& text = error.message;
+  const std::size_t colon = std::min(text.find(':'), text.size());
+  Refusal refusal;
+  refusal.code = text.substr(0, colon);
+  refusal.message = text.substr(std::min(colon + 2, text.size()));
+  refusal.fatal = frames.size() > 1 && frames[1] == Hello::kType;
+  return refusal;
+}
+
 }  // namespace betatune

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "optimizer/cli/output.hpp"
+#include "transport/plain_text.hpp"
 
 namespace betatune {
 namespace {
@@ -107,7 +108,7 @@ std::string files_text(const SeenTrainer& trainer) {
   std::string text;
   for (const SeenFile& each : trainer.files) {
     text += fmt::format("  {} {}/{}: {:.1f} of {:.1f} MiB{}\n", to_name(each.way), each.folder,
-                        each.path, static_cast<double>(each.bytes) / kMiB,
+                        plain_text(each.path), static_cast<double>(each.bytes) / kMiB,
                         static_cast<double>(each.size) / kMiB,
                         each.still_s < kStill_s
                             ? ""

@@ -78,6 +78,7 @@ Status refuses_hello(OptimizerScript& o, const char* code, const std::function<v
   if (refusal.code != code && refusal.code != "malformed") {
     return wrong("ERROR `" + refusal.code + "` where `" + code + "` is due");
   }
+  if (!refusal.fatal) return wrong("it is not fatal: a trainer would say it again and again");
   BETATUNE_TRY(const Welcome welcome, o.trainer("kit-2").hello());
   static_cast<void>(welcome);
   return Ok{};
@@ -102,6 +103,10 @@ Status needs_required_fields(OptimizerScript& o) {
 }
 Status needs_right_types(OptimizerScript& o) {
   return refuses_hello(o, "malformed", [](Json& body) { body["slots"] = "two"; });
+}
+
+Status needs_plain_names(OptimizerScript& o) {
+  return refuses_hello(o, "malformed", [](Json& body) { body["trainer"] = "kit\x1b[2J"; });
 }
 
 Status assigns_by_credit(OptimizerScript& o) {
@@ -268,6 +273,8 @@ std::vector<OptimizerCase> optimizer_session_cases() {
        gives_a_leaving_trainer_nothing},
       {"O-SESSION-24", must, "Session", "After BYE with drain false it is not known any more.",
        forgets_who_said_goodbye},
+      {"O-SESSION-25", must, "Limits", "A name with control characters is refused.",
+       needs_plain_names},
   };
 }
 

@@ -87,7 +87,7 @@ std::string limit_table() {
   row("levels of a body, its own object counted", limits::kBodyDepth, "ERROR `malformed`");
   row("keys of one object in a body", limits::kBodyKeys, "ERROR `malformed`");
   row("slots of a trainer", limits::kSlotsPerTrainer, "ERROR `too_many_slots`");
-  row("bytes of a trainer's name", limits::kNameBytes, "ERROR `malformed`");
+  row("bytes of the name of a trainer or of a metric", limits::kNameBytes, "ERROR `malformed`");
   row("metrics of a REPORT", limits::kMetricsPerReport, "ERROR `malformed`");
   row("unacknowledged reports of one attempt on the way", limits::kUnacknowledgedReports,
       "not checked");

@@ -96,6 +96,13 @@ class SilentAboutNonsense(Mutant):
         return [] if body.get("code") == "malformed" else [(verb, body)]
 
 
+class LetsTrainersTryForEver(Mutant):
+    case = "O-SESSION-13"
+
+    def down(self, peer, verb, body):
+        return [(verb, {**body, "fatal": False} if verb == "ERROR" else body)]
+
+
 class DecidesNothing(Mutant):
     case = "O-ATTEMPT-14"
 

@@ -79,7 +79,11 @@ TEST(CoordinatorHello, IsRefusedWithAWrongTokenVersionOrName) {
   EXPECT_EQ(answer(Hello{1, 1, "t", "s", "", 1, "", {}}), "bad_token");
   EXPECT_EQ(answer(Hello{2, 3, "t", "s", "secret", 1, "", {}}), "bad_version");
   EXPECT_EQ(answer(Hello{1, 1, "t", "s", "secret", 0, "", {}}), "too_many_slots");
-  EXPECT_EQ(answer(Hello{1, 1, "", "s", "secret", 1, "", {}}), "malformed");
+  for (const char* name : {"", "a\nb", "\x1b[2J", "a\x7f",
+                           "\xc2\x9b"
+                           "2J"}) {
+    EXPECT_EQ(answer(Hello{1, 1, name, "s", "secret", 1, "", {}}), "malformed") << name;
+  }
   EXPECT_TRUE(shell.coordinator().roster().all().empty());
   shell.say("t", Hello{1, 1, "t", "s", "secret", 1, "", {}});
   EXPECT_TRUE(shell.has_sent<Welcome>());
@@ -89,13 +93,38 @@ TEST(CoordinatorReport, IsRefusedIfItsCheckpointIsOutsideOfTheStudysFolder) {
   Harness shell(stepped_study(9, "fifo"));
   const Assign at = shell.begin("t");
 
-  for (const char* uri : {"/etc/passwd", "..", "../x", "a/../../x", "a/..", ""}) {
+  for (const char* uri : {"/etc/passwd", "..", "../x", "a/../../x", "a/..", "", "a\x1b[2J"}) {
     shell.say("t", Report{at.trial, at.attempt, 1, 1, {{"loss", 1}}, ArtifactRef{uri, 1, 0}});
     EXPECT_EQ(shell.only_sent<Refusal>().code, "malformed") << uri;
   }
   EXPECT_TRUE(shell.facts<Reported>().empty());
   shell.say("t", Report{at.trial, at.attempt, 1, 1, {{"loss", 1}}, ArtifactRef{"a..b/c", 1, 0}});
   EXPECT_EQ(shell.facts<CheckpointSaved>().size(), 1u);
+}
+
+TEST(CoordinatorReport, IsRefusedIfAMetricHasNoName) {
+  Harness shell(stepped_study(9, "fifo"));
+  const Assign at = shell.begin("t");
+
+  for (const std::string& name :
+       {std::string(), std::string(129, 'a'), std::string("\x1b]0;x\x07")}) {
+    shell.say("t", Report{at.trial, at.attempt, 1, 1, {{"loss", 1}, {name, 2}}, {}});
+    EXPECT_EQ(shell.only_sent<Refusal>().code, "malformed") << name;
+  }
+  EXPECT_TRUE(shell.facts<Reported>().empty());
+  shell.say("t", Report{at.trial, at.attempt, 1, 1, {{"loss", 1}, {"größe/Ω", 2}}, {}});
+  EXPECT_EQ(shell.facts<Reported>().size(), 1u);
+}
+
+TEST(CoordinatorDone, HasNoMessageThatATerminalWouldObey) {
+  Harness shell(small_study());
+  const Assign at = shell.begin("t");
+
+  shell.say("t", Done{at.trial, at.attempt, 0, 0, AttemptEnd::failed, FailureClass::user,
+                      "first\n\tsecond \x1b[2J\r\x7f \xc2\x9b"
+                      "31m größe"});
+
+  EXPECT_EQ(shell.facts<AttemptEnded>().back().message, "first\n\tsecond ?[2J?? ?31m größe");
 }
 
 TEST(CoordinatorReport, IsRefusedIfItsCheckpointsDigestIsNone) {

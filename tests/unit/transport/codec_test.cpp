@@ -156,6 +156,20 @@ TEST(Codec, HostileBodiesAreTypedErrors) {
   }
 }
 
+TEST(Codec, OnlyAHelloThatCannotBeReadIsRefusedForGood) {
+  for (const auto& [verb, fatal] :
+       {std::pair{"HELLO", true}, {"REPORT", false}, {"DANCE", false}}) {
+    const Frames frames = {"BTP1", verb, "{}"};
+    const auto message = decode_message(frames);
+    ASSERT_FALSE(message);
+    const Refusal refusal = refusal_of(message.error(), frames);
+    EXPECT_EQ(refusal.fatal, fatal) << verb;
+    EXPECT_EQ(refusal.code, verb == std::string("DANCE") ? "unknown_verb" : "malformed");
+    EXPECT_EQ(refusal.code + ": " + refusal.message, message.error().message);
+  }
+  EXPECT_FALSE(refusal_of(Error{ErrorKind::invalid_argument, "malformed: x"}, {}).fatal);
+}
+
 TEST(Codec, DepthIsLimitedExactly) {
   const auto body = [](int depth) {
     return "{\"credit\":1,\"x\":" + repeat("[", depth - 1) + repeat("]", depth - 1) + "}";
