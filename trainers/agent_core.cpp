@@ -56,7 +56,10 @@ AgentEffects AgentCore::disconnected(Milliseconds now) {
 
 AgentEffects AgentCore::received(const Message& message, Milliseconds now) {
   heard_ = now;
-  std::visit([&](const auto& each) { on(each, now); }, message);
+  // Before WELCOME nothing but a refusal is about this session.
+  const bool counts = session_ == Session::welcome || std::holds_alternative<Welcome>(message) ||
+                      std::holds_alternative<Refusal>(message);
+  if (counts) std::visit([&](const auto& each) { on(each, now); }, message);
   return settle(now);
 }
 
@@ -129,6 +132,7 @@ void AgentCore::on(const Refusal& refusal, Milliseconds now) {
     return;
   }
   log().warn("the optimizer refuses: {}", what);
+  if (session_ != Session::welcome) return;
   if (!refusal.trial || !refusal.attempt) return;
   const WorkKey key{*refusal.trial, *refusal.attempt};
   const auto found = work_.find(key);
