@@ -48,7 +48,8 @@ def main():
                 study.tell(trial, each["loss"], state=optuna.trial.TrialState.FAIL if failed else None)
             elif each["loss"] is not None:
                 study.add_trial(optuna.create_trial(params=each["params"], distributions=SPACE, value=each["loss"]))
-            print(f"trial {each['id']}: {each['loss']:.4g}, by {each['origin']}", flush=True)
+            result = "failed" if each["loss"] is None else format(each["loss"], ".4g")
+            print(f"trial {each['id']}: {result}, by {each['origin']}", flush=True)
         started = {key(each["params"]) for each in trials}
         queued = sum(waiting not in started for waiting in asked)
         for _ in range(min(AHEAD, BUDGET - len(trials)) - queued):

@@ -89,6 +89,9 @@ class Examples(unittest.TestCase):
         study = self.copy("optuna", 8, [("seconds: 0.5", "seconds: 3")])
         driver = study.with_name("drive.py")
         driver.write_text(driver.read_text().replace("BUDGET = 20", "BUDGET = 8"))
+        training = study.with_name("train.py")
+        fails = '    if t.id == 1:\n        raise betatune.TrialFailed("user", "as some do")\n    x, y'
+        training.write_text(training.read_text().replace("    x, y", fails, 1))
         run = subprocess.Popen([support.BETATUNE, "run", "--quiet", study], cwd=self.folder, env=self.environment,
                                stdout=subprocess.DEVNULL)
         self.addCleanup(run.kill)
@@ -99,6 +102,7 @@ class Examples(unittest.TestCase):
         self.assertEqual(run.wait(support.LONGEST_S), 0)
         self.check_log("optuna", 8)
         self.assertEqual(said.count("trial "), 8)
+        self.assertIn("trial 1: failed", said)
         self.assertGreater(said.count("by enqueued"), 2)
 
     def test_ask_tell(self):
