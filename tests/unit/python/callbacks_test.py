@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
-"""The bridges, with stand-ins for the libraries: what they call of a trial, and of the library."""
+"""The bridges: with stand-ins for the libraries, what they call of a trial and of the library; with XGBoost and Keras
+themselves where they are installed."""
 
+import importlib.util
 import pathlib
 import sys
 import types
@@ -34,6 +36,11 @@ class RecordedTrial(Trial):
     def _checkpoint(self, step):
         self.said.append(f"checkpoint {step}")
         yield self.folder
+
+
+def need(*modules):
+    missing = [each for each in modules if importlib.util.find_spec(each) is None]
+    return unittest.skipIf(missing, f"{sys.executable} has no {', '.join(missing)}")
 
 
 def library(**modules):
@@ -128,6 +135,48 @@ class Callbacks(unittest.TestCase):
         self.assertEqual((first, second), (False, True))
         self.assertEqual(trial.said, [(1, {"loss": 0.7}), (2, {"loss": 0.6}), "checkpoint 2"])
         self.assertEqual(saved, [self.folder / "model.ubj"])
+
+    def steps_of(self, train):
+        """Trains to step 3, told to pause at 2, and on to 5 from there; what was said, with steps alone."""
+        paused = RecordedTrial(self.folder, stop_at=2)
+        train(paused)
+        resumed = RecordedTrial(self.folder, start=2, until=5, resume_dir=self.folder)
+        train(resumed)
+        return [each if isinstance(each, str) else each[0] for each in paused.said + resumed.said]
+
+    @need("numpy", "xgboost")
+    def test_xgboost_itself(self):
+        import numpy
+        import xgboost
+
+        points = numpy.random.default_rng(1).random((100, 3))
+        data = xgboost.DMatrix(points, (points.sum(1) > 1.5).astype(float))
+
+        def train(trial):
+            xgboost.train({"objective": "binary:logistic"}, data, num_boost_round=trial.until - trial.start,
+                          evals=[(data, "valid")], verbose_eval=False,
+                          callbacks=[callbacks.xgboost(trial, "valid", "logloss")],
+                          xgb_model=callbacks.xgboost_model(trial))
+
+        self.assertEqual(self.steps_of(train), [1, 2, "checkpoint 2", 3, 4, 5, "checkpoint 5"])
+
+    @need("numpy", "keras")
+    def test_keras_itself(self):
+        import keras
+        import numpy
+
+        points = numpy.random.default_rng(1).random((20, 3))
+
+        def train(trial):
+            if trial.resume_dir is not None:
+                model = keras.models.load_model(trial.resume_dir / "model.keras")
+            else:
+                model = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(1)])
+                model.compile("sgd", "mse")
+            model.fit(points, points.sum(1), validation_split=0.2, verbose=0, initial_epoch=trial.start,
+                      epochs=trial.until, callbacks=[callbacks.keras(trial, monitor="val_loss")])
+
+        self.assertEqual(self.steps_of(train), [1, 2, "checkpoint 2", 3, 4, 5, "checkpoint 5"])
 
 
 if __name__ == "__main__":
