@@ -18,6 +18,8 @@ namespace {
 
 constexpr Milliseconds kTick{50};
 constexpr Milliseconds kLinger{1'000};
+/// A batch system's signal may come twice, to this process and through the one that started it.
+constexpr Milliseconds kSameSignal{1'000};
 
 class Agent {
  public:
@@ -175,11 +177,11 @@ class Agent {
       if (error) return;
       if (signal == SIGUSR1) {
         perform(core_.drain("asked to finish (SIGUSR1)", now()));
-      } else if (!hurried_) {
-        hurried_ = true;
+      } else if (!hurried_at_) {
+        hurried_at_ = now();
         perform(core_.hurry(signal == SIGINT ? "interrupted (SIGINT)" : "asked to end (SIGTERM)",
                             now()));
-      } else {
+      } else if (now() - *hurried_at_ >= kSameSignal) {
         return end({kExitResumable, "ended at once by a second signal"});
       }
       wait_for_signal();
@@ -198,7 +200,7 @@ class Agent {
   Leave leave_;
   bool working_ = false;
   bool left_ = false;
-  bool hurried_ = false;
+  std::optional<Milliseconds> hurried_at_;
 };
 
 }  // namespace

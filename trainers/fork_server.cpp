@@ -14,6 +14,7 @@
 
 #include "trainers/attempt_folder.hpp"
 #include "trainers/failures.hpp"
+#include "trainers/job_signals.hpp"
 #include "trainers/metrics.hpp"
 #include "trainers/plugin_host.hpp"
 #include "trainers/processes.hpp"
@@ -190,6 +191,7 @@ void ForkServer::become_worker(const WorkerJob& job, pid_t group, UniqueFd link,
   ::setpgid(0, group);
   die_with_parent(self_, SIGKILL);
   reset_signals();
+  heed_only(self_);
   const UniqueFd nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   ::dup2(nothing.get(), STDIN_FILENO);
   ::dup2(output.get(), STDOUT_FILENO);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "trainers/fork_server.hpp"
+#include "trainers/job_signals.hpp"
 #include "trainers/plugin_host.hpp"
 #include "trainers/worker.hpp"
 
@@ -39,6 +40,7 @@ std::string read_all(int fd) {
 
 /// A worker that loads the plug-in itself.
 int run_exec_worker(int link_fd, int job_fd, const std::string& plugin_path) {
+  heed_only(::getppid());
   WorkerLink link(link_fd);
   ::lseek(job_fd, 0, SEEK_SET);
   const auto job = decode_json<WorkerJob>(Json::parse(read_all(job_fd), nullptr, false), "job");

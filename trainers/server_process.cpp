@@ -9,6 +9,7 @@
 
 #include "trainers/exec_texts.hpp"
 #include "trainers/fork_server.hpp"
+#include "trainers/job_signals.hpp"
 #include "trainers/processes.hpp"
 
 extern char** environ;
@@ -52,6 +53,7 @@ Result<ServerProcess> start_server_process(const std::string& plugin_path, int c
     ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (::getppid() != self) ::_exit(0);
     reset_signals();
+    ignore_job_signals();  // it ends with its control socket
     ::fcntl(control.second.get(), F_SETFD, 0);
     ::execve("/proc/self/exe", argv.data(), environment.data());
     ::_exit(127);

@@ -1,6 +1,7 @@
 #include "trainers/command/command_run.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <csignal>
 #include <fstream>
@@ -21,7 +22,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kPollMs = 100;                // how often a metrics file is looked at
+constexpr std::int64_t kWordMs = 3'000;  // from a SIGTERM of others until the trainer has its own
+constexpr int kPollMs = 100;             // how often a metrics file is looked at
 constexpr std::int64_t kStoppedMs = 1'000;  // how often ranks that a signal has stopped are
 
 Status write_text(const fs::path& path, const std::string& text) {
@@ -98,6 +100,19 @@ void CommandRun::supervise() {
   // They may have ended before the mask was set.
   read_signals(signals.get());
   while (is_any_running()) wait_for_something(signals.get());
+  if (terminated_by_others_) wait_for_word(signals.get());
+}
+
+/// A batch system that ends a job tells the command and its trainer at once. What the command's end
+/// means is the trainer's to say, and may come after it.
+void CommandRun::wait_for_word(int signals) {
+  const std::int64_t until_ms = monotonic_ms().count() + kWordMs;
+  while (told_ == Action::go_on && !terminated_ && monotonic_ms().count() < until_ms) {
+    std::array<pollfd, 2> fds{{{signals, POLLIN, 0}, {link_.fd(), POLLIN, 0}}};
+    ::poll(fds.data(), fds.size(), kPollMs);
+    read_signals(signals);
+    told_ = link_.decision();
+  }
 }
 
 bool CommandRun::is_any_running() const {
@@ -122,7 +137,9 @@ void CommandRun::wait_for_something(int signals) {
 void CommandRun::read_signals(int signals) {
   signalfd_siginfo info{};
   while (::read(signals, &info, sizeof info) == sizeof info) {
-    if (info.ssi_signo == SIGTERM) terminated_ = true;
+    if (info.ssi_signo != SIGTERM) continue;
+    const bool by_trainer = static_cast<pid_t>(info.ssi_pid) == ::getppid();
+    (by_trainer ? terminated_ : terminated_by_others_) = true;
   }
   // Several SIGCHLD may have become one; strays that were handed to this process end up here too.
   int status = 0;
@@ -279,6 +296,10 @@ std::optional<WorkerEnd> CommandRun::judge() {
   if (told_ != Action::go_on && !(succeeded && last_step_ >= assign_.until)) {
     return WorkerEnd{told_ == Action::pause ? AttemptEnd::paused : AttemptEnd::stopped, last_step_,
                      std::nullopt, ""};
+  }
+  if (terminated_by_others_ && !terminated_ && last_step_ < assign_.until) {
+    return failed_end(last_step_, FailureClass::infra,
+                      "SIGTERM came from elsewhere, and the command has ended by it");
   }
   if (!succeeded) return std::nullopt;
   if (!anything_seen_ || (!objective.empty() && !objective_seen_)) {

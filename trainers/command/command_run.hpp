@@ -35,6 +35,7 @@ class CommandRun {
   bool is_any_running() const;
   void wait_for_something(int signals);
   void read_signals(int signals);
+  void wait_for_word(int signals);
   void take_end(pid_t pid, int status);
   CommandRank::TakeLine taker(CommandRank& rank);
   void take_line(CommandRank& rank, const std::string& line);
@@ -70,7 +71,8 @@ class CommandRun {
   bool file_has_more_ = false;
 
   Action told_ = Action::go_on;        ///< the decision that the ranks were told of
-  bool terminated_ = false;            ///< this process itself was asked to end
+  bool terminated_ = false;            ///< this process itself was asked to end, by its trainer
+  bool terminated_by_others_ = false;  ///< or by somebody else, who asked the command as well
   std::int64_t kill_at_ms_ = 0;        ///< 0: not told to end
   std::int64_t leader_ended_ms_ = 0;   ///< when rank 0 ended well; 0: it has not
   std::optional<Metrics> unnumbered_;  ///< last report without a step

@@ -36,6 +36,21 @@ class AgentEnd : public ::testing::Test {
     bench_.optimizer->assign(made);
     ASSERT_TRUE(bench_.optimizer->serve_until([&] { return !told().reports.empty(); }));
   }
+  /// A plug-in's nine steps of a tenth of a second, until its first report.
+  void start_branin() {
+    bench_.start(kTrainer);
+    Assign made = bench_.assign(0, BETATUNE_BINARY_DIR "/plugins/branin.so");
+    made.until = 9;
+    made.params = {{"x", 1.0}, {"y", 2.0}};
+    made.job.config = {{"steps", 9}, {"delay_ms", 100}};
+    bench_.optimizer->assign(made);
+    ASSERT_TRUE(bench_.optimizer->serve_until([&] { return !told().reports.empty(); }));
+  }
+  void signal_all(int signal, pid_t but = 0) {
+    for (const pid_t pid : processes_with(bench_.mark())) {
+      if (pid != but) ::kill(pid, signal);
+    }
+  }
   /// The exit status, once the trainer has ended by itself; -1000 if it does not.
   int end_of_trainer() {
     const bool ended =
@@ -134,11 +149,78 @@ TEST_F(AgentEnd, ASecondSigtermEndsItAtOnceWithAllItsProcesses) {
   bench_.trainer->signal(SIGTERM);
   // The first one has been taken: it was told.
   ASSERT_TRUE(bench_.optimizer->serve_until([&] { return !bench_.optimizer->byes.empty(); }));
+  bench_.trainer->signal(SIGTERM);  // the same once more, as srun passes on what Slurm sent to all
+  const auto later = std::chrono::steady_clock::now() + std::chrono::milliseconds(1'200);
+  ASSERT_TRUE(
+      bench_.optimizer->serve_until([&] { return std::chrono::steady_clock::now() > later; }));
+  ASSERT_TRUE(bench_.trainer->running());
 
   bench_.trainer->signal(SIGTERM);
 
   EXPECT_EQ(end_of_trainer(), kResumable);
   expect_no_process_left();
+}
+
+// As Slurm ends a job: every process of it gets the signal, ours and the command's.
+TEST_F(AgentEnd, ASigtermToAllProcessesOfTheJobSavesTheTrial) {
+  start(kSaves);
+
+  signal_all(SIGTERM);
+
+  EXPECT_EQ(end_of_trainer(), kResumable);
+  EXPECT_EQ(told().done, std::nullopt);
+  ASSERT_TRUE(told().checkpoint().has_value());
+  EXPECT_EQ(bench_.text(told().checkpoint()->uri + "/state"), "saved\n");
+  expect_no_process_left();
+}
+
+TEST_F(AgentEnd, ASigtermToAllProcessesOfTheJobSavesAPluginsTrial) {
+  start_branin();
+
+  signal_all(SIGTERM);
+
+  EXPECT_EQ(end_of_trainer(), kResumable);
+  EXPECT_EQ(told().done, std::nullopt);
+  ASSERT_TRUE(told().checkpoint().has_value());
+  EXPECT_GE(told().checkpoint()->step, 1);
+  expect_no_process_left();
+}
+
+TEST_F(AgentEnd, ASigusr1ToAllProcessesOfTheJobLetsAPluginsTrialFinish) {
+  start_branin();
+
+  signal_all(SIGUSR1);
+
+  EXPECT_EQ(end_of_trainer(), kResumable);
+  ASSERT_TRUE(told().done.has_value());
+  EXPECT_EQ(told().done->end, AttemptEnd::reached);
+  EXPECT_EQ(told().steps().back(), 9);
+}
+
+TEST_F(AgentEnd, ASigusr1ToAllProcessesOfTheJobLetsACommandFinish) {
+  start(
+      "echo '{\"step\": 1, \"loss\": 4}'; until [ -e go ]; do sleep 0.01; done\n"
+      "echo '{\"step\": 9, \"loss\": 2}'");
+  signal_all(SIGUSR1);
+  ASSERT_TRUE(bench_.optimizer->serve_until([&] { return !bench_.optimizer->byes.empty(); }));
+  std::ofstream(bench_.folder.path() / "go") << "yes";
+
+  EXPECT_EQ(end_of_trainer(), kResumable);
+  ASSERT_TRUE(told().done.has_value());
+  EXPECT_EQ(told().done->end, AttemptEnd::reached);
+}
+
+// A command that saves and exits well would look as if it had trained to the end.
+TEST_F(AgentEnd, ACommandThatASigtermOfOthersEndsHasNotReachedItsEnd) {
+  start(kSaves);
+
+  signal_all(SIGTERM, /*but=*/bench_.trainer->pid());
+
+  ASSERT_TRUE(bench_.optimizer->serve_until([&] { return told().done.has_value(); }));
+  EXPECT_EQ(told().done->end, AttemptEnd::failed);
+  ASSERT_TRUE(told().done->failure.has_value());
+  EXPECT_EQ(*told().done->failure, FailureClass::infra);
+  EXPECT_THAT(told().done->message, testing::HasSubstr("SIGTERM"));
 }
 
 TEST_F(AgentEnd, Sigusr1LetsTheTrialFinishAndTakesNoOther) {
