@@ -1,5 +1,7 @@
 #include "optimizer/refusal_limit.hpp"
 
+#include <utility>
+
 namespace betatune {
 namespace {
 
@@ -8,16 +10,26 @@ constexpr std::chrono::seconds kWindow{1};
 }  // namespace
 
 bool RefusalLimit::refused(const PeerId& peer, Clock::time_point now) {
-  Count& count = counts_.try_emplace(peer, Count{now, 0}).first->second;
-  if (now - count.since >= kWindow) count = {now, 0};
-  return ++count.refusals == kPerSecond;
+  Count& count = counts_.try_emplace(peer, Count{now}).first->second;
+  for (Count* each : {&count, &of_all_}) {
+    if (now - each->since >= kWindow) *each = Count{now};
+    ++each->refusals;
+  }
+  if (count.muted) return false;
+  count.muted = count.refusals >= kPerSecond || of_all_.refusals > kOfAllPerSecond;
+  return count.muted;
 }
 
 bool RefusalLimit::is_muted(const PeerId& peer, Clock::time_point now) {
   if (counts_.empty()) return false;
   const auto found = counts_.find(peer);
   if (found == counts_.end()) return false;
-  return now - found->second.since < kWindow && found->second.refusals >= kPerSecond;
+  return found->second.muted && now - found->second.since < kWindow;
+}
+
+bool RefusalLimit::ends(const PeerId& peer) {
+  const auto found = counts_.find(peer);
+  return found != counts_.end() && found->second.muted && !std::exchange(found->second.ended, true);
 }
 
 void RefusalLimit::forget(Clock::time_point now) {

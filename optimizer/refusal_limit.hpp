@@ -1,6 +1,7 @@
 #pragma once
-/// A peer that sends what is refused, over and over, is not listened to for a while: what it sends
-/// is dropped unread, so that nonsense costs the others next to nothing.
+/// A peer that sends what is refused, over and over, is not listened to for a while and loses its
+/// connection: what has arrived is dropped unread, so that nonsense costs the others next to
+/// nothing. A limit on all peers together stands against one that comes again under another name.
 
 #include <chrono>
 #include <cstdint>
@@ -35,11 +36,16 @@ class RefusalLimit {
  public:
   using Clock = std::chrono::steady_clock;
   static constexpr int kPerSecond = 1'000;
+  static constexpr int kOfAllPerSecond = 4'000;
 
-  /// A message of this peer was refused. Returns whether this was the one too many.
+  /// A message of this peer was refused. Returns whether this was the one too many: the thousandth
+  /// of this peer, or any beyond four thousand of all.
   bool refused(const PeerId& peer, Clock::time_point now);
   /// Whether the peer is not listened to: until a second after the first refusal that counted.
   bool is_muted(const PeerId& peer, Clock::time_point now);
+  /// Whether the connection of a muted peer, which has sent yet another message, is to be ended:
+  /// true once.
+  bool ends(const PeerId& peer);
   /// Forgets peers that have been quiet.
   void forget(Clock::time_point now);
 
@@ -49,7 +55,9 @@ class RefusalLimit {
   struct Count {
     Clock::time_point since;
     int refusals = 0;
+    bool muted = false, ended = false;
   };
+  Count of_all_;
   std::unordered_map<PeerId, Count> counts_;
 };
 

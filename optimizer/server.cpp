@@ -49,7 +49,7 @@ class Server {
         tick_(loop_),
         retry_(loop_),
         grace_(loop_),
-        signals_(loop_, SIGINT, SIGTERM) {}
+        signals_(loop_, SIGINT, SIGTERM, SIGUSR1) {}
 
   Result<std::string> run() {
     BETATUNE_TRY(socket_, ZmqSocket::open(context_, loop_, ZmqSocket::Role::router));
@@ -121,6 +121,7 @@ class Server {
       for (const std::string& frame : delivery.frames) bytes += frame.size();
       if (refusals_.is_muted(delivery.from, now)) {
         ++refused_.unread;
+        if (refusals_.ends(delivery.from)) ZmqSocket::end_connection(delivery);
         continue;
       }
       Result<Message> message = decode_message(delivery.frames);
@@ -163,8 +164,10 @@ class Server {
     if (refusal == nullptr) return;
     ++refused_.by_code[refusal->code];
     if (refusals_.refused(to, RefusalLimit::Clock::now()) && !std::exchange(muted_, true)) {
-      log().warn("a trainer is refused more than {} times a second; what it sends is dropped",
-                 RefusalLimit::kPerSecond);
+      log().warn(
+          "a trainer is refused more than {} times a second: it is not listened to for a "
+          "while, and its connection ends if it goes on; this is said once",
+          RefusalLimit::kPerSecond);
     }
   }
 
@@ -326,11 +329,18 @@ class Server {
   }
 
   void wait_for_signal() {
-    signals_.async_wait([this](const auto& failed, int) {
+    signals_.async_wait([this](const auto& failed, int signal) {
       if (failed) return;
-      on_interrupt();
+      signal == SIGUSR1 ? finish_what_runs() : on_interrupt();
       wait_for_signal();
     });
+  }
+
+  /// What a batch system sends some time before it ends the job.
+  void finish_what_runs() {
+    parts_.observer.on_notice("asked to finish (SIGUSR1): nothing new starts");
+    step(DrainRequest{"interrupted"});
+    flush();
   }
 
   void on_interrupt() {

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <sys/socket.h>
 #include <zmq.h>
 
 #include "searchspaces/limits.hpp"
@@ -60,6 +61,9 @@ class Part {
     const char* found = zmq_msg_gets(&message_, name);
     return found == nullptr ? std::string() : std::string(found);
   }
+  /// The descriptor of the connection it came by, -1 if there is none. source: zmq_msg_get(3),
+  /// ZMQ_SRCFD
+  int connection() { return zmq_msg_get(&message_, ZMQ_SRCFD); }
   std::string text() {
     return {static_cast<const char*>(zmq_msg_data(&message_)), zmq_msg_size(&message_)};
   }
@@ -274,6 +278,7 @@ bool ZmqSocket::receive(Delivery& into) {
   into.from.clear();
   into.key.clear();
   into.frames.clear();
+  into.connection = -1;
   bool first = role_ == Role::router;
   for (;;) {
     Part part;
@@ -281,12 +286,19 @@ bool ZmqSocket::receive(Delivery& into) {
     if (asks_for_keys_ && !first) into.key = part.property("User-Id");
     if (first) {
       into.from = part.text();
+    } else if (role_ == Role::router && into.frames.empty()) {
+      into.connection = part.connection();
+      into.frames.push_back(part.text());
     } else if (into.frames.size() <= limits::kFrames) {
       into.frames.push_back(part.text());
     }
     first = false;
     if (!part.more()) return true;
   }
+}
+
+void ZmqSocket::end_connection(const Delivery& last) {
+  if (last.connection >= 0) ::shutdown(last.connection, SHUT_RDWR);
 }
 
 SendResult ZmqSocket::send(const PeerId& to, const Frames& frames) {

@@ -46,6 +46,8 @@ struct Delivery {
   Frames frames;
   /// Of a ROUTER that asks for keys: the public key it came with, as the gate let it in.
   std::string key;
+  /// Of a ROUTER: the descriptor of the connection it came by.
+  int connection = -1;
 };
 
 class ZmqSocket {
@@ -89,6 +91,12 @@ class ZmqSocket {
   Status watch_connection(Watcher watcher);
 
   bool receive(Delivery& into);
+  /// Ends the connection that `last` came by, for a peer that must be stopped and not only ignored:
+  /// ZeroMQ has no call for it, and reads what a peer sends whether anybody wants it or not. What
+  /// has been read already is still delivered. The peer may connect again. If its connection is
+  /// gone and another has its descriptor by now, that one is ended in its place: its owner connects
+  /// again as after any broken connection, and nothing is lost.
+  static void end_connection(const Delivery& last);
   /// `to` is ignored by a DEALER.
   SendResult send(const PeerId& to, const Frames& frames);
 

@@ -98,7 +98,10 @@ std::string limit_table() {
   row("bytes of a DONE's message", limits::kErrorTextBytes, "the optimizer cuts it");
   row("bytes of the path of an ipc socket", limits::kSocketPathBytes, "refused at the start");
   row("refusals per second of one connection", RefusalLimit::kPerSecond,
-      "what it sends is dropped unread until that second is over");
+      "what it sends is dropped unread until that second is over; if it goes on, the connection "
+      "ends");
+  row("refusals per second of all connections", RefusalLimit::kOfAllPerSecond,
+      "the same for every connection with one refusal more");
   row("messages that wait for a peer that does not read, or are not read yet",
       ZmqSocket::kHighWaterMessages, "to it: dropped; from it: they wait at their sender");
   return text;

@@ -1,8 +1,11 @@
 /// The server with real sockets, threads and a real database, and trainers that misbehave as a
 /// network makes them.
 
+#include <atomic>
 #include <gmock/gmock.h>
+#include <thread>
 
+#include "tests/support/eventually.hpp"
 #include "tests/support/server_fixture.hpp"
 
 namespace betatune {
@@ -122,6 +125,52 @@ TEST_F(ServerTest, WhoDoesNotReadIsNotWaitedForAndCounted) {
   ASSERT_TRUE(end) << end.error().message;
   EXPECT_EQ(trainer.wait().assigned, 20);
   EXPECT_GT(study.observer().refused().unsent, 0u);
+}
+
+/// Sends nonsense as fast as it can, and connects again whenever it is thrown out.
+class Flood {
+ public:
+  explicit Flood(const std::string& endpoint) : thread_([this, endpoint] { send_to(endpoint); }) {}
+  ~Flood() {
+    stop_ = true;
+    thread_.join();
+  }
+  int thrown_out() const { return thrown_out_; }
+
+ private:
+  void send_to(const std::string& endpoint) {
+    asio::io_context loop;
+    ZmqContext context;
+    auto socket = ZmqSocket::open(context, loop, ZmqSocket::Role::dealer);
+    ASSERT_TRUE(socket);
+    ASSERT_TRUE(socket.value()->watch_connection({[&] { ++thrown_out_; }, [] {}}));
+    ASSERT_TRUE(socket.value()->connect(endpoint));
+    while (!stop_) {
+      for (int i = 0; i < 100; ++i) {
+        socket.value()->send("", {"BTP1", "REPORT", "{\"trial\": [[[["});
+      }
+      loop.poll();
+    }
+  }
+  std::atomic<bool> stop_{false};
+  std::atomic<int> thrown_out_{0};
+  std::thread thread_;
+};
+
+TEST_F(ServerTest, WhoSendsNothingButNonsenseIsThrownOutAndTheOthersGoOn) {
+  ServedStudy study(simple_study(directory_.path(), 500));
+  study.start();
+  const Flood flood(study.bind().endpoint);
+  ASSERT_TRUE(support::eventually([&] { return flood.thrown_out() > 0; }));
+  TrainerThread trainer(trainer_of(study));
+
+  const auto& end = study.wait();
+
+  ASSERT_TRUE(end) << end.error().message;
+  EXPECT_EQ(count_closed(stored_events(study)), 500u);
+  EXPECT_EQ(trainer.wait().assigned, 500);
+  EXPECT_EQ(trainer.wait().last_refusal, "");
+  EXPECT_GE(study.observer().refused().by_code.at("malformed"), 1'000u);
 }
 
 TEST_F(ServerTest, AWrongTokenIsRefusedAndTheRightOneWorks) {

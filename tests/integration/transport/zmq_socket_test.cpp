@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <gtest/gtest.h>
+#include <map>
 #include <set>
 #include <unistd.h>
 
@@ -155,6 +156,36 @@ TEST_F(ZmqSocketTest, TellsWhenTheOtherSideWentAwayAndConnectsAgain) {
   trainer->send("", {"second"});
 
   EXPECT_TRUE(run_until([&] { return heard.count("second") != 0; }));
+}
+
+TEST_F(ZmqSocketTest, EndsOnePeersConnectionWhichMayComeAgain) {
+  std::map<std::string, PeerId> heard;
+  int lost = 0, others_lost = 0;
+  router_->start([&] {
+    Delivery delivery;
+    while (router_->receive(delivery)) {
+      heard[delivery.frames.at(0)] = delivery.from;
+      if (delivery.frames.at(0) == "nonsense") ZmqSocket::end_connection(delivery);
+    }
+  });
+  auto bad = open(Role::dealer), good = open(Role::dealer);
+  ASSERT_TRUE(bad->watch_connection({[&] { ++lost; }, [] {}}));
+  ASSERT_TRUE(good->watch_connection({[&] { ++others_lost; }, [] {}}));
+  ASSERT_TRUE(bad->connect(endpoint()));
+  ASSERT_TRUE(good->connect(endpoint()));
+  good->send("", {"fine"});
+  ASSERT_TRUE(run_until([&] { return heard.count("fine") != 0; }));
+
+  bad->send("", {"nonsense", "of two frames"});
+  ASSERT_TRUE(run_until([&] { return lost > 0; }));
+  bad->send("", {"sorry"});
+  good->send("", {"still fine"});
+
+  EXPECT_TRUE(
+      run_until([&] { return heard.count("sorry") != 0 && heard.count("still fine") != 0; }));
+  EXPECT_EQ(others_lost, 0);
+  EXPECT_EQ(heard["fine"], heard["still fine"]);
+  EXPECT_NE(heard["nonsense"], heard["sorry"]) << "another connection is another peer";
 }
 
 TEST_F(ZmqSocketTest, BindingTwiceSaysWhatToDo) {

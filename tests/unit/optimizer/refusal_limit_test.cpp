@@ -1,6 +1,8 @@
 #include "optimizer/refusal_limit.hpp"
 
 #include <gtest/gtest.h>
+#include <string>
+#include <vector>
 
 namespace betatune {
 namespace {
@@ -30,6 +32,37 @@ TEST_F(RefusalLimitTest, LeavesOthersAlone) {
   refuse(5 * RefusalLimit::kPerSecond);
 
   EXPECT_FALSE(limit_.is_muted("quiet", now_));
+}
+
+TEST_F(RefusalLimitTest, MutesAtOnceWhoComesAgainUnderManyNames) {
+  std::vector<int> borne;
+  for (int name = 0; name < 20; ++name) {
+    const std::string peer = "loud" + std::to_string(name);
+    int refusals = 1;
+    while (!limit_.refused(peer, now_)) ++refusals;
+    borne.push_back(refusals);
+  }
+
+  const int full = RefusalLimit::kOfAllPerSecond / RefusalLimit::kPerSecond;
+  for (int name = 0; name < 20; ++name) {
+    EXPECT_EQ(borne[static_cast<std::size_t>(name)], name < full ? RefusalLimit::kPerSecond : 1);
+  }
+  EXPECT_FALSE(limit_.is_muted("quiet", now_));
+  EXPECT_FALSE(limit_.refused("quiet", now_ + 1s)) << "the next second is another";
+}
+
+TEST_F(RefusalLimitTest, EndsTheConnectionOfWhoIsMutedOnce) {
+  refuse(RefusalLimit::kPerSecond - 1);
+  EXPECT_FALSE(limit_.ends("loud"));
+
+  refuse(1);
+  EXPECT_TRUE(limit_.ends("loud"));
+  EXPECT_FALSE(limit_.ends("loud"));
+  EXPECT_FALSE(limit_.ends("quiet"));
+
+  now_ += 1s;
+  refuse(RefusalLimit::kPerSecond);
+  EXPECT_TRUE(limit_.ends("loud")) << "if it is muted again";
 }
 
 TEST_F(RefusalLimitTest, LetsSomeRefusalsPass) {
