@@ -22,6 +22,18 @@ peers() {
   echo "$venv/bin/python3"
 }
 
+# Dask and Ray, which are no searchers, in an environment of their own.
+service_peers() {
+  local venv=build/bench-service-venv
+  if [[ ! -f $venv/.complete ]]; then
+    printf 'installing the peers into %s\n' "$venv" >&2
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install -q optuna==5.0.0 distributed==2026.8.0 'ray[tune]==2.60.0'
+    touch "$venv/.complete"
+  fi
+  echo "$venv/bin/python3"
+}
+
 bench_cli() {
   say "command line: start-up and reading commands"
   tests/bench/cli.sh "$bin/betatune"
@@ -37,6 +49,8 @@ bench_coordinator() {
 bench_service() {
   say "service: durable trials per second, ZeroMQ + SQLite, 64 slots"
   target bench_service_throughput && "$bin/bench_service_throughput"
+  say "and trials that compute nothing through what others have"
+  "$(service_peers)" tests/bench/service_peers.py
 }
 bench_transport() {
   say "transport: 1,000 and 3,000 trainers at 1,000 reports per second, beside libzmq without any work"
