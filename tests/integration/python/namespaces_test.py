@@ -13,6 +13,7 @@ import study_process as support  # noqa: E402
 
 STEPS, TRIALS = 10, 12
 LONG = bool(os.environ.get("BETATUNE_LONG_TESTS"))
+ROUNDS = int(os.environ.get("BETATUNE_PARTITIONS", 20 if LONG else 1))
 # Once bound, the same port again: trainers look for the optimizer there.
 STUDY = f"""\
 parameters: {{x: {{type: float, min: 0, max: 1}}}}
@@ -87,7 +88,7 @@ class CutOffAndHealed(unittest.TestCase):
             each.remove()
 
     def test_nothing_is_lost_or_trained_twice(self):
-        for round in range(20 if LONG else 1):
+        for round in range(ROUNDS):
             with self.subTest(round=round):
                 self.cut_one_off()
 
