@@ -164,10 +164,8 @@ class Server {
     if (refusal == nullptr) return;
     ++refused_.by_code[refusal->code];
     if (refusals_.refused(to, RefusalLimit::Clock::now()) && !std::exchange(muted_, true)) {
-      log().warn(
-          "a trainer is refused more than {} times a second: it is not listened to for a "
-          "while, and its connection ends if it goes on; this is said once",
-          RefusalLimit::kPerSecond);
+      log().warn("a trainer is refused {} times a second: it is not listened to for a while",
+                 RefusalLimit::kPerSecond);
     }
   }
 
