@@ -41,6 +41,33 @@ def eventually(condition, what: str):
     raise AssertionError(f"not within {LONGEST_S} s: {what}")
 
 
+def children(pid: int) -> list:
+    """Processes whose parent it is."""
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        try:
+            # The name may hold anything; what follows its last bracket is state and parent.
+            after = (entry / "stat").read_text().rpartition(")")[2].split() if entry.name.isdigit() else []
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if len(after) > 1 and int(after[1]) == pid:
+            found.append(int(entry.name))
+    return found
+
+
+def below(pid: int) -> list:
+    """All its descendants."""
+    return [each for child in children(pid) for each in [child, *below(child)]]
+
+
+def command_line(pid: int) -> str:
+    """Empty for a process that is gone."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 def is_sanitized() -> bool:
     """Whether the programs of this build are instrumented."""
     cache = BUILD / "CMakeCache.txt"

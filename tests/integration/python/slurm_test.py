@@ -34,11 +34,6 @@ STAND_INS = {
 }
 
 
-def below(pid: int) -> list:
-    out = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True).stdout
-    return [each for child in map(int, out.split()) for each in [child, *below(child)]]
-
-
 class Slurm(unittest.TestCase):
     def setUp(self):
         scratch = tempfile.TemporaryDirectory(prefix="betatune-")
@@ -77,9 +72,9 @@ class Slurm(unittest.TestCase):
         job = self.job(1, "study.sbatch", "study.yaml", "cluster.key")
         support.eventually(lambda: self.trials() >= 2, "trials that are over")
         # As `--signal=USR1` has it: to the steps, which are all processes below srun, and srun.
-        steps = [each for each in below(job.pid) if "srun" in pathlib.Path(f"/proc/{each}/cmdline").read_text()]
+        steps = [each for each in support.below(job.pid) if "srun" in support.command_line(each)]
         self.assertTrue(steps)
-        for pid in [each for step in steps[:1] for each in below(step)]:
+        for pid in [each for step in steps[:1] for each in support.below(step)]:
             self.tell(pid, signal.SIGUSR1)
         self.assertEqual(job.wait(support.LONGEST_S), 0, self.said(1))
         submitted = (self.folder / "submitted").read_text()
@@ -106,7 +101,7 @@ class Slurm(unittest.TestCase):
         self.addCleanup(optimizer.kill)
         first = self.job(1, "trainers.sbatch", f"tcp://127.0.0.1:{port}", "cluster.key")
         support.eventually(lambda: self.trials() >= 2, "trials that are over")
-        for pid in [first.pid, *below(first.pid)]:
+        for pid in [first.pid, *support.below(first.pid)]:
             self.tell(pid, signal.SIGTERM)  # scancel, or the time limit
         first.wait(support.LONGEST_S)
         time.sleep(0.2)

@@ -57,14 +57,9 @@ def status_of(pid: int) -> dict:
     return dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
 
 
-def children(pid: int) -> list:
-    out = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(pid)], capture_output=True, text=True).stdout
-    return [(int(line.split(None, 1)[0]), line.split(None, 1)[1]) for line in out.splitlines()]
-
-
 def workers_of(agent: int) -> list:
     """The processes of trials: what its fork server has forked."""
-    return [worker for server, _ in children(agent) for worker, _ in children(server)]
+    return [worker for server in support.children(agent) for worker in support.children(server)]
 
 
 class Strangers:
@@ -132,7 +127,7 @@ class Soak(unittest.TestCase):
 
     @staticmethod
     def agents(study):
-        return [pid for pid, what in children(study.process.pid) if "--connect" in what]
+        return [pid for pid in support.children(study.process.pid) if "--connect" in support.command_line(pid)]
 
     def measure(self, study, agents, seconds):
         wal = study.folder / "runs/demo/study.db-wal"
