@@ -10,29 +10,23 @@ say() { printf '\n== %s\n' "$*"; }
 
 target() { ninja -C build "$1" >/dev/null; }
 
-# The peers, pinned: a ratio is only worth something with the version beside it.
-peers() {
-  local venv=build/bench-venv
+# environment FOLDER PACKAGE...: the interpreter of an environment with these packages.
+environment() {
+  local venv=$1
   if [[ ! -x $venv/bin/python3 || ! -f $venv/.complete ]]; then
-    printf 'installing the peers into %s (torch is large)\n' "$venv" >&2
+    printf 'installing the peers into %s (some are large)\n' "$venv" >&2
     python3 -m venv "$venv"
-    "$venv/bin/pip" install -q optuna==5.0.0 scipy torch
+    "$venv/bin/pip" install -q "${@:2}"
     touch "$venv/.complete"
   fi
   echo "$venv/bin/python3"
 }
 
+# The peers, pinned: a ratio is only worth something with the version beside it.
+peers() { environment build/bench-venv optuna==5.0.0 scipy torch; }
+
 # Dask and Ray, which are no searchers, in an environment of their own.
-service_peers() {
-  local venv=build/bench-service-venv
-  if [[ ! -f $venv/.complete ]]; then
-    printf 'installing the peers into %s\n' "$venv" >&2
-    python3 -m venv "$venv"
-    "$venv/bin/pip" install -q optuna==5.0.0 distributed==2026.8.0 'ray[tune]==2.60.0'
-    touch "$venv/.complete"
-  fi
-  echo "$venv/bin/python3"
-}
+service_peers() { environment build/bench-service-venv optuna==5.0.0 distributed==2026.8.0 'ray[tune]==2.60.0'; }
 
 bench_cli() {
   say "command line: start-up and reading commands"

@@ -60,6 +60,14 @@ def below(pid: int) -> list:
     return [each for child in children(pid) for each in [child, *below(child)]]
 
 
+def tell(pid: int, what: signal.Signals) -> None:
+    """Sends a signal, unless the process is gone."""
+    try:
+        os.kill(pid, what)
+    except ProcessLookupError:
+        pass
+
+
 def command_line(pid: int) -> str:
     """Empty for a process that is gone."""
     try:

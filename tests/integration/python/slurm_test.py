@@ -74,8 +74,8 @@ class Slurm(unittest.TestCase):
         # As `--signal=USR1` has it: to the steps, which are all processes below srun, and srun.
         steps = [each for each in support.below(job.pid) if "srun" in support.command_line(each)]
         self.assertTrue(steps)
-        for pid in [each for step in steps[:1] for each in support.below(step)]:
-            self.tell(pid, signal.SIGUSR1)
+        for pid in support.below(steps[0]):
+            support.tell(pid, signal.SIGUSR1)
         self.assertEqual(job.wait(support.LONGEST_S), 0, self.said(1))
         submitted = (self.folder / "submitted").read_text()
         self.assertEqual(submitted.split(), ["/home/of/somebody/study.sbatch", "study.yaml", "cluster.key"])
@@ -102,20 +102,13 @@ class Slurm(unittest.TestCase):
         first = self.job(1, "trainers.sbatch", f"tcp://127.0.0.1:{port}", "cluster.key")
         support.eventually(lambda: self.trials() >= 2, "trials that are over")
         for pid in [first.pid, *support.below(first.pid)]:
-            self.tell(pid, signal.SIGTERM)  # scancel, or the time limit
+            support.tell(pid, signal.SIGTERM)  # scancel, or the time limit
         first.wait(support.LONGEST_S)
         time.sleep(0.2)
         self.job(2, "trainers.sbatch", f"tcp://127.0.0.1:{port}", "cluster.key")
 
         self.assertEqual(optimizer.wait(support.LONGEST_S), 0, (self.folder / "optimizer.txt").read_text())
         self.assertNotIn("failed", (self.folder / "optimizer.txt").read_text())
-
-    @staticmethod
-    def tell(pid, what):
-        try:
-            os.kill(pid, what)
-        except ProcessLookupError:
-            pass
 
 
 if __name__ == "__main__":

@@ -109,7 +109,7 @@ class Soak(unittest.TestCase):
             if second % 3 == 0:
                 workers = [each for agent in agents for each in workers_of(agent)]
                 if workers:
-                    self.kill(dice.choice(workers))
+                    support.tell(dice.choice(workers), signal.SIGKILL)
                     killed += 1
             if second % 5 == 0:
                 subprocess.run([support.BETATUNE, "status", "runs/demo", "--json"], cwd=study.folder, check=True,
@@ -117,13 +117,6 @@ class Soak(unittest.TestCase):
             self.measure(study, agents, time.monotonic() - begin)
             time.sleep(max(0.0, begin + second - time.monotonic()))
         print(f"{self.samples[-1].trials} trials, {strangers.count} visits, {killed} trials killed")
-
-    @staticmethod
-    def kill(pid):
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
 
     @staticmethod
     def agents(study):
